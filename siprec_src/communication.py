@@ -1,0 +1,109 @@
+"""The domain model: RFC 7865's Communication Session as an ingest publishes it.
+
+An ingest makes one immutable `CommunicationSession` each time its meaning changes and publishes it;
+recording consumes it and knows nothing of how it came. Ids are the 16 octets of a UUID and stay the
+same from one publication to the next as long as they name the same thing (RFC 7865 6.10). `stream.source`
+is the media plane's id of the port at which the track is received; nothing here interprets it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One RTP payload format as SDP describes it (RFC 8866 6.6, 6.15)."""
+
+    payload_type: int  #: 0..127
+    encoding: str  #: e.g. ``PCMU``, ``telephone-event``; compared without case
+    clock_rate: int  #: Hz
+    channels: int = 1
+    parameters: str = ""  #: the text behind ``a=fmtp:<pt> ``, empty when there is none
+
+
+class Direction(enum.Enum):
+    """What the sender of a stream does with it now, seen from that sender (RFC 3264 5.1)."""
+
+    SENDRECV = "sendrecv"
+    SENDONLY = "sendonly"
+    RECVONLY = "recvonly"
+    INACTIVE = "inactive"
+
+    @property
+    def sends(self) -> bool:
+        return self in (Direction.SENDRECV, Direction.SENDONLY)
+
+    @property
+    def receives(self) -> bool:
+        return self in (Direction.SENDRECV, Direction.RECVONLY)
+
+
+class Side(enum.Enum):
+    """Which party of a two-party call: the caller sends the *inbound* track, the callee the *outbound*.
+
+    Inbound and outbound are as the Siprec resource means them: inbound is what the daemon receives
+    from the party that placed the call, outbound what the other party says.
+    """
+
+    CALLER = "caller"
+    CALLEE = "callee"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Name:
+    """One identity of a participant (RFC 7865 6.5.1)."""
+
+    aor: str  #: a sip:, sips: or tel: URI without header parameters
+    display: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Participant:
+    """A party of the call (RFC 7865 6.5)."""
+
+    participant_id: bytes
+    side: Side
+    names: tuple[Name, ...]  #: at least one; ``sip:anonymous@anonymous.invalid`` when unknown
+    joined: float  #: seconds of the machines' clock
+    left: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MediaStream:
+    """One track: the media that one participant sends in one m-line (RFC 7865 6.7)."""
+
+    stream_id: bytes
+    sender: bytes  #: participant_id of who speaks
+    medium: str  #: ``audio``; ``video`` and others are described, not forked
+    source: int | None  #: media plane port at which the track is received; None: cannot be forked
+    formats: tuple[Format, ...]  #: what the sender may use now, preferred first; events included
+    packet_time_ms: int | None = None
+    direction: Direction = Direction.SENDRECV  #: of the sender
+    encrypted: bool = False  #: this track is SRTP in the call (RFC 7866 12.2)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CommunicationSession:
+    """Everything a recorder may know of one call at one moment (RFC 7865 6.3)."""
+
+    call: int  #: handle of the call inside this process, for logs and lookups
+    session_id: bytes
+    group_id: bytes
+    participants: tuple[Participant, ...]  #: caller first
+    streams: tuple[MediaStream, ...]  #: caller's track before callee's, m-line by m-line
+    sip_session_ids: tuple[str, ...] = ()  #: RFC 7989 ``local;remote=remote``, one a dialog, when known
+    started: float
+    ended: float | None = None
+    reason: str = ""  #: text of the call's Reason header, when it ended with one
+    reason_cause: int | None = None
+    trunk: str = ""  #: name of the trunk it came by
+    headers: tuple[tuple[str, str], ...] = ()  #: header fields of the call's INVITE, as received
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Publish:
+    """An effect of an ingest: the meaning of a call has changed; recording is told."""
+
+    session: CommunicationSession

@@ -1,0 +1,87 @@
+"""Nouns of the media plane: ids, addresses, keys and the books that are kept of every packet."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import NewType
+
+PortId = NewType("PortId", int)
+"""One RTP/RTCP socket pair of the engine (slot and generation in one integer, never 0)."""
+
+ReaderId = NewType("ReaderId", int)
+"""One reader of a recorded stream (slot and generation in one integer, never 0)."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A numeric IP address and a UDP port."""
+
+    host: str
+    port: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class SrtpKey:
+    """One direction's SDES master key and salt (RFC 4568 6.1). Its repr never shows the key."""
+
+    suite: str  #: crypto-suite of RFC 4568 6.2, 6188 4, 7714 14, e.g. ``AES_CM_128_HMAC_SHA1_80``
+    material: bytes  #: master key followed by master salt
+
+    def __repr__(self) -> str:
+        return f"SrtpKey({self.suite})"
+
+
+class SourcePolicy(enum.Enum):
+    """Whose packets a port accepts."""
+
+    STRICT = "strict"  #: only the signalled address and port
+    LEARN = "learn"  #: the first valid RTP source of the signalled session, then only that (NAT)
+
+
+class PayloadKind(enum.Enum):
+    """What the engine does with a port's datagrams."""
+
+    RTP = "rtp"  #: RTP and RTCP, accounted and recordable
+    RAW = "raw"  #: any datagram, relayed as it is (T.38 UDPTL, DTLS, unknown profiles)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PortCounters:
+    """The books of one port since it was opened; packets unless the name says otherwise."""
+
+    received: int = 0  #: valid RTP accepted from the party
+    received_octets: int = 0
+    relayed: int = 0  #: RTP sent on to the bridged port's party
+    appended: int = 0  #: RTP put into the stream's log for readers
+    lost: int = 0  #: never received, by sequence number (RFC 3550 A.3)
+    duplicate: int = 0
+    reordered: int = 0
+    jitter_us: int = 0  #: interarrival jitter (RFC 3550 A.8), microseconds
+    rtcp_received: int = 0
+    rtcp_relayed: int = 0
+    raw_relayed: int = 0  #: datagrams of a RAW port, and non-RTP ones passed on
+    dropped_foreign: int = 0  #: from an address that was not signalled
+    dropped_malformed: int = 0  #: neither RTP, RTCP nor anything passed on
+    dropped_auth: int = 0  #: SRTP authentication failed
+    dropped_replay: int = 0  #: SRTP replay
+    dropped_unbridged: int = 0  #: nobody to relay to (no bridge, or the other party's address is unknown)
+    dropped_send: int = 0  #: the relay's send failed (EAGAIN, ENOBUFS, unreachable)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderCounters:
+    """The books of one reader. ``offered`` is the sum of ``delivered`` and every other ``…`` below."""
+
+    offered: int = 0  #: packets of the stream while the reader was attached
+    delivered: int = 0  #: sent to the SRS
+    delivered_octets: int = 0  #: RTP payload octets
+    skipped_paused: int = 0  #: the recording was paused or not yet live
+    skipped_event: int = 0  #: RFC 4733 events that the SRS does not get
+    skipped_format: int = 0  #: payload type that the SRS did not accept
+    dropped_overrun: int = 0  #: the reader fell behind the bounded log
+    dropped_send: int = 0  #: EAGAIN, ENOBUFS or unreachable
+    rtcp_sent: int = 0
+    rtcp_received: int = 0
+    reported_lost: int = 0  #: cumulative loss that the SRS's receiver reports name
+    reported_jitter_us: int = 0

@@ -1,0 +1,288 @@
+"""MediaPlane: the commands that control sends to the media process, and what comes back.
+
+Every command carries a ``tag`` chosen by control; exactly one answer with that tag comes back, in any
+order. Events come unasked. Ids are integers of the engine; a stale one is answered with `Refused`, it
+never touches anything else. The same dataclasses travel over the Unix socket (`media.wire`) and into
+the fake plane of tests.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+from siprec_src.media.model import (
+    Endpoint,
+    PayloadKind,
+    PortCounters,
+    PortId,
+    ReaderCounters,
+    ReaderId,
+    SourcePolicy,
+    SrtpKey,
+)
+
+# ---- commands ------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPorts:
+    """Bind ``count`` RTP/RTCP pairs (even RTP port, RTCP on the next, RFC 3550 11) on ``host``.
+
+    Answered with `PortsOpen`, or `Refused` with reason ``ports-exhausted``; then none was bound. All
+    pairs of one command are served by one engine thread, so that they can be bridged; ``near`` names
+    a port whose thread must be used.
+    """
+
+    tag: int
+    host: str  #: numeric address to bind
+    low: int  #: RTP port range, inclusive
+    high: int
+    count: int
+    near: PortId | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectPort:
+    """Say who is at the other end of a port. Replaces what was said before. Answered with `Done`.
+
+    ``remote`` None: nothing is sent to that party (hold with 0.0.0.0, answer not known yet).
+    ``send_key`` protects what is sent to the party, ``receive_key`` opens what comes from it; giving
+    the same key again keeps its roll-over counter (RFC 4568 7.1.4).
+    """
+
+    tag: int
+    port: PortId
+    kind: PayloadKind = PayloadKind.RTP
+    remote: Endpoint | None = None
+    remote_rtcp: Endpoint | None = None  #: None: RTP port + 1; ignored with ``rtcp_mux``
+    rtcp_mux: bool = False
+    source: SourcePolicy = SourcePolicy.STRICT
+    event_payload_types: tuple[int, ...] = ()  #: telephone-event (RFC 4733) as this party sends it
+    clock_rate: int = 8000  #: of the party's audio, Hz; for jitter and RTCP
+    receive_key: SrtpKey | None = None
+    send_key: SrtpKey | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BridgePorts:
+    """Relay everything received at ``a`` out of ``b`` and the reverse. Answered with `Done`."""
+
+    tag: int
+    a: PortId
+    b: PortId
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AttachReader:
+    """Copy the track received at ``stream`` to an SRS, from the SRC's own port ``via``.
+
+    The reader starts paused unless ``live``. Packets leave with ``ssrc``; sequence numbers start at
+    ``first_sequence`` and keep the gaps of the source; timestamps start at ``first_timestamp`` and
+    advance as the source's, by the wall clock over a pause or a change of source (RFC 7866 8.2.3,
+    RFC 3550 5.1). Answered with `ReaderAttached`.
+    """
+
+    tag: int
+    stream: PortId
+    via: PortId
+    remote: Endpoint
+    remote_rtcp: Endpoint | None = None  #: None: RTP port + 1; ignored with ``rtcp_mux``
+    rtcp_mux: bool = False
+    ssrc: int
+    cname: str
+    first_sequence: int
+    first_timestamp: int
+    clock_rate: int = 8000
+    payload_types: tuple[tuple[int, int], ...]  #: (as the party sends, as the SRS answered)
+    events: bool = False  #: also copy RFC 4733 events whose payload type is mapped
+    send_key: SrtpKey | None = None
+    receive_key: SrtpKey | None = None  #: opens the SRS's SRTCP
+    live: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateReader:
+    """Change where and how a reader sends; SSRC, sequence and time go on. Answered with `Done`."""
+
+    tag: int
+    reader: ReaderId
+    remote: Endpoint
+    remote_rtcp: Endpoint | None = None
+    rtcp_mux: bool = False
+    payload_types: tuple[tuple[int, int], ...]
+    events: bool = False
+    send_key: SrtpKey | None = None
+    receive_key: SrtpKey | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SetReaderLive:
+    """Start or stop the copying. When `Done` comes back no packet of the old state can leave."""
+
+    tag: int
+    reader: ReaderId
+    live: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DetachReader:
+    """End a reader with an RTCP BYE (RFC 3550 6.6). Answered with `ReaderDetached`."""
+
+    tag: int
+    reader: ReaderId
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ClosePorts:
+    """Close ports; bridges and readers on them end too. Answered with `PortsClosed`."""
+
+    tag: int
+    ports: tuple[PortId, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReadCounters:
+    """Ask for the books of these ports and readers, now. Answered with `Counters`."""
+
+    tag: int
+    ports: tuple[PortId, ...] = ()
+    readers: tuple[ReaderId, ...] = ()
+
+
+Command = (
+    OpenPorts
+    | ConnectPort
+    | BridgePorts
+    | AttachReader
+    | UpdateReader
+    | SetReaderLive
+    | DetachReader
+    | ClosePorts
+    | ReadCounters
+)
+
+# ---- answers -------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPort:
+    port: PortId
+    rtp_port: int  #: RTCP is on the next one
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PortsOpen:
+    tag: int
+    ports: tuple[OpenPort, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderAttached:
+    tag: int
+    reader: ReaderId
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderDetached:
+    tag: int
+    reader: ReaderId
+    counters: ReaderCounters
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PortsClosed:
+    tag: int
+    counters: tuple[tuple[PortId, PortCounters], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    tag: int
+    ports: tuple[tuple[PortId, PortCounters], ...]
+    readers: tuple[tuple[ReaderId, ReaderCounters], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    tag: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The command changed nothing. Reasons: ``ports-exhausted``, ``gone``, ``no-room``,
+    ``bad-argument``, ``media-down`` (the media process is not there)."""
+
+    tag: int
+    reason: str
+    detail: str = ""
+
+
+Answer = PortsOpen | ReaderAttached | ReaderDetached | PortsClosed | Counters | Done | Refused
+
+# ---- events --------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FirstPacket:
+    """The first valid RTP packet of a port arrived."""
+
+    port: PortId
+    payload_type: int
+    ssrc: int
+    source: Endpoint
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DtmfReceived:
+    """One RFC 4733 event ended (reported once, however often its end packet came)."""
+
+    port: PortId
+    digit: str  #: one of ``0-9*#A-D``, or ``16`` (flash) and above as decimal text
+    duration_ms: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceChanged:
+    """A port that had media got no RTP for the engine's silence time, or gets it again."""
+
+    port: PortId
+    silent: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderReport:
+    """An RTCP receiver report of the SRS on one reader (RFC 3550 6.4.2)."""
+
+    reader: ReaderId
+    fraction_lost: float  #: 0..1 since the report before
+    cumulative_lost: int
+    jitter_us: int
+    round_trip_us: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderUnreachable:
+    """The SRS's media port answered ICMP unreachable (ECONNREFUSED on the reader's socket)."""
+
+    reader: ReaderId
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MediaDown:
+    """The media process is gone; every id is void. `MediaUp` follows when a new one serves."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MediaUp:
+    """A media process serves; no port is open on it unless control knew it before."""
+
+
+Event = FirstPacket | DtmfReceived | SilenceChanged | ReaderReport | ReaderUnreachable | MediaDown | MediaUp
+
+
+class MediaPlane(Protocol):
+    """Door to the engine, wherever it runs."""
+
+    def submit(self, command: Command) -> None:
+        """Queue one command; never blocks. Its answer arrives as an event of the driver's loop."""

@@ -1,0 +1,61 @@
+"""Where SIP messages come from and go to, without sockets: transports, addresses, flows, edges."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+
+class Transport(enum.Enum):
+    """Transports of RFC 3261 18; the value is the token of the Via header."""
+
+    UDP = "UDP"
+    TCP = "TCP"
+    TLS = "TLS"
+
+    @property
+    def reliable(self) -> bool:
+        return self is not Transport.UDP
+
+    @property
+    def default_port(self) -> int:
+        return 5061 if self is Transport.TLS else 5060
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Address:
+    """A numeric IPv4 or IPv6 address (no brackets) and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Flow:
+    """A way to a peer: the edge it leaves by, the transport, the peer, and for streams which connection.
+
+    ``connection`` 0: any connection to `remote`, opened when there is none. Otherwise that connection
+    first, and a new one to `remote` when it is gone (RFC 3261 18.2.2).
+    """
+
+    transport: Transport
+    remote: Address
+    edge: str
+    connection: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """One place where our SIP and media leave: what is bound and what is told to peers."""
+
+    name: str
+    sip_bind: Address
+    sip_advertised: Address  #: in Via and Contact
+    transports: tuple[Transport, ...]
+    rtp_bind: str  #: numeric address the media sockets bind
+    rtp_advertised: str  #: in ``c=``
+    rtp_low: int = 10000
+    rtp_high: int = 20000

@@ -1,0 +1,193 @@
+"""SIP messages as immutable values: header fields in order and as received, bodies as octets (RFC 3261 7).
+
+Text is decoded as UTF-8 with ``surrogateescape``, so unknown bytes survive from parser to writer.
+Typed accessors parse on first use and keep the result; they raise `RemoteProtocolError` and nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import Final
+
+from siprec_src.errors import RemoteProtocolError
+from siprec_src.sip import headers as h
+from siprec_src.sip.uri import Uri, parse_uri
+
+COMPACT: Final = {  # RFC 3261 7.3.3 and 20, RFC 3515, 3892, 3841, 4028, 3265, 4474
+    "a": "accept-contact", "b": "referred-by", "c": "content-type", "d": "request-disposition",
+    "e": "content-encoding", "f": "from", "i": "call-id", "j": "reject-contact", "k": "supported",
+    "l": "content-length", "m": "contact", "n": "identity-info", "o": "event", "r": "refer-to",
+    "s": "subject", "t": "to", "u": "allow-events", "v": "via", "x": "session-expires", "y": "identity",
+}  # fmt: skip
+
+
+def header_key(name: str) -> str:
+    """The name by which a header field is compared: lower case, compact form expanded (RFC 3261 7.3.3)."""
+    lower = name.lower()
+    return COMPACT.get(lower, lower)
+
+
+class Headers:
+    """An immutable ordered list of header fields; names compare by `header_key`, values are raw text."""
+
+    __slots__ = ("_fields", "_index")
+
+    def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
+        self._fields = tuple(fields)
+        self._index: dict[str, list[str]] | None = None
+
+    def get(self, name: str) -> str | None:
+        """Value of the first field called ``name``, or None."""
+        values = self._by_key().get(header_key(name))
+        return values[0] if values else None
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Values of every field called ``name``, one entry a line (comma lists are not split)."""
+        return tuple(self._by_key().get(header_key(name), ()))
+
+    def without(self, *names: str) -> Headers:
+        keys = {header_key(name) for name in names}
+        return Headers(f for f in self._fields if header_key(f[0]) not in keys)
+
+    def only(self, *names: str) -> Headers:
+        keys = {header_key(name) for name in names}
+        return Headers(f for f in self._fields if header_key(f[0]) in keys)
+
+    def replaced(self, name: str, *values: str) -> Headers:
+        """All fields called ``name`` replaced by these, at the first one's place (else at the end)."""
+        key = header_key(name)
+        out: list[tuple[str, str]] = []
+        new = [(name, value) for value in values]
+        placed = False
+        for field in self._fields:
+            if header_key(field[0]) != key:
+                out.append(field)
+            elif not placed:
+                out.extend(new)
+                placed = True
+        return Headers(out if placed else out + new)
+
+    def prepended(self, name: str, value: str) -> Headers:
+        return Headers(((name, value), *self._fields))
+
+    def appended(self, *fields: tuple[str, str]) -> Headers:
+        return Headers((*self._fields, *fields))
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __contains__(self, name: str) -> bool:
+        return header_key(name) in self._by_key()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self._fields == other._fields
+
+    def __hash__(self) -> int:
+        return hash(self._fields)
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self._fields)!r})"
+
+    def _by_key(self) -> dict[str, list[str]]:
+        if self._index is None:
+            index: dict[str, list[str]] = {}
+            for name, value in self._fields:
+                index.setdefault(header_key(name), []).append(value)
+            self._index = index
+        return self._index
+
+
+@dataclasses.dataclass(frozen=True, eq=True, kw_only=True)
+class Message:
+    """What requests and responses share."""
+
+    headers: Headers
+    body: bytes = b""
+
+    @cached_property
+    def vias(self) -> tuple[h.Via, ...]:
+        """Every Via, topmost first (RFC 3261 20.42)."""
+        return tuple(via for value in self.headers.all("via") for via in h.parse_vias(value))
+
+    @property
+    def via(self) -> h.Via:
+        """The topmost Via."""
+        if not self.vias:
+            raise RemoteProtocolError("no Via", section="RFC 3261 8.1.1.7")
+        return self.vias[0]
+
+    @cached_property
+    def from_(self) -> h.NameAddress:
+        return h.parse_name_address(self._one("from", "8.1.1.3"))
+
+    @cached_property
+    def to(self) -> h.NameAddress:
+        return h.parse_name_address(self._one("to", "8.1.1.2"))
+
+    @cached_property
+    def call_id(self) -> str:
+        return h.parse_call_id(self._one("call-id", "8.1.1.4"))
+
+    @cached_property
+    def cseq(self) -> h.CSeq:
+        return h.parse_cseq(self._one("cseq", "8.1.1.5"))
+
+    @cached_property
+    def contacts(self) -> tuple[h.NameAddress, ...]:
+        """Every Contact in order; a lone ``*`` gives none."""
+        return tuple(c for value in self.headers.all("contact") for c in h.parse_contacts(value))
+
+    @cached_property
+    def routes(self) -> tuple[h.NameAddress, ...]:
+        return tuple(r for value in self.headers.all("route") for r in h.parse_name_addresses(value))
+
+    @cached_property
+    def record_routes(self) -> tuple[h.NameAddress, ...]:
+        return tuple(r for value in self.headers.all("record-route") for r in h.parse_name_addresses(value))
+
+    @cached_property
+    def max_forwards(self) -> int | None:
+        value = self.headers.get("max-forwards")
+        return None if value is None else h.parse_number("Max-Forwards", value, 255, "RFC 3261 20.22")
+
+    @cached_property
+    def content_type(self) -> h.MediaType | None:
+        value = self.headers.get("content-type")
+        return None if value is None else h.parse_media_type(value)
+
+    def tags(self, name: str) -> tuple[str, ...]:
+        """The tokens of a comma list such as Require, Supported or Allow, in order, over all its lines."""
+        return tuple(t for value in self.headers.all(name) for t in h.parse_tokens(name, value))
+
+    def _one(self, name: str, section: str) -> str:
+        values = self.headers.all(name)
+        if len(values) != 1:
+            count = "no" if not values else "more than one"
+            raise RemoteProtocolError(f"{count} {name}", section=f"RFC 3261 {section}")
+        return values[0]
+
+
+@dataclasses.dataclass(frozen=True, eq=True, kw_only=True)
+class Request(Message):
+    """A request; ``uri`` is the Request-URI's text as received."""
+
+    method: str
+    uri: str
+
+    @cached_property
+    def target(self) -> Uri:
+        """The Request-URI, parsed. Raises 416 for an unknown scheme, 400 for bad syntax."""
+        return parse_uri(self.uri)
+
+
+@dataclasses.dataclass(frozen=True, eq=True, kw_only=True)
+class Response(Message):
+    """A response; ``status`` 100..699."""
+
+    status: int
+    reason: str

@@ -1,0 +1,240 @@
+"""The words between the user agent and those who use it (the transaction users of RFC 3261 17).
+
+A *usage* is everything that one INVITE started: its early dialogs, the one that is confirmed, and all
+requests inside. A *dialog* inside a usage is named by a text: on the client side the peer's tag, on the
+server side a label that the owner chooses (one local tag is made per label, so a B2BUA can keep the
+forks of its other leg apart, RFC 3261 12.1). A *token* names one request, sent or received. Owners send
+commands, the user agent tells events. Messages are immutable and may be kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from siprec_src.sip.flow import Flow, Transport
+from siprec_src.sip.message import Headers, Request, Response
+from siprec_src.sip.uri import Uri
+
+# ---- commands: owner -> user agent ---------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StartInvite:
+    """Send an INVITE outside any dialog; makes usage ``usage`` (from `Identity.number`).
+
+    ``headers`` are everything the owner wants on the wire, in order: From and To without tags (ours is
+    added to From), Route when it wants one. The user agent adds Via, Call-ID, CSeq, Contact,
+    Content-Length, From's tag, and Max-Forwards where it is absent. The next hop is ``next_hop`` when
+    given, else the first Route, else ``request_uri`` (RFC 3261 8.1.2).
+    """
+
+    usage: int
+    token: int
+    edge: str
+    request_uri: str
+    headers: Headers
+    body: bytes = b""
+    next_hop: Uri | None = None
+    contact_user: str = ""
+    contact_parameters: str = ""  #: header parameters behind the ``<uri>``, e.g. ``;+sip.src``
+    answer_timeout_s: float | None = None  #: no final response by then: cancelled, told as 408
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SendRequest:
+    """Send a request inside a dialog: re-INVITE, UPDATE, PRACK, BYE, INFO, REFER, NOTIFY, MESSAGE ….
+
+    Route, From, To, Call-ID, CSeq, Via are the dialog's. For PRACK the RAck is that of the newest
+    unacknowledged reliable provisional of that dialog (RFC 3262 7.2). A BYE ends the dialog at once.
+    """
+
+    usage: int
+    dialog: str
+    token: int
+    method: str
+    headers: Headers = Headers()
+    body: bytes = b""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SendAck:
+    """Acknowledge the 2xx to the (re-)INVITE ``token``; repeated for each retransmitted 2xx (RFC 3261 13.2.2.4)."""
+
+    usage: int
+    dialog: str
+    token: int
+    headers: Headers = Headers()
+    body: bytes = b""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CancelInvite:
+    """Cancel the INVITE or re-INVITE ``token``; waits for its first 1xx (RFC 3261 9.1). A 2xx that crosses
+    an initial INVITE's CANCEL is acknowledged and ended with BYE by the user agent and told as 487."""
+
+    usage: int
+    token: int
+    headers: Headers = Headers()  #: e.g. Reason
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Respond:
+    """Answer the received request ``token``.
+
+    ``dialog`` names the early dialog on the server side of an initial INVITE ("" otherwise and for
+    responses without a To tag of their own). ``reliable``: send this 1xx with RSeq until the PRACK comes
+    (RFC 3262 3). Contact is added where the response makes or refreshes a dialog.
+    """
+
+    usage: int
+    token: int
+    status: int
+    reason: str = ""  #: the standard phrase when empty
+    headers: Headers = Headers()
+    body: bytes = b""
+    dialog: str = ""
+    reliable: bool = False
+    contact_parameters: str = ""
+
+
+Command = StartInvite | SendRequest | SendAck | CancelInvite | Respond
+
+# ---- events: user agent -> owner -----------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InviteArrived:
+    """A new INVITE that passed all general checks; 100 Trying has been sent. Opens ``usage``."""
+
+    usage: int
+    token: int
+    request: Request
+    flow: Flow
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RequestArrived:
+    """A request inside a dialog; CSeq, Require and glare are already checked (RFC 3261 12.2.2, 14.2).
+
+    The owner must `Respond` to each, BYE included; a BYE has already ended the dialog.
+    """
+
+    usage: int
+    dialog: str
+    token: int
+    request: Request
+    flow: Flow
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AckArrived:
+    """The ACK to our 2xx to the (re-)INVITE ``token``; told once."""
+
+    usage: int
+    dialog: str
+    token: int
+    request: Request
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CancelArrived:
+    """The peer cancelled the pending INVITE ``token``. Both the CANCEL (200) and the INVITE (487) are answered."""
+
+    usage: int
+    token: int
+    request: Request
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseArrived:
+    """A response (101 to 699) to the request ``token`` that we sent.
+
+    Time-outs and transport failures are told as responses made here, with status 408 and 503 and no
+    header fields but `made_here` True (RFC 3261 8.1.3.1). A 1xx or 2xx of a forked INVITE has the
+    peer's tag as ``dialog``; a final failure has "". Retransmitted 2xx are not told again; the 2xx of
+    a second fork is acknowledged and ended by the user agent itself (RFC 3261 13.2.2.4).
+    """
+
+    usage: int
+    dialog: str
+    token: int
+    response: Response
+    flow: Flow | None = None
+    made_here: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DialogEnded:
+    """A dialog is gone without a BYE of either side: 481 or 408 to a request in it, no ACK, no PRACK.
+
+    ``cause``: ``481``, ``408``, ``no-ack``, ``no-prack``. Where RFC 3261 asks for a BYE (no ACK, 14.2
+    and 13.3.1.4) the user agent has sent it.
+    """
+
+    usage: int
+    dialog: str
+    cause: str
+
+
+Event = InviteArrived | RequestArrived | AckArrived | CancelArrived | ResponseArrived | DialogEnded
+
+# ---- effects: user agent -> driver ---------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Transmit:
+    """Send these octets. When that fails for certain, the driver returns `TransmitFailed` with ``key``."""
+
+    flow: Flow
+    data: bytes
+    key: str = ""  #: of the transaction that wants to know of a failure; "" for none
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Resolve:
+    """Find the addresses of a host; answered with `Resolved`, also when there is none (RFC 3263 4)."""
+
+    query: int
+    host: str
+    port: int | None
+    transport: Transport | None  #: None: to be chosen
+    secure: bool  #: sips
+    edge: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tell:
+    """Hand an event to the owner of its usage. `InviteArrived` goes to whoever takes new calls."""
+
+    event: Event
+
+
+Effect = Transmit | Resolve | Tell
+
+# ---- facts: driver -> user agent -----------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A whole message came by ``flow``."""
+
+    flow: Flow
+    message: Request | Response
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """Addresses for a `Resolve`, in order of preference; empty when the name does not exist or DNS is silent."""
+
+    query: int
+    flows: tuple[Flow, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TransmitFailed:
+    """The octets of transaction ``key`` could not be sent, or its connection broke before an answer."""
+
+    key: str
+
+
+Fact = Received | Resolved | TransmitFailed
