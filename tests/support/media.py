@@ -24,7 +24,7 @@ class FakePort:
     near: PortId | None
     connection: plane.ConnectPort | None = None  #: what was said last about its party
     bridged: PortId | None = None
-    counters: PortCounters = PortCounters()
+    counters: PortCounters = dataclasses.field(default_factory=PortCounters)
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class FakeReader:
     attached: plane.AttachReader
     updated: plane.UpdateReader | None = None
     live: bool
-    counters: ReaderCounters = ReaderCounters()
+    counters: ReaderCounters = dataclasses.field(default_factory=ReaderCounters)
 
 
 class FakeMedia:
