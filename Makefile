@@ -1,0 +1,79 @@
+# siprec-src. `make help` lists what there is.
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+NATIVE_SOURCES := native/CMakeLists.txt $(wildcard native/include/rtpfork/*.h native/src/*.[ch] siprec_src/media/*.pyx siprec_src/media/*.pxd)
+
+# Load and bench: make load RATE=50 DURATION_S=60 TARGET=192.0.2.7:5060
+RATE       ?= 20
+DURATION_S ?= 60
+HOLD_MS    ?= 5000
+TARGET     ?=
+FUZZ_SECONDS ?= 60
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit native-test integration lint format load bench fuzz docs lock build clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: build  ## one real call, recorded: WAV, metadata, picture and summary in demo/
+	@$(PY) -m tests.demo demo
+
+test: unit native-test integration  ## all tests: unit and flows, the C engine under ASan/UBSan, SIPp against the daemon
+
+unit: build  ## unit, flow, property and torture tests; no network, no sleep
+	PYTHONASYNCIODEBUG=1 $(PY) -m pytest -q tests/unit tests/flows tests/property tests/torture
+
+native-test: build  ## the engine: C tests under ASan and UBSan, then through its Python door
+	$(MAKE) --no-print-directory -C native test
+	$(PY) -m pytest -q tests/native
+
+integration: build  ## the real daemon with SIPp as caller, callee and SRS
+	$(PY) -m pytest -q tests/integration
+
+lint: build  ## ruff, mypy, import-linter, clang-format, clang-tidy
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(MAKE) --no-print-directory -C native format-check tidy
+
+format: build  ## put Python and C into house style
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/clang-format -i $(shell git ls-files 'native/*.[ch]')
+
+load: build  ## SIPp load with media: RATE, DURATION_S, HOLD_MS, TARGET (default: a daemon of its own)
+	$(PY) -m tests.load --rate $(RATE) --duration-s $(DURATION_S) --hold-ms $(HOLD_MS) $(if $(TARGET),--target $(TARGET))
+
+bench: build  ## engine packets a core, control CPU a call, set-up delay
+	$(PY) -m tests.bench
+
+fuzz: build  ## coverage-guided fuzzing of the packet parsers for FUZZ_SECONDS each
+	$(MAKE) --no-print-directory -C native fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)
+
+docs: build  ## write the generated pages: docs/rfc-matrix.md, docs/configuration.md, configs/siprec-src.full.toml
+	$(PY) -m tests.support.matrix
+
+lock: build  ## resolve the dependencies anew into requirements.lock
+	$(VENV)/bin/python -m pip install -q uv
+	$(VENV)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate -q -U -o requirements.lock
+
+build: $(VENV)/.built  ## the virtual environment and the engine in it
+
+$(VENV)/.dependencies: requirements.lock .ci/packages
+	@.ci/packages
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked Python packages into $(VENV) (once)"
+	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.dependencies pyproject.toml $(NATIVE_SOURCES)
+	@echo "building the engine"
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:  ## remove the virtual environment and everything built
+	rm -rf $(VENV) build dist demo native/build
