@@ -1,0 +1,136 @@
+"""The words of `media.plane` as octets, one message of the Unix socket each.
+
+A message is JSON, ``[name, {field: value}]``; octets travel as base64. Whatever else arrives is a
+`RemoteProtocolError`, and nothing in it repeats what was received, since commands carry keys.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import enum
+import json
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from siprec_src.errors import NoRoom, RemoteProtocolError
+from siprec_src.media import plane
+
+MAX_MESSAGE_BYTES: Final = 65_536  #: of one message; a longer one is neither sent nor read
+
+Message: TypeAlias = plane.Command | plane.Answer | plane.Event
+"""Everything that crosses the socket."""
+
+
+def encode(message: Message) -> bytes:
+    """One message as octets.
+
+    Raises:
+        NoRoom: it would be longer than `MAX_MESSAGE_BYTES`.
+    """
+    data = json.dumps([type(message).__name__, _plain(message)], separators=(",", ":")).encode("ascii")
+    if len(data) > MAX_MESSAGE_BYTES:
+        msg = f"a {type(message).__name__} of {len(data)} octets does not fit one media message"
+        raise NoRoom(msg)
+    return data
+
+
+def decode(data: bytes) -> Message:
+    """The message in these octets.
+
+    Raises:
+        RemoteProtocolError: they are not one of the known messages with exactly its fields.
+    """
+    if len(data) > MAX_MESSAGE_BYTES:
+        msg = "media message too long"
+        raise RemoteProtocolError(msg)
+    try:
+        name, fields = json.loads(data)
+        read = _READERS[name]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        msg = "not a media message"
+        raise RemoteProtocolError(msg) from None
+    try:
+        return typing.cast("Message", read(fields))
+    except (ValueError, TypeError, KeyError, OverflowError):
+        # The cause is cut off: its text may hold key material.
+        msg = f"broken media message {name}"
+        raise RemoteProtocolError(msg) from None
+
+
+_Read: TypeAlias = Callable[[Any], Any]
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return value
+
+
+def _dataclass_reader(cls: type[Any]) -> _Read:
+    hints = typing.get_type_hints(cls)
+    readers = {field.name: _reader(hints[field.name]) for field in dataclasses.fields(cls)}
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, dict) or value.keys() != readers.keys():
+            raise ValueError(cls.__name__)
+        return cls(**{name: readers[name](item) for name, item in value.items()})
+
+    return read
+
+
+def _reader(hint: Any) -> _Read:
+    if isinstance(hint, typing.NewType):
+        return _reader(hint.__supertype__)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        (inner,) = (arg for arg in typing.get_args(hint) if arg is not type(None))
+        read_inner = _reader(inner)
+        return lambda value: None if value is None else read_inner(value)
+    if typing.get_origin(hint) is tuple:
+        return _tuple_reader(typing.get_args(hint))
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _dataclass_reader(hint)
+    if hint is bytes:
+        return lambda value: base64.b64decode(value, validate=True)
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return hint
+    return _scalar_reader(hint)
+
+
+def _tuple_reader(arguments: tuple[Any, ...]) -> _Read:
+    if arguments[-1] is Ellipsis:
+        read_item = _reader(arguments[0])
+        return lambda value: tuple(read_item(item) for item in _list(value))
+    readers = tuple(_reader(argument) for argument in arguments)
+    return lambda value: tuple(read(item) for read, item in zip(readers, _list(value), strict=True))
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
+
+
+def _scalar_reader(kind: type[Any]) -> _Read:
+    def read(value: Any) -> Any:
+        if kind is float and type(value) is int:
+            return float(value)
+        if type(value) is not kind:
+            raise TypeError(kind.__name__)
+        return value
+
+    return read
+
+
+_READERS: Final[dict[str, _Read]] = {
+    cls.__name__: _dataclass_reader(cls)
+    for cls in typing.get_args(plane.Command | plane.Answer | plane.Event)
+}
