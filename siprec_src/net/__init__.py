@@ -1,0 +1,1 @@
+"""Sockets under the user agent: datagrams, streams, names."""
