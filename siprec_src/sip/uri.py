@@ -1,0 +1,269 @@
+"""SIP, SIPS and tel URIs (RFC 3261 19.1, RFC 3966): parsed, written, compared.
+
+Parts are kept escaped as received, so a URI is written back as it came. Accessors unescape one level
+and leave control characters escaped: ``%00`` never becomes a NUL in a log, a file name or XML.
+
+Two things that RFC 3261 does not allow are taken, since deployed phones send them and nothing is
+ambiguous about them: ``#`` in a user part (``sip:*31#@pbx``) and ``_`` in a host name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+from typing import Final, Self
+
+from siprec_src.errors import RemoteProtocolError
+
+UriParameters = tuple[tuple[str, str | None], ...]
+
+HOST_PATTERN: Final = r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}+)"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Uri:
+    """A URI. For ``tel`` the number is ``user``; for any other scheme all that follows the colon is."""
+
+    scheme: str  #: lower case
+    user: str = ""  #: escaped, as received; "" when there is none
+    password: str | None = dataclasses.field(default=None, repr=False)
+    host: str = ""  #: no brackets around an IPv6 address
+    port: int | None = None
+    parameters: UriParameters = ()  #: escaped, in order
+    headers: str = ""  #: what follows ``?``, escaped
+
+    def parameter(self, name: str) -> str | None:
+        """Unescaped value of a parameter; "" when it stands without a value, None when it is absent."""
+        wanted = name.lower()
+        for key, value in self.parameters:
+            if unescape(key).lower() == wanted:
+                return unescape(value or "")
+        return None
+
+    @property
+    def transport(self) -> str | None:
+        """The transport parameter in lower case."""
+        value = self.parameter("transport")
+        return value.lower() if value else None
+
+    @property
+    def lr(self) -> bool:
+        """Whether the element is a loose router (RFC 3261 16.12.1)."""
+        return self.parameter("lr") is not None
+
+    @property
+    def user_text(self) -> str:
+        """The user part unescaped by one level."""
+        return unescape(self.user)
+
+    @property
+    def secure(self) -> bool:
+        return self.scheme == "sips"
+
+    def with_parameters(self, *parameters: tuple[str, str | None]) -> Self:
+        """These parameters set: put in place of one with that name, else added at the end."""
+        out = list(self.parameters)
+        for name, value in parameters:
+            at = [i for i, (key, _) in enumerate(out) if unescape(key).lower() == name.lower()]
+            if at:
+                out[at[0]] = (name, value)
+                out = [pair for i, pair in enumerate(out) if i not in at[1:]]
+            else:
+                out.append((name, value))
+        return dataclasses.replace(self, parameters=tuple(out))
+
+    def without_parameters(self, *names: str) -> Self:
+        gone = {name.lower() for name in names}
+        kept = tuple(pair for pair in self.parameters if unescape(pair[0]).lower() not in gone)
+        return dataclasses.replace(self, parameters=kept)
+
+    def with_host_port(self, host: str, port: int | None) -> Self:
+        return dataclasses.replace(self, host=host.strip("[]"), port=port)
+
+    def __str__(self) -> str:
+        text = "".join(f";{name}" if value is None else f";{name}={value}" for name, value in self.parameters)
+        if self.scheme not in _SIP_SCHEMES:
+            return f"{self.scheme}:{self.user}{text}"
+        userinfo = self.user if self.password is None else f"{self.user}:{self.password}"
+        at = "@" if userinfo else ""
+        query = f"?{self.headers}" if self.headers else ""
+        return f"{self.scheme}:{userinfo}{at}{format_host_port(self.host, self.port)}{text}{query}"
+
+
+def parse_uri(text: str) -> Uri:
+    """A SIP, SIPS or tel URI.
+
+    Raises:
+        RemoteProtocolError: status 416 for another scheme (RFC 3261 8.2.2.1), 400 for bad syntax.
+    """
+    uri = parse_any_uri(text)
+    if uri.scheme not in _SIP_SCHEMES and uri.scheme != "tel":
+        raise RemoteProtocolError(
+            f"URI scheme {uri.scheme!r} is not known", status=416, section="RFC 3261 8.2.2.1"
+        )
+    return uri
+
+
+def parse_any_uri(text: str) -> Uri:
+    """As `parse_uri`, but URIs of unknown schemes are taken too and kept opaque (RFC 4475 3.3.4)."""
+    m = _SCHEME.match(text)
+    if m is None:
+        raise _bad("has no scheme", text)
+    scheme = m[1].lower()
+    rest = text[m.end() :]
+    if scheme in _SIP_SCHEMES:
+        return _parse_sip(scheme, rest, text)
+    if not _OPAQUE.fullmatch(rest):
+        raise _bad("has characters no URI may have", text)
+    if scheme == "tel":
+        number, *parameters = rest.split(";")
+        if not _NUMBER.fullmatch(number):
+            raise RemoteProtocolError(f"not a telephone number: {text[:80]!r}", section="RFC 3966 3")
+        return Uri(scheme, number, parameters=tuple(_parse_parameter(p, text) for p in parameters))
+    return Uri(scheme, rest)
+
+
+def equivalent(a: Uri, b: Uri) -> bool:
+    """Whether two URIs are equal by the rules of RFC 3261 19.1.4 (tel: RFC 3966 4)."""
+    if a.scheme != b.scheme:
+        return False
+    if a.scheme == "tel":
+        return a.user.translate(_VISUAL) == b.user.translate(_VISUAL) and (
+            _folded_parameters(a) == _folded_parameters(b)
+        )
+    if _normal(a.user) != _normal(b.user) or (a.port, a.host.lower()) != (b.port, b.host.lower()):
+        return False
+    if a.scheme not in _SIP_SCHEMES:
+        return True
+    if (a.password is None) != (b.password is None) or _normal(a.password or "") != _normal(b.password or ""):
+        return False
+    left, right = _folded_parameters(a), _folded_parameters(b)
+    if any(left[name] != right[name] for name in left.keys() & right.keys()):
+        return False
+    if any((name in left) != (name in right) for name in _MUST_MATCH):
+        return False
+    return _header_set(a) == _header_set(b)
+
+
+def unescape(text: str) -> str:
+    """``%hh`` decoded by one level, as UTF-8; what would be a control character stays escaped."""
+    if "%" not in text:
+        return text
+    return _ESCAPES.sub(_decode_run, text)
+
+
+def escape_user(text: str) -> str:
+    """Any text as a user part: what may not stand there is escaped (RFC 3261 19.1.2)."""
+    return "".join(
+        c if _USER_PLAIN.fullmatch(c) else "".join(f"%{o:02X}" for o in c.encode("utf-8", "surrogateescape"))
+        for c in text
+    )
+
+
+def format_host_port(host: str, port: int | None) -> str:
+    """``host[:port]`` with brackets around an IPv6 address."""
+    name = f"[{host}]" if ":" in host else host
+    return name if port is None else f"{name}:{port}"
+
+
+def parse_host(text: str) -> str:
+    """A host without brackets. ``text`` has already matched `HOST_PATTERN`."""
+    if text[0] != "[":
+        return text
+    try:
+        ipaddress.IPv6Address(text[1:-1])
+    except ValueError:
+        raise RemoteProtocolError(f"not an IPv6 reference: {text!r}", section="RFC 3261 25.1") from None
+    return text[1:-1]
+
+
+def parse_port(digits: str | None) -> int | None:
+    """A port of at most five digits, 1 to 65535."""
+    if digits is None:
+        return None
+    port = int(digits) if len(digits) <= 5 else 0
+    if not 0 < port < 65536:
+        raise RemoteProtocolError("port out of range", section="RFC 3261 25.1")
+    return port
+
+
+_SIP_SCHEMES: Final = frozenset({"sip", "sips"})
+_MUST_MATCH: Final = ("user", "ttl", "method", "maddr", "transport")  # RFC 3261 19.1.4: never ignored in one
+_UNRESERVED: Final = r"A-Za-z0-9\-_.!~*'()"
+_ESCAPED: Final = r"%[0-9A-Fa-f]{2}"
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31}+):")
+_SIP: Final = re.compile(
+    rf"(?:((?:[{_UNRESERVED}&=+$,;?/#]|{_ESCAPED})++)(?::((?:[{_UNRESERVED}&=+$,]|{_ESCAPED})*+))?@)?+"
+    rf"({HOST_PATTERN})(?::([0-9]{{1,6}}))?"
+    r"(?:;([^?]*+))?(?:\?(.*))?"
+)
+_CHARACTERS: Final = rf"[{_UNRESERVED}\[\]/:&+$]|{_ESCAPED}"
+_PARAMETER: Final = re.compile(rf"((?:{_CHARACTERS})++)(?:=((?:{_CHARACTERS}|=)++))?")
+_HEADERS: Final = re.compile(rf"(?:[{_UNRESERVED}\[\]/?:+$&=;@,]|{_ESCAPED})++")
+_OPAQUE: Final = re.compile(r"[!#-;=?-~]++")  # printable ASCII but quotes and angle brackets
+_NUMBER: Final = re.compile(r"\+?[0-9A-Fa-f*#().\-]{1,64}")
+_USER_PLAIN: Final = re.compile(rf"[{_UNRESERVED}&=+$,;?/]")
+_ESCAPES: Final = re.compile(rf"(?:{_ESCAPED})+")
+_VISUAL: Final = str.maketrans("", "", "-.()")
+
+
+def _parse_sip(scheme: str, rest: str, text: str) -> Uri:
+    m = _SIP.fullmatch(rest)
+    if m is None:
+        raise _bad("is malformed", text)
+    user, password, host, port, parameters, headers = m.groups()
+    if headers is not None and not _HEADERS.fullmatch(headers):
+        raise _bad("has malformed headers", text)
+    return Uri(
+        scheme,
+        user or "",
+        password,
+        parse_host(host),
+        parse_port(port),
+        () if parameters is None else tuple([_parse_parameter(p, text) for p in parameters.split(";")]),
+        headers or "",
+    )
+
+
+def _parse_parameter(part: str, text: str) -> tuple[str, str | None]:
+    m = _PARAMETER.fullmatch(part)
+    if m is None:
+        raise _bad("has a malformed parameter", text)
+    return m[1], m[2]
+
+
+def _bad(what: str, text: str) -> RemoteProtocolError:
+    return RemoteProtocolError(f"URI {what}: {_without_password(text)[:80]!r}", section="RFC 3261 19.1.1")
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r":([^:@]*)@", ":***@", text)
+
+
+def _decode_run(m: re.Match[str]) -> str:
+    octets = bytes.fromhex(m[0].replace("%", ""))
+    decoded = octets.decode("utf-8", "surrogateescape")
+    return "".join(f"%{ord(c):02X}" if ord(c) < 32 or ord(c) == 127 else c for c in decoded)
+
+
+def _normal(text: str) -> str:
+    """Escapes of unreserved characters decoded, the others in upper case, so equal texts are equal."""
+    return _ESCAPES.sub(_decode_unreserved, text) if "%" in text else text
+
+
+def _decode_unreserved(m: re.Match[str]) -> str:
+    out = []
+    for pair in m[0].upper().split("%")[1:]:
+        c = chr(int(pair, 16))
+        out.append(c if c.isascii() and (c.isalnum() or c in "-_.!~*'()") else f"%{pair}")
+    return "".join(out)
+
+
+def _folded_parameters(uri: Uri) -> dict[str, str]:
+    return {_normal(name).lower(): _normal(value or "").lower() for name, value in uri.parameters}
+
+
+def _header_set(uri: Uri) -> frozenset[tuple[str, str]]:
+    pairs = (part.partition("=") for part in uri.headers.split("&") if part)
+    return frozenset((_normal(name).lower(), _normal(value)) for name, _, value in pairs)
