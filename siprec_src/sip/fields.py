@@ -114,7 +114,7 @@ class RetryAfter:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Warning:  # noqa: A001 - the name of the header field
+class Warning:
     """One warn-code with its agent and text (RFC 3261 20.43)."""
 
     code: int

@@ -238,7 +238,7 @@ def _bad(what: str, text: str) -> RemoteProtocolError:
 
 
 def _without_password(text: str) -> str:
-    return re.sub(r":([^:@]*)@", ":***@", text)
+    return re.sub(r"(:[^:@]*):[^@]*@", r"\1:***@", text)
 
 
 def _decode_run(m: re.Match[str]) -> str:

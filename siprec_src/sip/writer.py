@@ -1,0 +1,55 @@
+"""Messages to octets (RFC 3261 7). What leaves is framed as meant: no value adds a line of its own."""
+
+from __future__ import annotations
+
+from siprec_src.errors import LocalError
+from siprec_src.sip.lines import has_bare_nul
+from siprec_src.sip.message import Headers, Message, Request, Response
+from siprec_src.sip.parameters import is_token
+
+
+def write_message(message: Message) -> bytes:
+    """The octets of a message: its fields in order, and Content-Length last, counted from the body.
+
+    Raises:
+        LocalError: a part holds CR, LF or NUL, or is no text; nothing may be sent then.
+    """
+    lines = [_start_line(message)]
+    for name, value in message.headers.without("content-length"):
+        if not is_token(name):
+            raise LocalError(f"no name of a header field: {name[:40]!r}", section="RFC 3261 7.3.1")
+        lines.append(f"{name}: {value}")
+    lines.append(f"Content-Length: {len(message.body)}\r\n\r\n")
+    return encode_lines(lines) + message.body
+
+
+def write_fields(headers: Headers) -> bytes:
+    """Header fields and the empty line behind them, as a body part begins (RFC 2046 5.1)."""
+    return encode_lines([*(f"{name}: {value}" for name, value in headers), "\r\n"])
+
+
+def encode_lines(lines: list[str]) -> bytes:
+    """``lines`` joined by CRLF; only the last may hold line ends of its own."""
+    for line in lines[:-1]:
+        if "\r" in line or "\n" in line or has_bare_nul(line):
+            raise LocalError(
+                f"line end or NUL inside {line.partition(':')[0][:40]!r}", section="RFC 3261 25.1"
+            )
+    try:
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise LocalError("text that UTF-8 cannot hold", section="RFC 3261 7.3.1") from None
+
+
+def _start_line(message: Message) -> str:
+    match message:
+        case Request(method=method, uri=uri):
+            if not is_token(method) or not uri or " " in uri or "\t" in uri:
+                raise LocalError("malformed request line", section="RFC 3261 7.1")
+            return f"{method} {uri} SIP/2.0"
+        case Response(status=status, reason=reason):
+            if not 100 <= status <= 699:
+                raise LocalError(f"status {status} is none of SIP's", section="RFC 3261 7.2")
+            return f"SIP/2.0 {status} {reason}"
+        case _:
+            raise LocalError("neither request nor response")
