@@ -20,7 +20,8 @@ from siprec_src.net.sockets import address_of, bind_tcp, bound_address
 from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.limits import SipLimits
 from siprec_src.sip.message import Request, Response
-from siprec_src.sip.parser import KeepAlive, Malformed, StreamParser
+from siprec_src.sip.parser import Malformed
+from siprec_src.sip.stream import KeepAlive, StreamParser
 
 StreamItem = Request | Response | Malformed
 PONG: Final = b"\r\n"  # RFC 5626 4.4.1
@@ -200,8 +201,7 @@ class _Connection(asyncio.Protocol):
         self._last = asyncio.get_running_loop().time()
         for item in self._parser.feed(data):
             if isinstance(item, KeepAlive):
-                if item.wants_pong:
-                    self._write(PONG)
+                self._write(PONG)
                 continue
             self._spoke = True
             self._pool.on_item(item, self._flow())

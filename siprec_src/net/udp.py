@@ -123,4 +123,4 @@ def _is_unreachable(data: bytes) -> bool:
     if len(data) < _SO_EE.size:
         return False
     code, origin, kind, _ = _SO_EE.unpack_from(data)
-    return _TYPE_UNREACHABLE.get(origin) == kind and code != errno.EMSGSIZE
+    return kind == _TYPE_UNREACHABLE.get(origin, -1) and bool(code != errno.EMSGSIZE)

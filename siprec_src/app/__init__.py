@@ -1,0 +1,1 @@
+"""What drives the machines: driver, supervisor, and the two processes it watches."""

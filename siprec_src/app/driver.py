@@ -1,0 +1,330 @@
+"""The driver: hands events with the time to machines and performs what they return, in order.
+
+Nothing between an event and its effects waits. Events that effects make go into one queue, so no machine is
+ever entered twice at once. A fault inside a machine ends that machine's call and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, Protocol
+
+from siprec_src.app.agenda import Agenda
+from siprec_src.app.owners import Owner, Owners
+from siprec_src.communication import Publish
+from siprec_src.identity import Identity
+from siprec_src.machine import Finished, Forward, LogLine, Machine, Observe
+from siprec_src.media import plane
+from siprec_src.media.model import PortId
+from siprec_src.sip import vocabulary as sip
+from siprec_src.sip.flow import Flow
+from siprec_src.sip.parser import Malformed
+from siprec_src.telemetry.log import Logger
+
+INTERNAL_ERROR: Final = 500  # RFC 3261 21.5.1
+SHUTTING_DOWN: Final = 503  # RFC 3261 21.5.4
+
+
+class UserAgent(Protocol):
+    """What the driver needs of `sip.user_agent.UserAgent`."""
+
+    @property
+    def deadline(self) -> float | None: ...
+    def receive(self, fact: sip.Fact, now: float) -> Sequence[sip.Effect]: ...
+    def command(self, command: sip.Command, now: float) -> Sequence[sip.Effect]: ...
+    def wake(self, now: float) -> Sequence[sip.Effect]: ...
+    def refuse(self, malformed: Malformed, flow: Flow, now: float) -> Sequence[sip.Effect]: ...
+
+
+class Driver:
+    """One event loop's machines: the user agent, an ingest, the recording pool, and all they make."""
+
+    def __init__(
+        self,
+        *,
+        user_agent: UserAgent,
+        ingest: Machine[Any, Any],
+        pool: Machine[Any, Any],
+        identity: Identity,
+        transmit: Callable[[sip.Transmit], None],
+        resolve: Callable[[sip.Resolve], None],
+        submit: Callable[[plane.Command], None],
+        observe: Callable[[Observe], None],
+        log: Logger,
+    ) -> None:
+        self._user_agent = user_agent
+        self._identity = identity
+        self._transmit = transmit
+        self._resolve = resolve
+        self._submit = submit
+        self._observe = observe
+        self._log = log
+        self._owners = Owners()
+        self._ingest = self._owners.of(ingest, permanent=True)
+        self._pool = self._owners.of(pool, permanent=True)
+        self._agenda: Agenda[Owner] = Agenda()
+        self._queue: deque[tuple[Owner, object]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._running = False
+
+    @property
+    def living(self) -> int:
+        """Calls and recording sessions that have not finished."""
+        return self._owners.living
+
+    # ---- doors: what the sockets, the resolver and the media process tell ------------------------
+
+    def received(self, fact: sip.Fact) -> None:
+        """A message, the answer to a `Resolve`, or the failure of a `Transmit`."""
+        now = self._loop.time()
+        self._user_agent_does(partial(self._user_agent.receive, fact, now), now)
+        self._run(now)
+
+    def malformed(self, malformed: Malformed, flow: Flow) -> None:
+        """Octets that are no message; answered where they can be."""
+        now = self._loop.time()
+        self._user_agent_does(partial(self._user_agent.refuse, malformed, flow, now), now)
+        self._run(now)
+
+    def media(self, message: plane.Answer | plane.Event) -> None:
+        """An answer or event of the media process."""
+        now = self._loop.time()
+        if isinstance(message, plane.MediaDown | plane.MediaUp):
+            self._broadcast(message)
+        elif isinstance(message, plane.Answer):
+            self._media_answered(message)
+        else:
+            self._media_told(message)
+        self._run(now)
+
+    def hang_up(self) -> None:
+        """End every call now (RFC 3261 15); their machines finish in the usual way."""
+        now = self._loop.time()
+        for owner in self._owners:
+            for usage, trace in tuple(owner.usages.items()):
+                if (pending := trace.pending) is not None:
+                    self._command(
+                        owner, sip.Respond(usage=usage, token=pending.token, status=SHUTTING_DOWN), now
+                    )
+                    cancel = sip.CancelArrived(usage=usage, token=pending.token, request=pending.request)
+                    self._queue.append((owner, cancel))
+                for dialog in trace.dialogs:
+                    token = self._identity.number()
+                    bye = sip.SendRequest(usage=usage, dialog=dialog, token=token, method="BYE")
+                    self._command(owner, bye, now)
+                    ended = sip.DialogEnded(usage=usage, dialog=dialog, cause="shutdown")
+                    self._queue.append((owner, ended))
+        self._run(now)
+
+    def close(self) -> None:
+        """Stop the timer; nothing is performed after this."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # ---- the queue -------------------------------------------------------------------------------
+
+    def _run(self, now: float) -> None:
+        if self._running:
+            return
+        self._running = True
+        try:
+            while self._queue:
+                owner, event = self._queue.popleft()
+                if self._owners.knows(owner):
+                    self._drive(owner, event, now)
+        finally:
+            self._running = False
+        self._arm()
+
+    def _drive(self, owner: Owner, event: object, now: float) -> None:
+        try:
+            effects = owner.machine.receive(event, now)
+        except Exception:  # noqa: BLE001 one machine's fault must not end another call
+            self._failed(owner, event, now)
+            return
+        self._perform(owner, effects, now)
+
+    def _wake(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        deadline = self._user_agent.deadline
+        if deadline is not None and deadline <= now:
+            self._user_agent_does(partial(self._user_agent.wake, now), now)
+        for owner in self._agenda.due(now):
+            try:
+                effects = owner.machine.wake(now)
+            except Exception:  # noqa: BLE001 as in `_drive`
+                self._failed(owner, None, now)
+            else:
+                self._perform(owner, effects, now)
+        self._run(now)
+
+    def _arm(self) -> None:
+        times = [t for t in (self._user_agent.deadline, self._agenda.earliest) if t is not None]
+        earliest = min(times, default=None)
+        if self._timer is not None:
+            if earliest is not None and self._timer.when() <= earliest:
+                # An early wake is harmless, and cheaper than a new timer for each event.
+                return
+            self._timer.cancel()
+            self._timer = None
+        if earliest is not None:
+            self._timer = self._loop.call_at(earliest, self._wake)
+
+    # ---- effects ---------------------------------------------------------------------------------
+
+    def _perform(self, owner: Owner, effects: Sequence[object], now: float) -> None:
+        finished = False
+        for effect in effects:
+            if isinstance(effect, Finished):
+                finished = True
+            else:
+                self._perform_one(owner, effect, now)
+        if finished and not owner.permanent:
+            self._forget(owner)
+        elif self._owners.knows(owner):
+            self._agenda.set(owner, owner.machine.deadline)
+
+    def _perform_one(self, owner: Owner, effect: object, now: float) -> None:
+        match effect:
+            case sip.StartInvite() | sip.SendRequest() | sip.SendAck() | sip.CancelInvite() | sip.Respond():
+                self._command(owner, effect, now)
+            case LogLine():
+                self._write(effect)
+            case Observe():
+                self._observe(effect)
+            case Publish():
+                self._queue.append((self._pool, effect.session))
+            case Forward():
+                self._forward(effect, now)
+            case _ if isinstance(effect, plane.Command):
+                self._owners.submitted(owner, effect)
+                self._submit(effect)
+            case _:
+                self._log.error("driver.unknown-effect", machine=owner.name, effect=type(effect).__name__)
+
+    def _command(self, owner: Owner, command: sip.Command, now: float) -> None:
+        if not owner.permanent:
+            self._owners.usage(owner, command.usage).commanded(command)
+        sent = self._user_agent_does(partial(self._user_agent.command, command, now), now)
+        if isinstance(command, sip.StartInvite) and owner.invited_at is not None:
+            # With a name to look up first, the INVITE leaves later and is not measured here.
+            if sent:
+                added_s = self._loop.time() - owner.invited_at
+                self._observe(Observe("call_setup_added_seconds", value=added_s))
+            owner.invited_at = None
+
+    def _user_agent_does(self, work: Callable[[], Sequence[sip.Effect]], now: float) -> int:
+        """Perform what the user agent returns; how many messages were sent."""
+        try:
+            effects = work()
+        except Exception:  # noqa: BLE001 whatever one message did to it, the next one is served
+            self._log.error("sip.failed", exc_info=True)
+            return 0
+        sent = 0
+        for effect in effects:
+            match effect:
+                case sip.Transmit():
+                    self._transmit(effect)
+                    sent += 1
+                case sip.Resolve():
+                    self._resolve(effect)
+                case sip.Tell():
+                    self._tell(effect.event, now)
+        return sent
+
+    def _tell(self, event: sip.Event, now: float) -> None:
+        owner = self._owners.owner_of_usage(event.usage)
+        if owner is not None:
+            owner.usages[event.usage].told(event)
+            self._queue.append((owner, event))
+        elif isinstance(event, sip.InviteArrived):
+            self._queue.append((self._ingest, event))
+        elif isinstance(event, sip.RequestArrived):
+            # Its owner has finished or failed: for us there is no such dialog (RFC 3261 12.2.2).
+            gone = sip.Respond(usage=event.usage, token=event.token, status=481, dialog=event.dialog)
+            self._user_agent_does(partial(self._user_agent.command, gone, now), now)
+
+    def _forward(self, forward: Forward, now: float) -> None:
+        owner = self._owners.of(forward.machine)
+        if isinstance(forward.event, sip.InviteArrived):
+            owner.invited_at = now
+            self._owners.usage(owner, forward.event.usage).told(forward.event)
+        self._queue.append((owner, forward.event))
+
+    def _write(self, line: LogLine) -> None:
+        fields = dict(line.fields)
+        match line.level:
+            case "debug":
+                self._log.debug(line.event, **fields)
+            case "warning":
+                self._log.warning(line.event, **fields)
+            case "error":
+                self._log.error(line.event, **fields)
+            case _:
+                self._log.info(line.event, **fields)
+
+    # ---- media -----------------------------------------------------------------------------------
+
+    def _media_answered(self, answer: plane.Answer) -> None:
+        owner = self._owners.answered(answer)
+        if owner is not None:
+            self._queue.append((owner, answer))
+        elif isinstance(answer, plane.PortsOpen):
+            # Who asked has ended meanwhile: nobody else would ever close them.
+            self._close_ports(tuple(port.port for port in answer.ports))
+
+    def _media_told(self, event: plane.Event) -> None:
+        owner: Owner | None = None
+        match event:
+            case plane.FirstPacket() | plane.DtmfReceived() | plane.SilenceChanged():
+                owner = self._owners.owner_of_port(event.port)
+            case plane.ReaderReport() | plane.ReaderUnreachable():
+                owner = self._owners.owner_of_reader(event.reader)
+            case plane.MediaDown() | plane.MediaUp():
+                pass
+        if owner is not None:
+            self._queue.append((owner, event))
+
+    def _broadcast(self, event: plane.MediaDown | plane.MediaUp) -> None:
+        if isinstance(event, plane.MediaDown):
+            self._log.warning("media.down", calls_and_recordings=self.living)
+            self._owners.void_media()
+        else:
+            self._log.info("media.up")
+        self._queue.extend((owner, event) for owner in self._owners if not owner.permanent)
+
+    def _close_ports(self, ports: tuple[PortId, ...]) -> None:
+        if ports:
+            self._submit(plane.ClosePorts(tag=self._identity.number(), ports=ports))
+
+    # ---- ends ------------------------------------------------------------------------------------
+
+    def _failed(self, owner: Owner, event: object, now: float) -> None:
+        """A machine raised: say so once, end what is its, touch nothing else."""
+        self._log.error(
+            "machine.failed",
+            machine=owner.name,
+            event_type=type(event).__name__,
+            usages=sorted(owner.usages),
+            exc_info=True,
+        )
+        self._observe(Observe("machine_failures_total", (("machine", owner.name),)))
+        if owner.permanent:
+            if isinstance(event, sip.InviteArrived):
+                refusal = sip.Respond(usage=event.usage, token=event.token, status=INTERNAL_ERROR)
+                self._command(owner, refusal, now)
+            return
+        for trace in tuple(owner.usages.values()):
+            for command in trace.closing(INTERNAL_ERROR, self._identity.number()):
+                self._user_agent_does(partial(self._user_agent.command, command, now), now)
+        self._close_ports(tuple(owner.ports))
+        self._forget(owner)
+
+    def _forget(self, owner: Owner) -> None:
+        self._agenda.set(owner, None)
+        self._owners.forget(owner)

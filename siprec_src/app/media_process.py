@@ -1,0 +1,207 @@
+"""The media process: the native engine behind a Unix socket.
+
+Python only carries messages here, packets never come near it. One control process is served at a time; the
+newest connection wins. When control dies its calls' media flow on (`app.custody`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from siprec_src.app.custody import Custody
+from siprec_src.errors import NoRoom, RemoteProtocolError
+from siprec_src.media import plane
+from siprec_src.media.wire import MAX_MESSAGE_BYTES, Message, decode, encode
+from siprec_src.telemetry.log import Logger
+
+BATCH: Final = 64  #: commands read for one readiness
+MAX_UNREAD: Final = 20_000  #: messages; a control that leaves more unread is cut off and connects again
+SOCKET_BUFFER_BYTES: Final = 1024 * 1024
+
+
+class Engine(Protocol):
+    """What the media process needs of the native engine (`media.engine.Engine`)."""
+
+    def submit(self, command: plane.Command) -> None: ...
+    def fileno(self) -> int: ...
+    def drain(self) -> Sequence[plane.Answer | plane.Event]: ...
+    def close(self) -> None: ...
+
+
+def listen(path: Path) -> socket.socket:
+    """A listening media socket at ``path`` that only this user can open."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(8)
+    return listener
+
+
+class MediaServer:
+    """Carries messages between the control process in charge and the engine until `stop`."""
+
+    def __init__(self, engine: Engine, listener: socket.socket, log: Logger) -> None:
+        self._engine = engine
+        self._listener = listener
+        self._log = log
+        self._custody = Custody()
+        self._control: socket.socket | None = None
+        self._unsent: deque[bytes] = deque()
+        self._selector = selectors.DefaultSelector()
+        self._wakeup, self._waker = socket.socketpair()
+        self._stopping = False
+        listener.setblocking(False)
+        self._wakeup.setblocking(False)
+        self._waker.setblocking(False)
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(self._wakeup, selectors.EVENT_READ, self._woken)
+        self._selector.register(engine.fileno(), selectors.EVENT_READ, self._engine_ready)
+
+    def stop(self) -> None:
+        """End `run` soon; may be called from a signal handler or another thread."""
+        self._stopping = True
+        with contextlib.suppress(OSError):
+            self._waker.send(b".")
+
+    def run(self) -> None:
+        """Serve until `stop`; then the engine is closed and every socket with it."""
+        try:
+            while not self._stopping:
+                for key, events in self._selector.select(self._patience_s()):
+                    if key.fileobj is self._control:
+                        self._control_ready(events)
+                    else:
+                        key.data()
+                for command in self._custody.wake(time.monotonic()):
+                    self._submit(command)
+        finally:
+            self._drop_control("")
+            self._selector.close()
+            for sock in (self._listener, self._wakeup, self._waker):
+                sock.close()
+            self._engine.close()
+
+    def _patience_s(self) -> float | None:
+        deadline = self._custody.deadline
+        return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+    def _woken(self) -> None:
+        self._wakeup.recv(64)
+
+    def _accept(self) -> None:
+        try:
+            control, _ = self._listener.accept()
+        except OSError:
+            return
+        self._drop_control("replaced by a newer connection")
+        control.setblocking(False)
+        control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+        self._control = control
+        self._selector.register(control, selectors.EVENT_READ)
+        self._log.info("media.control-connected", orphaned_ports=self._custody.orphaned_ports)
+        self._send(plane.MediaUp())
+
+    def _control_ready(self, events: int) -> None:
+        if events & selectors.EVENT_WRITE:
+            self._flush()
+        if not events & selectors.EVENT_READ:
+            return
+        for _ in range(BATCH):
+            control = self._control
+            if control is None:
+                return
+            try:
+                data = control.recv(MAX_MESSAGE_BYTES + 1)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._drop_control("closed by control")
+                return
+            self._command(data)
+
+    def _command(self, data: bytes) -> None:
+        try:
+            message = decode(data)
+        except RemoteProtocolError as error:
+            self._log.warning("media.bad-command", error=str(error))
+            return
+        if isinstance(message, plane.Command):
+            self._submit(self._custody.command(message))
+        else:
+            self._log.warning("media.bad-command", error=f"{type(message).__name__} is not a command")
+
+    def _submit(self, command: plane.Command) -> None:
+        try:
+            self._engine.submit(command)
+        except (ValueError, TypeError, OverflowError) as error:
+            # Values that no engine takes: answered like any command that changed nothing.
+            self._deliver(plane.Refused(tag=command.tag, reason="bad-argument", detail=str(error)))
+        except (NoRoom, MemoryError) as error:
+            self._deliver(plane.Refused(tag=command.tag, reason="no-room", detail=str(error)))
+
+    def _engine_ready(self) -> None:
+        for message in self._engine.drain():
+            self._deliver(message)
+
+    def _deliver(self, message: Message) -> None:
+        told = self._custody.message(message, time.monotonic())
+        if told is not None:
+            self._send(told)
+
+    def _send(self, message: Message) -> None:
+        if self._control is None:
+            return
+        try:
+            data = encode(message)
+        except NoRoom as error:
+            self._log.error("media.message-too-long", error=str(error))
+            return
+        self._unsent.append(data)
+        if len(self._unsent) > MAX_UNREAD:
+            self._drop_control("does not read")
+            return
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._unsent and self._control is not None:
+            try:
+                self._control.send(self._unsent[0])
+            except BlockingIOError:
+                break
+            except OSError as error:
+                self._drop_control(error.strerror or "send failed")
+                return
+            self._unsent.popleft()
+        if self._control is not None:
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
+            self._selector.modify(self._control, wanted)
+
+    def _drop_control(self, why: str) -> None:
+        if self._control is None:
+            return
+        self._selector.unregister(self._control)
+        self._control.close()
+        self._control = None
+        self._unsent.clear()
+        self._custody.release(time.monotonic())
+        if why:
+            self._log.info("media.control-gone", why=why, orphaned_ports=self._custody.orphaned_ports)
+
+
+def serve(engine: Engine, listener: socket.socket, log: Logger) -> None:
+    """Run a `MediaServer` until SIGTERM."""
+    server = MediaServer(engine, listener, log)
+    signal.signal(signal.SIGTERM, lambda _signum, _frame: server.stop())
+    server.run()

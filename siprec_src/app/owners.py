@@ -1,0 +1,123 @@
+"""Who owns what: usages, media tags, ports and readers, each of exactly one machine.
+
+The driver learns it from the commands and answers that pass by, so machines need no registration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from siprec_src.app.usage import UsageTrace
+from siprec_src.machine import Machine
+from siprec_src.media import plane
+from siprec_src.media.model import PortId, ReaderId
+
+
+@dataclasses.dataclass(slots=True, eq=False, kw_only=True)
+class Owner:
+    """One machine and what is its."""
+
+    machine: Machine[Any, Any]
+    permanent: bool = False  #: an ingest or the recording pool: it is never forgotten
+    usages: dict[int, UsageTrace] = dataclasses.field(default_factory=dict)
+    tags: set[int] = dataclasses.field(default_factory=set)
+    ports: set[PortId] = dataclasses.field(default_factory=set)
+    readers: set[ReaderId] = dataclasses.field(default_factory=set)
+    invited_at: float | None = None  #: when the INVITE that made this machine came in
+
+    @property
+    def name(self) -> str:
+        return type(self.machine).__name__
+
+
+class Owners:
+    """All machines of the driver."""
+
+    def __init__(self) -> None:
+        self._owners: dict[int, Owner] = {}
+        self._usages: dict[int, Owner] = {}
+        self._tags: dict[int, Owner] = {}
+        self._ports: dict[PortId, Owner] = {}
+        self._readers: dict[ReaderId, Owner] = {}
+
+    def of(self, machine: Machine[Any, Any], *, permanent: bool = False) -> Owner:
+        """The owner of this machine, made now if it is new."""
+        owner = self._owners.get(id(machine))
+        if owner is None:
+            owner = self._owners[id(machine)] = Owner(machine=machine, permanent=permanent)
+        return owner
+
+    def knows(self, owner: Owner) -> bool:
+        return self._owners.get(id(owner.machine)) is owner
+
+    def __iter__(self) -> Iterator[Owner]:
+        return iter(tuple(self._owners.values()))
+
+    @property
+    def living(self) -> int:
+        """Machines that come and go: calls and recording sessions."""
+        return sum(not owner.permanent for owner in self._owners.values())
+
+    def usage(self, owner: Owner, usage: int) -> UsageTrace:
+        """Take ``usage`` for this owner, or say what is known of it."""
+        trace = owner.usages.get(usage)
+        if trace is None:
+            trace = owner.usages[usage] = UsageTrace(usage)
+            self._usages[usage] = owner
+        return trace
+
+    def owner_of_usage(self, usage: int) -> Owner | None:
+        return self._usages.get(usage)
+
+    def submitted(self, owner: Owner, command: plane.Command) -> None:
+        owner.tags.add(command.tag)
+        self._tags[command.tag] = owner
+
+    def answered(self, answer: plane.Answer) -> Owner | None:
+        """Who asked; what the answer gives is its from now on."""
+        owner = self._tags.pop(answer.tag, None)
+        if owner is None:
+            return None
+        owner.tags.discard(answer.tag)
+        match answer:
+            case plane.PortsOpen():
+                for opened in answer.ports:
+                    owner.ports.add(opened.port)
+                    self._ports[opened.port] = owner
+            case plane.ReaderAttached():
+                owner.readers.add(answer.reader)
+                self._readers[answer.reader] = owner
+            case plane.PortsClosed():
+                for port, _ in answer.counters:
+                    owner.ports.discard(port)
+                    self._ports.pop(port, None)
+            case plane.ReaderDetached() | plane.Counters() | plane.Done() | plane.Refused():
+                pass
+        return owner
+
+    def owner_of_port(self, port: PortId) -> Owner | None:
+        return self._ports.get(port)
+
+    def owner_of_reader(self, reader: ReaderId) -> Owner | None:
+        return self._readers.get(reader)
+
+    def void_media(self) -> None:
+        """The media process is gone: no id means anything now."""
+        for owner in self._owners.values():
+            owner.ports.clear()
+            owner.readers.clear()
+        self._ports.clear()
+        self._readers.clear()
+
+    def forget(self, owner: Owner) -> None:
+        self._owners.pop(id(owner.machine), None)
+        for usage in owner.usages:
+            self._usages.pop(usage, None)
+        for tag in owner.tags:
+            self._tags.pop(tag, None)
+        for port in owner.ports:
+            self._ports.pop(port, None)
+        for reader in owner.readers:
+            self._readers.pop(reader, None)

@@ -1,0 +1,124 @@
+"""Every metric of the daemon, declared in one place, and what `/metrics` answers.
+
+Machines name a metric in an `Observe`; one that is not declared here, or with other labels, is a bug of ours
+and is counted as ``observe_failed_total``, it never disturbs a call.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from siprec_src.machine import Observe
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+PREFIX: Final = "siprec_src_"
+SETUP_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0, 16.0, 32.0)
+ADDED_BUCKETS_S: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.5)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Declared:
+    """One metric that machines may observe."""
+
+    name: str  #: without the prefix; a counter's ends in ``_total``
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()  #: of a histogram; none: a counter
+
+
+DECLARED: Final = (
+    Declared("calls_total", "Calls that ended, by outcome.", ("outcome",)),
+    Declared("calls_unrecorded_total", "Calls or parts of calls that were not recorded.", ("reason",)),
+    Declared("recordings_total", "Recording sessions that ended.", ("outcome", "reason")),
+    Declared("recording_setup_seconds", "INVITE to the SRS until media flows.", (), SETUP_BUCKETS_S),
+    Declared("fork_packets_delivered_total", "Packets sent to an SRS.", ("srs",)),
+    Declared("fork_packets_dropped_total", "Packets that an SRS should have got and did not.", ("srs",)),
+    Declared("call_setup_added_seconds", "INVITE in until INVITE out.", (), ADDED_BUCKETS_S),
+    Declared("media_packets_total", "Packets of calls that ended, by what became of them.", ("fate",)),
+    Declared("machine_failures_total", "Calls or recordings ended by a fault of ours.", ("machine",)),
+)
+
+
+class Metrics:
+    """The registry of one process."""
+
+    def __init__(self, version: str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = CollectorRegistry()
+        self._counters: dict[str, Counter] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for metric in DECLARED:
+            self._declare(metric)
+        self._failed = Counter(
+            PREFIX + "observe_failed", "Observations that no declared metric takes.", registry=self._registry
+        )
+        info = Gauge(
+            PREFIX + "info", "Always 1; the version is a label.", ("version",), registry=self._registry
+        )
+        info.labels(version).set(1)
+
+    def observe(self, observe: Observe) -> None:
+        """Add to the counter or put into the histogram that is named."""
+        labels = dict(observe.labels)
+        try:
+            if (counter := self._counters.get(observe.name)) is not None:
+                (counter.labels(**labels) if labels else counter).inc(observe.value)
+            else:
+                histogram = self._histograms[observe.name]
+                (histogram.labels(**labels) if labels else histogram).observe(observe.value)
+        except (KeyError, ValueError):
+            self._failed.inc()
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """A value that is read at each scrape, e.g. ``calls_active``."""
+        Gauge(PREFIX + name, text, registry=self._registry).set_function(read)
+
+    def counts(
+        self, name: str, text: str, label: str, read: Callable[[], Iterable[tuple[str, float]]]
+    ) -> None:
+        """A counter kept elsewhere, read at each scrape as (label value, count)."""
+        self._registry.register(_Counts(PREFIX + name, text, label, read))
+
+    def exposition(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def _declare(self, metric: Declared) -> None:
+        name = PREFIX + metric.name
+        if metric.buckets:
+            self._histograms[metric.name] = Histogram(
+                name, metric.help, metric.labels, buckets=metric.buckets, registry=self._registry
+            )
+        else:
+            self._counters[metric.name] = Counter(name, metric.help, metric.labels, registry=self._registry)
+
+
+class _Counts(Collector):
+    def __init__(
+        self, name: str, text: str, label: str, read: Callable[[], Iterable[tuple[str, float]]]
+    ) -> None:
+        self._name = name
+        self._text = text
+        self._label = label
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily(self._name, self._text, labels=(self._label,))
+        for value, count in self._read():
+            family.add_metric((value,), count)
+        yield family
