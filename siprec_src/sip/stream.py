@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from siprec_src.errors import RemoteProtocolError
-from siprec_src.sip.limits import DEFAULT_LIMITS, SipLimits
-from siprec_src.sip.parser import (
+from siprec_src.sip.head import (
     FIRST_OCTETS,
     Head,
     Malformed,
@@ -17,6 +16,7 @@ from siprec_src.sip.parser import (
     refuse,
     skip_line_ends,
 )
+from siprec_src.sip.limits import DEFAULT_LIMITS, SipLimits
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
