@@ -23,6 +23,9 @@ COMPACT: Final = {  # RFC 3261 7.3.3 and 20, RFC 3515, 3892, 3841, 4028, 3265, 4
 }  # fmt: skip
 
 
+_SECRET: Final = frozenset({"authorization", "proxy-authorization"})
+
+
 def header_key(name: str) -> str:
     """The name by which a header field is compared: lower case, compact form expanded (RFC 3261 7.3.3)."""
     lower = name.lower()
@@ -91,7 +94,8 @@ class Headers:
         return hash(self._fields)
 
     def __repr__(self) -> str:
-        return f"Headers({list(self._fields)!r})"
+        shown = [(name, "…" if header_key(name) in _SECRET else value) for name, value in self._fields]
+        return f"Headers({shown!r})"
 
     def _by_key(self) -> dict[str, list[str]]:
         if self._index is None:
@@ -107,7 +111,7 @@ class Message:
     """What requests and responses share."""
 
     headers: Headers
-    body: bytes = b""
+    body: bytes = dataclasses.field(default=b"", repr=False)  #: SDP holds keys
 
     @cached_property
     def vias(self) -> tuple[h.Via, ...]:
