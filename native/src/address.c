@@ -14,7 +14,7 @@ int rtpfork_address_parse(struct rtpfork_address *address, const char *host, uin
 	else if (inet_pton(AF_INET6, host, &address->v6.sin6_addr) == 1)
 		address->v6.sin6_family = AF_INET6;
 	else
-		return RTPFORK_EINVAL;
+		return RTPFORK_EARGUMENT;
 	rtpfork_address_set_port(address, port);
 	return 0;
 }
@@ -26,7 +26,7 @@ int rtpfork_address_host(const struct rtpfork_address *address, char host[RTPFOR
 							     : (const void *)&address->v4.sin_addr;
 	if (!rtpfork_address_known(address) ||
 	    !inet_ntop(address->any.sa_family, raw, host, RTPFORK_HOST_BYTES))
-		return RTPFORK_EINVAL;
+		return RTPFORK_EARGUMENT;
 	return 0;
 }
 

@@ -51,7 +51,7 @@ void rtpfork_log_free(struct rtpfork_log *log)
 int rtpfork_log_append(struct rtpfork_log *log, const struct rtpfork_logged *packet)
 {
 	if (packet->bytes > log->bytes)
-		return RTPFORK_EINVAL;
+		return RTPFORK_EARGUMENT;
 	uint64_t start = log->next_start;
 	size_t left_in_turn = log->bytes - (size_t)(start & (log->bytes - 1));
 	if (packet->bytes > left_in_turn)

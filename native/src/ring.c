@@ -1,4 +1,5 @@
-/* The positions only grow; each side keeps the other's last seen position to touch its line rarely. */
+/* The positions only grow; each side keeps the other's last seen position to touch its line rarely.
+ */
 #include "rtpfork/ring.h"
 
 #include <stdatomic.h>

@@ -13,7 +13,7 @@ int rtpfork_table_init(struct rtpfork_table *table, enum rtpfork_id_kind kind, u
 {
 	memset(table, 0, sizeof *table);
 	if (capacity == 0 || capacity > RTPFORK_MAX_SLOTS || thread >= RTPFORK_MAX_THREADS)
-		return RTPFORK_EINVAL;
+		return RTPFORK_EARGUMENT;
 	table->kind = kind;
 	table->thread = thread;
 	table->capacity = capacity;
@@ -43,7 +43,7 @@ int rtpfork_table_take(struct rtpfork_table *table, uint32_t *slot)
 	} else if (table->high_water != table->capacity) {
 		*slot = table->high_water++;
 	} else {
-		return RTPFORK_ENOROOM;
+		return RTPFORK_EEXHAUSTED;
 	}
 	table->generation[*slot] = (table->generation[*slot] + 1) & GENERATION_MASK;
 	return 0;

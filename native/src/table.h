@@ -24,12 +24,12 @@ struct rtpfork_table {
 	uint32_t *next_free;
 };
 
-/* RTPFORK_ENOMEM or RTPFORK_EINVAL: nothing was made. */
+/* RTPFORK_ENOMEM or RTPFORK_EARGUMENT: nothing was made. */
 int rtpfork_table_init(struct rtpfork_table *table, enum rtpfork_id_kind kind, uint32_t thread,
 		       uint32_t capacity);
 void rtpfork_table_destroy(struct rtpfork_table *table);
 
-/* Take a free slot. RTPFORK_ENOROOM: all are taken. */
+/* Take a free slot. RTPFORK_EEXHAUSTED: all are taken. */
 int rtpfork_table_take(struct rtpfork_table *table, uint32_t *slot);
 
 /* Give a slot back; from now on its old id is stale. */

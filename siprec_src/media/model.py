@@ -79,6 +79,7 @@ class ReaderCounters:
     skipped_paused: int = 0  #: the recording was paused or not yet live
     skipped_event: int = 0  #: RFC 4733 events that the SRS does not get
     skipped_format: int = 0  #: payload type that the SRS did not accept
+    dropped_stale: int = 0  #: duplicate, or older than the point where the copying (re)started
     dropped_overrun: int = 0  #: the reader fell behind the bounded log
     dropped_send: int = 0  #: EAGAIN, ENOBUFS or unreachable
     rtcp_sent: int = 0

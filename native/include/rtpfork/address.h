@@ -20,10 +20,10 @@ struct rtpfork_address {
 	};
 };
 
-/* Read numeric |host| (no name, no zone). RTPFORK_EINVAL: it is not an address. */
+/* Read numeric |host| (no name, no zone). RTPFORK_EARGUMENT: it is not an address. */
 int rtpfork_address_parse(struct rtpfork_address *address, const char *host, uint16_t port);
 
-/* Write the host without its port. RTPFORK_EINVAL: there is no address, |host| is then "". */
+/* Write the host without its port. RTPFORK_EARGUMENT: there is no address, |host| is then "". */
 int rtpfork_address_host(const struct rtpfork_address *address, char host[RTPFORK_HOST_BYTES]);
 
 bool rtpfork_address_known(const struct rtpfork_address *address);

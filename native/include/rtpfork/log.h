@@ -1,7 +1,8 @@
 /* The log of one recorded stream: a bounded ring of packets in the order of their arrival.
  *
- * Positions only grow. A reader keeps its own position; what was overwritten before it was read is the
- * reader's overrun, never the writer's wait. One thread uses a log; nothing allocates after creation. */
+ * Positions only grow. A reader keeps its own position; what was overwritten before it was read is
+ * the reader's overrun, never the writer's wait. One thread uses a log; nothing allocates after
+ * creation. */
 #ifndef RTPFORK_LOG_H
 #define RTPFORK_LOG_H
 
@@ -16,22 +17,24 @@ struct rtpfork_logged {
 	const uint8_t *data;
 	uint16_t bytes;
 	uint16_t payload_bytes; /* without header, extension and padding */
-	uint64_t arrival_ns;
-	uint32_t ssrc;
-	uint32_t timestamp;
-	uint16_t sequence;
 	uint8_t payload_type;
 	bool marker;
+	bool event;   /* RFC 4733, not audio */
+	bool stale;   /* a duplicate, or a lone jump in sequence (RFC 3550 A.1) */
+	uint32_t run; /* changes when the source starts anew: SSRC change or restart */
+	uint32_t timestamp;
+	int64_t extended; /* sequence number extended by the cycles of this run */
+	uint64_t arrival_ns;
 };
 
-/* Make a log of at most |packets| packets and |bytes| bytes, both powers of two; its memory is touched
- * here so that no page fault is left for the packet path. NULL: bad argument or no memory. The
- * caller owns it. */
+/* Make a log of at most |packets| packets and |bytes| bytes, both powers of two; its memory is
+ * touched here so that no page fault is left for the packet path. NULL: bad argument or no memory.
+ * The caller owns it. */
 struct rtpfork_log *rtpfork_log_new(size_t packets, size_t bytes);
 void rtpfork_log_free(struct rtpfork_log *log);
 
 /* Copy |packet| (its |data| and |bytes| included) in, overwriting the oldest as needed.
- * RTPFORK_EINVAL: longer than the whole log; nothing changed. */
+ * RTPFORK_EARGUMENT: longer than the whole log; nothing changed. */
 int rtpfork_log_append(struct rtpfork_log *log, const struct rtpfork_logged *packet);
 
 /* The position after the newest packet: where a new reader starts. */
@@ -44,7 +47,8 @@ uint64_t rtpfork_log_tail(const struct rtpfork_log *log);
 int rtpfork_log_read(const struct rtpfork_log *log, uint64_t position,
 		     struct rtpfork_logged *packet);
 
-/* Logs waiting to be freed by another thread are chained by this pointer, free for the owner's use. */
+/* Logs waiting to be freed by another thread are chained by this pointer, free for the owner's use.
+ */
 struct rtpfork_log **rtpfork_log_link(struct rtpfork_log *log);
 
 #endif

@@ -1,0 +1,249 @@
+/* The packet path of one thread, without I/O: datagrams and time go in, datagrams and notices come
+ * out.
+ *
+ * A port is an RTP and an RTCP socket of the caller, known here by its slot. Ports are bridged in
+ * pairs; what one receives is relayed first, then copied to the log of its stream, from which
+ * readers send to their SRS through a port of their own (|via|).
+ *
+ * One thread uses a core. After rtpfork_core_new() nothing allocates, blocks or locks. The caller's
+ * turn is: receive up to rtpfork_core_room() datagrams, fork, send all outs, settle, until fork
+ * says that nothing is left; tick now and then; and change ports and readers only between two
+ * turns. */
+#ifndef RTPFORK_CORE_H
+#define RTPFORK_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rtpfork/address.h"
+#include "rtpfork/errors.h"
+#include "rtpfork/log.h"
+#include "rtpfork/reader.h"
+#include "rtpfork/srtp.h"
+
+#define RTPFORK_MAX_DATAGRAM_BYTES 2048 /* longer ones are dropped as malformed */
+#define RTPFORK_MAX_EVENT_TYPES	   8	/* telephone-event payload types of one party */
+#define RTPFORK_MAX_CNAME_BYTES	   128
+
+struct rtpfork_core;
+struct rtpfork_notice;
+
+/* ---- what is configured -------------------------------------------------------------------- */
+
+/* A master key with its salt; |suite| NULL: none. */
+struct rtpfork_sdes {
+	const struct rtpfork_srtp_suite *suite;
+	uint8_t material[RTPFORK_SRTP_MATERIAL_BYTES];
+};
+
+/* Who is at the other end of a port. */
+struct rtpfork_party {
+	bool raw;   /* relay any datagram as it is; nothing is recorded */
+	bool learn; /* the first valid source is the party (NAT); else only |remote| is */
+	bool rtcp_mux;
+	struct rtpfork_address remote;		      /* unknown: nothing is sent to the party */
+	struct rtpfork_address remote_rtcp;	      /* unknown: the port after |remote|'s */
+	uint8_t event_types[RTPFORK_MAX_EVENT_TYPES]; /* RFC 4733 payload types */
+	size_t event_type_count;
+	uint32_t clock_rate;
+	struct rtpfork_sdes receive_key;
+	struct rtpfork_sdes send_key;
+};
+
+/* Where and how a reader sends; may change while it runs. */
+struct rtpfork_target {
+	bool rtcp_mux;
+	bool events;
+	struct rtpfork_address remote;
+	struct rtpfork_address remote_rtcp; /* unknown: the port after |remote|'s */
+	uint8_t map[RTPFORK_PAYLOAD_TYPES]; /* RTPFORK_UNMAPPED: not accepted by the SRS */
+	struct rtpfork_sdes receive_key;    /* of the SRS's SRTCP */
+	struct rtpfork_sdes send_key;
+};
+
+/* What a reader is for all its life. */
+struct rtpfork_identity {
+	uint32_t ssrc;
+	uint32_t clock_rate;
+	uint32_t first_timestamp;
+	uint16_t first_sequence;
+	char cname[RTPFORK_MAX_CNAME_BYTES + 1];
+};
+
+struct rtpfork_core_options {
+	uint32_t thread; /* becomes part of every id */
+	uint32_t max_ports;
+	uint32_t max_readers;
+	uint32_t max_outs;	 /* datagrams between two flushes */
+	uint64_t silence_ns;	 /* without RTP for so long, a port is silent */
+	uint64_t unix_offset_ns; /* Unix time minus the caller's |now_ns|, the same for all threads
+				  */
+	uint64_t random_seed;	 /* of the RTCP intervals only */
+	void (*notify)(void *owner, const struct rtpfork_notice *notice); /* called in place */
+	void *owner;
+};
+
+/* ---- what comes out ------------------------------------------------------------------------ */
+
+struct rtpfork_port_counters {
+	uint64_t received;
+	uint64_t received_octets;
+	uint64_t relayed;
+	uint64_t appended;
+	uint64_t lost;
+	uint64_t duplicate;
+	uint64_t reordered;
+	uint64_t jitter_us;
+	uint64_t rtcp_received;
+	uint64_t rtcp_relayed;
+	uint64_t raw_relayed;
+	uint64_t dropped_foreign;
+	uint64_t dropped_malformed;
+	uint64_t dropped_auth;
+	uint64_t dropped_replay;
+	uint64_t dropped_unbridged;
+	uint64_t dropped_send;
+};
+
+enum rtpfork_notice_kind {
+	RTPFORK_NOTICE_FIRST_PACKET,
+	RTPFORK_NOTICE_DTMF,
+	RTPFORK_NOTICE_SILENCE,
+	RTPFORK_NOTICE_REPORT,
+	RTPFORK_NOTICE_UNREACHABLE,
+};
+
+struct rtpfork_notice {
+	enum rtpfork_notice_kind kind;
+	uint64_t id; /* port of the first three, reader of the others */
+	union {
+		struct {
+			uint8_t payload_type;
+			uint32_t ssrc;
+			struct rtpfork_address source;
+		} first;
+		struct {
+			uint8_t code; /* RFC 4733 */
+			uint32_t duration_ms;
+		} dtmf;
+		bool silent;
+		struct {
+			uint8_t fraction_lost; /* of 256 */
+			bool round_trip_known;
+			int32_t cumulative_lost;
+			uint64_t jitter_us;
+			uint64_t round_trip_us;
+		} report;
+	};
+};
+
+struct rtpfork_in {
+	uint32_t port; /* slot */
+	bool rtcp;     /* came on the RTCP socket */
+	int error;     /* not 0: no datagram, the socket says that nobody listens at its peer */
+	struct rtpfork_address from;
+	uint8_t *data; /* decrypted in place; borrowed until the outs are settled */
+	size_t bytes;
+	uint64_t now_ns;
+};
+
+enum rtpfork_out_kind {
+	RTPFORK_OUT_RTP,  /* relayed; |owner| is the port that received it */
+	RTPFORK_OUT_RTCP, /* likewise */
+	RTPFORK_OUT_RAW,  /* likewise */
+	RTPFORK_OUT_FORK, /* |owner| is the reader */
+	RTPFORK_OUT_REPORT,
+	RTPFORK_OUT_BYE, /* the reader is gone */
+};
+
+struct rtpfork_out {
+	uint32_t port; /* slot of the socket pair to send from */
+	bool rtcp;     /* from the RTCP socket */
+	enum rtpfork_out_kind kind;
+	uint32_t owner; /* slot */
+	uint32_t bytes;
+	uint32_t payload_bytes;
+	const struct rtpfork_address *to;
+	const uint8_t *data;
+	int error; /* for the sender to set: 0 or errno */
+};
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+/* RTPFORK_EARGUMENT, RTPFORK_ENOMEM or RTPFORK_ECRYPTO: nothing was made. Slow: libcrypto. */
+int rtpfork_core_new(const struct rtpfork_core_options *options, struct rtpfork_core **out);
+
+/* Wipe and free everything; logs included. NULL is allowed. */
+void rtpfork_core_free(struct rtpfork_core *core);
+
+/* ---- ports and readers; RTPFORK_EGONE: an id is stale, nothing was changed ------------------- */
+
+/* Add a port. RTPFORK_EEXHAUSTED: max_ports are open. */
+int rtpfork_core_open(struct rtpfork_core *core, uint64_t *port, uint32_t *slot);
+
+/* The slot of an open port. */
+int rtpfork_core_slot(const struct rtpfork_core *core, uint64_t port, uint32_t *slot);
+
+/* Say who is at the other end. The same key again keeps its roll-over counter (RFC 4568 7.1.4), the
+ * same addresses keep what was learned. RTPFORK_ECRYPTO: nothing was changed. */
+int rtpfork_core_connect(struct rtpfork_core *core, uint64_t port,
+			 const struct rtpfork_party *party);
+
+/* Relay between |a| and |b|; a bridge that either had ends. RTPFORK_EARGUMENT: they are one. */
+int rtpfork_core_bridge(struct rtpfork_core *core, uint64_t a, uint64_t b);
+
+/* Copy what |stream| receives to |target| from port |via|, paused. |*log| becomes the stream's if
+ * it has none yet (then |*log| is NULL afterwards). RTPFORK_EEXHAUSTED: no reader is free. */
+int rtpfork_core_attach(struct rtpfork_core *core, uint64_t stream, uint64_t via,
+			const struct rtpfork_identity *identity,
+			const struct rtpfork_target *target, struct rtpfork_log **log,
+			uint64_t *reader);
+int rtpfork_core_update(struct rtpfork_core *core, uint64_t reader,
+			const struct rtpfork_target *target);
+int rtpfork_core_set_live(struct rtpfork_core *core, uint64_t reader, bool live, uint64_t now_ns);
+
+/* End a reader; a BYE is queued if it ever sent (RFC 3550 6.6, 6.3.7) and there is room for it. The
+ * log of a stream without readers is pushed on the chain |*garbage| for the caller to free. */
+int rtpfork_core_detach(struct rtpfork_core *core, uint64_t reader, uint64_t now_ns,
+			struct rtpfork_reader_counters *counters, struct rtpfork_log **garbage);
+
+/* Close a port: its bridge and all readers on it end. Its slot may be given out again by the next
+ * rtpfork_core_open(), so the BYEs must leave before its sockets close. */
+int rtpfork_core_close(struct rtpfork_core *core, uint64_t port, uint64_t now_ns,
+		       struct rtpfork_port_counters *counters, struct rtpfork_log **garbage);
+
+int rtpfork_core_port_counters(const struct rtpfork_core *core, uint64_t port,
+			       struct rtpfork_port_counters *counters);
+int rtpfork_core_reader_counters(const struct rtpfork_core *core, uint64_t reader,
+				 struct rtpfork_reader_counters *counters);
+
+/* The slot of the port that |reader| sends from. */
+int rtpfork_core_via(const struct rtpfork_core *core, uint64_t reader, uint32_t *slot);
+
+/* The one address to which all readers on port |slot| send by its RTP or RTCP socket, so that it
+ * can be connected to it; NULL when there is none or more than one, or the port has a party. */
+const struct rtpfork_address *rtpfork_core_aim(const struct rtpfork_core *core, uint32_t slot,
+					       bool rtcp);
+
+/* ---- the packet path ----------------------------------------------------------------------- */
+
+/* How many datagrams may be received before the outs must be sent. */
+size_t rtpfork_core_room(const struct rtpfork_core *core);
+
+/* Take one datagram; queues at most one out. There must be room. */
+void rtpfork_core_receive(struct rtpfork_core *core, const struct rtpfork_in *in);
+
+/* Queue what the readers have not sent yet. True: room ran out, send and call again. */
+bool rtpfork_core_fork(struct rtpfork_core *core);
+
+/* Queue RTCP reports that are due and notice silence. True: as above. */
+bool rtpfork_core_tick(struct rtpfork_core *core, uint64_t now_ns);
+
+/* The datagrams to send, in this order; |error| of each is for the caller to set. */
+struct rtpfork_out *rtpfork_core_outs(struct rtpfork_core *core, size_t *count);
+
+/* Account what became of the outs and forget them. */
+void rtpfork_core_settle(struct rtpfork_core *core, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,162 @@
+/* The engine: packet threads behind one door of commands, answers and notices.
+ *
+ * All functions are for one thread of the caller (the control side); none of them blocks, none
+ * waits for a packet thread. Every command that was submitted comes back as exactly one answer. */
+#ifndef RTPFORK_ENGINE_H
+#define RTPFORK_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rtpfork/core.h"
+
+struct rtpfork_engine;
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+struct rtpfork_engine_options {
+	uint32_t threads; /* 0: one a core */
+	uint32_t max_ports_per_thread;
+	uint32_t max_readers_per_thread;
+	uint32_t log_packets; /* of each recorded stream, a power of two; 256 bytes a packet */
+	uint32_t silence_ms;
+	uint32_t port_rest_ms; /* how long a closed pair of ports is not used again */
+	int receive_buffer_bytes;
+};
+
+/* What is good for most. */
+void rtpfork_engine_defaults(struct rtpfork_engine_options *options);
+
+/* ---- commands ------------------------------------------------------------------------------ */
+
+enum rtpfork_command_kind {
+	RTPFORK_OPEN,	  /* |open|, |ports| */
+	RTPFORK_CONNECT,  /* |connect| */
+	RTPFORK_BRIDGE,	  /* |bridge| */
+	RTPFORK_ATTACH,	  /* |attach| */
+	RTPFORK_UPDATE,	  /* |update| */
+	RTPFORK_SET_LIVE, /* |set_live| */
+	RTPFORK_DETACH,	  /* |detach| */
+	RTPFORK_CLOSE,	  /* |ports| */
+	RTPFORK_COUNTERS, /* |ports|, |readers| */
+};
+
+struct rtpfork_port_item {
+	uint64_t id;			       /* OPEN: result */
+	uint16_t rtp_port;		       /* OPEN: result; RTCP is on the next one */
+	bool visited;			       /* private */
+	int fds[2];			       /* private: sockets that the command owns, or -1 */
+	struct rtpfork_port_counters counters; /* CLOSE, COUNTERS: result */
+};
+
+struct rtpfork_reader_item {
+	uint64_t id;
+	bool visited; /* private */
+	struct rtpfork_reader_counters counters;
+};
+
+/* One command, and its answer when it comes back. Made by rtpfork_command_new(). */
+struct rtpfork_command {
+	enum rtpfork_command_kind kind;
+	uint64_t tag;	  /* the caller's */
+	int result;	  /* 0, or why nothing was changed */
+	int system_error; /* errno of RTPFORK_ESYSTEM */
+	union {
+		struct {
+			char host[RTPFORK_HOST_BYTES];
+			uint16_t low;
+			uint16_t high;
+			uint64_t near; /* 0, or a port whose thread is wanted */
+		} open;
+		struct {
+			uint64_t port;
+			struct rtpfork_party party;
+		} connect;
+		struct {
+			uint64_t a;
+			uint64_t b;
+		} bridge;
+		struct {
+			uint64_t stream;
+			uint64_t via;
+			bool live;
+			uint64_t reader; /* result */
+			struct rtpfork_identity identity;
+			struct rtpfork_target target;
+		} attach;
+		struct {
+			uint64_t reader;
+			struct rtpfork_target target;
+		} update;
+		struct {
+			uint64_t reader;
+			bool live;
+		} set_live;
+		struct {
+			uint64_t reader;
+			struct rtpfork_reader_counters counters; /* result */
+		} detach;
+	};
+	size_t port_count;
+	struct rtpfork_port_item *ports;
+	size_t reader_count;
+	struct rtpfork_reader_item *readers;
+
+	/* Private. */
+	bool checking; /* first round of a CLOSE over several threads */
+	uint32_t thread;
+	struct rtpfork_log *log;     /* for ATTACH to use */
+	struct rtpfork_log *garbage; /* logs that nobody reads any more */
+	struct rtpfork_command *next;
+};
+
+/* A zeroed command with room for so many ports and readers. NULL: no memory. */
+struct rtpfork_command *rtpfork_command_new(enum rtpfork_command_kind kind, size_t ports,
+					    size_t readers);
+
+/* Wipe and free a command that was not submitted, or came back. NULL is allowed. */
+void rtpfork_command_free(struct rtpfork_command *command);
+
+/* ---- the door ------------------------------------------------------------------------------ */
+
+/* Either an answer, then owned by the caller, or a notice. */
+struct rtpfork_message {
+	struct rtpfork_command *answer; /* NULL: |notice| */
+	struct rtpfork_notice notice;
+};
+
+struct rtpfork_thread_stats {
+	uint64_t cpu_ns; /* of the thread so far */
+	uint64_t packets_received;
+	uint64_t packets_sent;
+	uint64_t notices_lost; /* the control side did not read them in time */
+};
+
+/* Start the threads. RTPFORK_EARGUMENT, RTPFORK_ENOMEM, RTPFORK_ECRYPTO (libcrypto lacks a suite or
+ * fails its known answers) or RTPFORK_ESYSTEM: nothing runs. */
+int rtpfork_engine_new(const struct rtpfork_engine_options *options, struct rtpfork_engine **out);
+
+/* Stop the threads, close all sockets, free everything; answers not read yet are lost. */
+void rtpfork_engine_free(struct rtpfork_engine *engine);
+
+/* Hand |command| over; its answer comes from rtpfork_engine_next(). */
+void rtpfork_engine_submit(struct rtpfork_engine *engine, struct rtpfork_command *command);
+
+/* Readable while there may be something to read; level-triggered. The engine's. */
+int rtpfork_engine_fd(const struct rtpfork_engine *engine);
+
+/* Make the descriptor readable, for a caller that has something of its own to be read with it. */
+void rtpfork_engine_wake(struct rtpfork_engine *engine);
+
+/* Begin to read: clears the readiness of the descriptor. Then read until there is nothing. */
+void rtpfork_engine_begin(struct rtpfork_engine *engine);
+bool rtpfork_engine_next(struct rtpfork_engine *engine, struct rtpfork_message *message);
+
+uint32_t rtpfork_engine_threads(const struct rtpfork_engine *engine);
+
+/* RTPFORK_EARGUMENT: no such thread. */
+int rtpfork_engine_stats(const struct rtpfork_engine *engine, uint32_t thread,
+			 struct rtpfork_thread_stats *stats);
+
+#endif

@@ -1,0 +1,399 @@
+/* Ports, bridges and readers of one thread: made, changed and ended between two turns. */
+#include "rtpfork/core.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core_internal.h"
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static int make_tables(struct rtpfork_core *core)
+{
+	const struct rtpfork_core_options *options = &core->options;
+	int result = rtpfork_table_init(&core->port_ids, RTPFORK_ID_PORT, options->thread,
+					options->max_ports);
+	if (result == 0)
+		result = rtpfork_table_init(&core->fork_ids, RTPFORK_ID_READER, options->thread,
+					    options->max_readers);
+	return result;
+}
+
+int rtpfork_core_new(const struct rtpfork_core_options *options, struct rtpfork_core **out)
+{
+	if (!options->notify || options->max_outs == 0)
+		return RTPFORK_EARGUMENT;
+	struct rtpfork_core *core = calloc(1, sizeof *core);
+	if (!core)
+		return RTPFORK_ENOMEM;
+	core->options = *options;
+	core->random = options->random_seed | 1;
+	int result = make_tables(core);
+	if (result == 0)
+		result = rtpfork_crypto_new(&core->crypto);
+	if (result != 0) {
+		rtpfork_core_free(core);
+		return result;
+	}
+	core->ports = calloc(options->max_ports, sizeof *core->ports);
+	core->forks = calloc(options->max_readers, sizeof *core->forks);
+	core->dirty = calloc(options->max_ports, sizeof *core->dirty);
+	core->outs = calloc(options->max_outs, sizeof *core->outs);
+	core->buffers = calloc(options->max_outs, sizeof *core->buffers);
+	if (!core->ports || !core->forks || !core->dirty || !core->outs || !core->buffers) {
+		rtpfork_core_free(core);
+		return RTPFORK_ENOMEM;
+	}
+	*out = core;
+	return 0;
+}
+
+void rtpfork_core_free(struct rtpfork_core *core)
+{
+	if (!core)
+		return;
+	for (uint32_t slot = 0; core->ports && slot < core->port_ids.high_water; slot++) {
+		rtpfork_log_free(core->ports[slot].log);
+		OPENSSL_cleanse(&core->ports[slot], sizeof core->ports[slot]);
+	}
+	if (core->forks)
+		OPENSSL_cleanse(core->forks, core->fork_ids.high_water * sizeof *core->forks);
+	rtpfork_table_destroy(&core->port_ids);
+	rtpfork_table_destroy(&core->fork_ids);
+	rtpfork_crypto_free(core->crypto);
+	free(core->ports);
+	free(core->forks);
+	free(core->dirty);
+	free(core->outs);
+	free(core->buffers);
+	free(core);
+}
+
+/* ---- ports --------------------------------------------------------------------------------- */
+
+static int find_port(const struct rtpfork_core *core, uint64_t id, struct port **port)
+{
+	uint32_t slot = 0;
+	int result = rtpfork_table_find(&core->port_ids, id, &slot);
+	if (result == 0)
+		*port = &core->ports[slot];
+	return result;
+}
+
+int rtpfork_core_open(struct rtpfork_core *core, uint64_t *port, uint32_t *slot)
+{
+	int result = rtpfork_table_take(&core->port_ids, slot);
+	if (result != 0)
+		return result;
+	struct port *opened = &core->ports[*slot];
+	memset(opened, 0, sizeof *opened);
+	opened->slot = *slot;
+	opened->peer = NONE;
+	opened->stream_readers = NONE;
+	opened->via_readers = NONE;
+	opened->party.clock_rate = 8000;
+	rtpfork_source_init(&opened->source);
+	*port = rtpfork_table_id(&core->port_ids, *slot);
+	return 0;
+}
+
+int rtpfork_core_slot(const struct rtpfork_core *core, uint64_t port, uint32_t *slot)
+{
+	return rtpfork_table_find(&core->port_ids, port, slot);
+}
+
+/* Put |sdes| into |key| unless it is there already. */
+static int set_key(struct rtpfork_core *core, struct rtpfork_srtp_key *key,
+		   const struct rtpfork_sdes *sdes, enum rtpfork_srtp_direction direction)
+{
+	if (!sdes->suite) {
+		rtpfork_srtp_key_clear(key);
+		return 0;
+	}
+	size_t bytes = (size_t)sdes->suite->key_bytes + sdes->suite->salt_bytes;
+	if (key->suite &&
+	    rtpfork_srtp_key_matches(key, core->crypto, sdes->suite, sdes->material, bytes))
+		return 0;
+	return rtpfork_srtp_key_init(key, core->crypto, sdes->suite, sdes->material, bytes,
+				     direction);
+}
+
+/* Where RTCP goes when it is not multiplexed (RFC 3550 11, RFC 3605). */
+static void resolve_rtcp(struct rtpfork_address *rtcp, const struct rtpfork_address *given,
+			 const struct rtpfork_address *rtp, bool mux)
+{
+	*rtcp = *rtp;
+	if (mux)
+		return;
+	if (rtpfork_address_known(given))
+		*rtcp = *given;
+	else if (rtpfork_address_known(rtp))
+		rtpfork_address_set_port(rtcp, (uint16_t)(rtpfork_address_port(rtp) + 1));
+}
+
+static bool same_place(const struct rtpfork_party *a, const struct rtpfork_party *b)
+{
+	bool same = rtpfork_address_equal(&a->remote, &b->remote) ||
+		    (!rtpfork_address_known(&a->remote) && !rtpfork_address_known(&b->remote));
+	return same && a->learn == b->learn && a->raw == b->raw;
+}
+
+int rtpfork_core_connect(struct rtpfork_core *core, uint64_t id, const struct rtpfork_party *party)
+{
+	struct port *port = NULL;
+	int result = find_port(core, id, &port);
+	if (result != 0)
+		return result;
+	if (party->clock_rate == 0 || party->event_type_count > RTPFORK_MAX_EVENT_TYPES)
+		return RTPFORK_EARGUMENT;
+	result = set_key(core, &port->receive, &party->receive_key, RTPFORK_SRTP_RECEIVE);
+	if (result == 0)
+		result = set_key(core, &port->send, &party->send_key, RTPFORK_SRTP_SEND);
+	if (result != 0)
+		return result;
+	if (!same_place(&port->party, party)) {
+		memset(&port->latched, 0, sizeof port->latched);
+		memset(&port->latched_rtcp, 0, sizeof port->latched_rtcp);
+	}
+	port->party = *party;
+	OPENSSL_cleanse(&port->party.receive_key, sizeof port->party.receive_key);
+	OPENSSL_cleanse(&port->party.send_key, sizeof port->party.send_key);
+	resolve_rtcp(&port->rtcp_target, &party->remote_rtcp, &party->remote, party->rtcp_mux);
+	return 0;
+}
+
+static void unbridge(struct rtpfork_core *core, struct port *port)
+{
+	if (port->peer != NONE)
+		core->ports[port->peer].peer = NONE;
+	port->peer = NONE;
+}
+
+int rtpfork_core_bridge(struct rtpfork_core *core, uint64_t a, uint64_t b)
+{
+	struct port *one = NULL;
+	struct port *other = NULL;
+	int result = find_port(core, a, &one);
+	if (result == 0)
+		result = find_port(core, b, &other);
+	if (result != 0)
+		return result;
+	if (one == other)
+		return RTPFORK_EARGUMENT;
+	unbridge(core, one);
+	unbridge(core, other);
+	one->peer = other->slot;
+	other->peer = one->slot;
+	return 0;
+}
+
+static void read_port(const struct port *port, struct rtpfork_port_counters *counters)
+{
+	struct rtpfork_source_totals totals;
+	rtpfork_source_totals(&port->source, &totals);
+	*counters = port->counters;
+	counters->lost = totals.lost;
+	counters->duplicate = totals.duplicate;
+	counters->reordered = totals.reordered;
+	counters->jitter_us = totals.jitter_us;
+}
+
+int rtpfork_core_port_counters(const struct rtpfork_core *core, uint64_t id,
+			       struct rtpfork_port_counters *counters)
+{
+	struct port *port = NULL;
+	int result = find_port(core, id, &port);
+	if (result == 0)
+		read_port(port, counters);
+	return result;
+}
+
+int rtpfork_core_close(struct rtpfork_core *core, uint64_t id, uint64_t now_ns,
+		       struct rtpfork_port_counters *counters, struct rtpfork_log **garbage)
+{
+	struct port *port = NULL;
+	int result = find_port(core, id, &port);
+	if (result != 0)
+		return result;
+	struct rtpfork_reader_counters unread;
+	while (port->stream_readers != NONE)
+		rtpfork_core_detach(core, rtpfork_table_id(&core->fork_ids, port->stream_readers),
+				    now_ns, &unread, garbage);
+	while (port->via_readers != NONE)
+		rtpfork_core_detach(core, rtpfork_table_id(&core->fork_ids, port->via_readers),
+				    now_ns, &unread, garbage);
+	unbridge(core, port);
+	read_port(port, counters);
+	rtpfork_srtp_key_clear(&port->receive);
+	rtpfork_srtp_key_clear(&port->send);
+	rtpfork_table_give(&core->port_ids, port->slot);
+	return 0;
+}
+
+/* ---- readers ------------------------------------------------------------------------------- */
+
+static int find_fork(const struct rtpfork_core *core, uint64_t id, uint32_t *slot)
+{
+	return rtpfork_table_find(&core->fork_ids, id, slot);
+}
+
+static int aim(struct rtpfork_core *core, struct fork *fork, const struct rtpfork_target *target)
+{
+	if (!rtpfork_address_known(&target->remote))
+		return RTPFORK_EARGUMENT;
+	int result = set_key(core, &fork->receive, &target->receive_key, RTPFORK_SRTP_RECEIVE);
+	if (result == 0)
+		result = set_key(core, &fork->send, &target->send_key, RTPFORK_SRTP_SEND);
+	if (result != 0)
+		return result;
+	fork->remote = target->remote;
+	fork->rtcp_mux = target->rtcp_mux;
+	resolve_rtcp(&fork->remote_rtcp, &target->remote_rtcp, &target->remote, target->rtcp_mux);
+	memcpy(fork->reader.map, target->map, sizeof fork->reader.map);
+	fork->reader.events = target->events;
+	return 0;
+}
+
+/* Put the log to use, and the reader at its end. */
+static void join(struct rtpfork_core *core, uint32_t slot, struct port *stream, struct port *via,
+		 struct rtpfork_log **log)
+{
+	struct fork *fork = &core->forks[slot];
+	if (!stream->log) {
+		stream->log = *log;
+		*log = NULL;
+	}
+	fork->reader.position = rtpfork_log_head(stream->log);
+	fork->stream = stream->slot;
+	fork->via = via->slot;
+	fork->next_of_stream = stream->stream_readers;
+	stream->stream_readers = slot;
+	fork->next_of_via = via->via_readers;
+	via->via_readers = slot;
+}
+
+int rtpfork_core_attach(struct rtpfork_core *core, uint64_t stream_id, uint64_t via_id,
+			const struct rtpfork_identity *identity,
+			const struct rtpfork_target *target, struct rtpfork_log **log,
+			uint64_t *reader)
+{
+	struct port *stream = NULL;
+	struct port *via = NULL;
+	int result = find_port(core, stream_id, &stream);
+	if (result == 0)
+		result = find_port(core, via_id, &via);
+	if (result != 0)
+		return result;
+	if (identity->clock_rate == 0 || identity->cname[0] == '\0' || (!stream->log && !*log))
+		return RTPFORK_EARGUMENT;
+	uint32_t slot = 0;
+	result = rtpfork_table_take(&core->fork_ids, &slot);
+	if (result != 0)
+		return result;
+	struct fork *fork = &core->forks[slot];
+	memset(fork, 0, sizeof *fork);
+	rtpfork_reader_init(&fork->reader, identity->ssrc, identity->clock_rate,
+			    identity->first_sequence, identity->first_timestamp, 0);
+	memcpy(fork->cname, identity->cname, sizeof fork->cname);
+	result = aim(core, fork, target);
+	if (result != 0) {
+		rtpfork_table_give(&core->fork_ids, slot);
+		return result;
+	}
+	join(core, slot, stream, via, log);
+	*reader = rtpfork_table_id(&core->fork_ids, slot);
+	return 0;
+}
+
+int rtpfork_core_update(struct rtpfork_core *core, uint64_t reader,
+			const struct rtpfork_target *target)
+{
+	uint32_t slot = 0;
+	int result = find_fork(core, reader, &slot);
+	return result != 0 ? result : aim(core, &core->forks[slot], target);
+}
+
+int rtpfork_core_set_live(struct rtpfork_core *core, uint64_t reader, bool live, uint64_t now_ns)
+{
+	uint32_t slot = 0;
+	int result = find_fork(core, reader, &slot);
+	if (result != 0)
+		return result;
+	rtpfork_reader_set_live(&core->forks[slot].reader, live);
+	if (live)
+		core_begin_reports(core, &core->forks[slot], now_ns);
+	return 0;
+}
+
+/* Take |slot| out of the list that begins at |*link|; |next| is the list's link in a fork. */
+static void unlink_fork(struct rtpfork_core *core, uint32_t *link, uint32_t slot, bool of_via)
+{
+	while (*link != slot)
+		link = of_via ? &core->forks[*link].next_of_via
+			      : &core->forks[*link].next_of_stream;
+	*link = of_via ? core->forks[slot].next_of_via : core->forks[slot].next_of_stream;
+}
+
+int rtpfork_core_detach(struct rtpfork_core *core, uint64_t reader, uint64_t now_ns,
+			struct rtpfork_reader_counters *counters, struct rtpfork_log **garbage)
+{
+	uint32_t slot = 0;
+	int result = find_fork(core, reader, &slot);
+	if (result != 0)
+		return result;
+	struct fork *fork = &core->forks[slot];
+	struct port *stream = &core->ports[fork->stream];
+	if (fork->rtcp_reported || fork->reader.begun)
+		core_queue_report(core, slot, now_ns, true);
+	unlink_fork(core, &stream->stream_readers, slot, false);
+	unlink_fork(core, &core->ports[fork->via].via_readers, slot, true);
+	if (stream->stream_readers == NONE) {
+		*rtpfork_log_link(stream->log) = *garbage;
+		*garbage = stream->log;
+		stream->log = NULL;
+	}
+	*counters = fork->reader.counters;
+	rtpfork_srtp_key_clear(&fork->receive);
+	rtpfork_srtp_key_clear(&fork->send);
+	rtpfork_table_give(&core->fork_ids, slot);
+	return 0;
+}
+
+int rtpfork_core_reader_counters(const struct rtpfork_core *core, uint64_t reader,
+				 struct rtpfork_reader_counters *counters)
+{
+	uint32_t slot = 0;
+	int result = find_fork(core, reader, &slot);
+	if (result == 0)
+		*counters = core->forks[slot].reader.counters;
+	return result;
+}
+
+int rtpfork_core_via(const struct rtpfork_core *core, uint64_t reader, uint32_t *slot)
+{
+	uint32_t fork = 0;
+	int result = find_fork(core, reader, &fork);
+	if (result == 0)
+		*slot = core->forks[fork].via;
+	return result;
+}
+
+const struct rtpfork_address *rtpfork_core_aim(const struct rtpfork_core *core, uint32_t slot,
+					       bool rtcp)
+{
+	const struct rtpfork_address *one = NULL;
+	const struct port *port = &core->ports[slot];
+	if (rtpfork_address_known(&port->party.remote) || port->party.learn)
+		return NULL;
+	for (uint32_t i = port->via_readers; i != NONE; i = core->forks[i].next_of_via) {
+		const struct fork *fork = &core->forks[i];
+		if (rtcp && fork->rtcp_mux)
+			continue;
+		const struct rtpfork_address *to = rtcp ? &fork->remote_rtcp : &fork->remote;
+		if (one && !rtpfork_address_equal(one, to))
+			return NULL;
+		one = to;
+	}
+	return one;
+}

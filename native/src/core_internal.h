@@ -1,0 +1,138 @@
+/* What a core is made of; shared by its files, by nobody else. */
+#ifndef RTPFORK_CORE_INTERNAL_H
+#define RTPFORK_CORE_INTERNAL_H
+
+#include "rtpfork/core.h"
+#include "rtpfork/event.h"
+#include "rtpfork/rtp.h"
+#include "rtpfork/source.h"
+#include "table.h"
+
+#define NONE UINT32_MAX
+
+struct port {
+	/* Read for every packet. */
+	uint32_t slot;
+	uint32_t peer; /* bridged to */
+	uint32_t stream_readers;
+	uint32_t via_readers;
+	bool dirty; /* its log has what readers have not seen */
+	bool heard; /* a valid RTP packet came */
+	bool silent;
+	uint32_t run;
+	uint64_t last_rtp_ns;
+	struct rtpfork_log *log;
+	struct rtpfork_address latched; /* the learned source */
+	struct rtpfork_address latched_rtcp;
+	struct rtpfork_address rtcp_target; /* as signalled, or the port after the RTP's */
+	struct rtpfork_party
+		party; /* its keys are wiped, |receive| and |send| hold what is needed */
+	struct rtpfork_port_counters counters;
+	struct rtpfork_source source;
+	struct rtpfork_event_tracker tracker;
+	struct rtpfork_srtp_key receive;
+	struct rtpfork_srtp_key send;
+};
+
+struct fork {
+	struct rtpfork_reader reader;
+	uint32_t stream; /* slot of the port it reads */
+	uint32_t via;	 /* slot of the port it sends from */
+	uint32_t next_of_stream;
+	uint32_t next_of_via;
+	bool rtcp_mux;
+	bool rtcp_begun;    /* the reader was live once; nothing is sent before (RTP-34) */
+	bool rtcp_reported; /* a report was sent */
+	uint64_t next_report_ns;
+	uint64_t last_notice_ns;      /* of a report */
+	uint64_t last_unreachable_ns; /* noticed */
+	uint64_t sent_before;	      /* delivered at the last report */
+	uint64_t sent_before_that;
+	uint32_t average_rtcp_bytes;
+	struct rtpfork_address remote;
+	struct rtpfork_address remote_rtcp;
+	char cname[RTPFORK_MAX_CNAME_BYTES + 1];
+	struct rtpfork_srtp_key receive;
+	struct rtpfork_srtp_key send;
+};
+
+#define OUT_BYTES (RTPFORK_MAX_DATAGRAM_BYTES + 64)
+
+struct rtpfork_core {
+	struct rtpfork_core_options options;
+	struct rtpfork_crypto *crypto;
+	struct rtpfork_table port_ids;
+	struct rtpfork_table fork_ids;
+	struct port *ports;
+	struct fork *forks;
+	uint32_t *dirty; /* slots of ports */
+	size_t dirty_count;
+	struct rtpfork_out *outs;
+	uint8_t (*buffers)[OUT_BYTES]; /* one an out */
+	size_t out_count;
+	uint64_t random;
+};
+
+/* ---- outs ---------------------------------------------------------------------------------- */
+
+static inline bool core_has_room(const struct rtpfork_core *core)
+{
+	return core->out_count < core->options.max_outs;
+}
+
+/* The next out and its buffer; it counts once core_queue() is called. There must be room. */
+static inline struct rtpfork_out *core_next_out(struct rtpfork_core *core, uint8_t **buffer)
+{
+	*buffer = core->buffers[core->out_count];
+	return &core->outs[core->out_count];
+}
+
+static inline void core_queue(struct rtpfork_core *core)
+{
+	core->out_count++;
+}
+
+/* ---- shared steps -------------------------------------------------------------------------- */
+
+static inline void core_notify(struct rtpfork_core *core, const struct rtpfork_notice *notice)
+{
+	core->options.notify(core->options.owner, notice);
+}
+
+/* Count a datagram that could not be opened. */
+static inline void core_count_refused(struct port *port, int error)
+{
+	if (error == RTPFORK_EAUTH || error == RTPFORK_ECLEAR)
+		port->counters.dropped_auth++;
+	else if (error == RTPFORK_EREPLAY)
+		port->counters.dropped_replay++;
+	else
+		port->counters.dropped_malformed++;
+}
+
+/* Uniform over 32 bits; only to spread RTCP intervals. */
+uint32_t core_random(struct rtpfork_core *core);
+
+/* The reader's RTCP from the SRS: whether |in| was that. */
+bool core_receive_from_srs(struct rtpfork_core *core, struct port *port,
+			   const struct rtpfork_in *in);
+
+/* Begin the reports of a reader that is live for the first time (RFC 3550 6.2: half an interval).
+ */
+void core_begin_reports(struct rtpfork_core *core, struct fork *fork, uint64_t now_ns);
+
+/* Queue a compound RTCP packet of |fork|; without room nothing is queued. */
+void core_queue_report(struct rtpfork_core *core, uint32_t slot, uint64_t now_ns, bool bye);
+
+/* Say at most once a second that the SRS's port is closed. */
+void core_notice_unreachable(struct rtpfork_core *core, uint32_t slot, uint64_t now_ns);
+
+/* Notice that a socket of |port| answered that nobody listens at its peer. */
+void core_unreachable(struct rtpfork_core *core, const struct port *port, bool rtcp,
+		      uint64_t now_ns);
+
+/* Report the DTMF that |ended|. */
+void core_notice_dtmf(struct rtpfork_core *core, const struct port *port,
+		      const struct rtpfork_event_ended *ended);
+
+#endif

@@ -1,0 +1,174 @@
+/* Level-triggered epoll with one datagram an event: a socket that has more is told again, so none
+ * starves the others, and under load epoll_wait() batches by itself. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io.h"
+
+#define WAKE UINT64_MAX
+/* Not a multiple of a page, lest all packets of a batch fall into the same cache sets. */
+#define BUFFER_BYTES (RTPFORK_MAX_DATAGRAM_BYTES + 64)
+
+struct sockets {
+	bool used;
+	int fds[2];
+	struct rtpfork_address aimed[2];
+};
+
+struct rtpfork_io {
+	int epoll;
+	int wake_fd;
+	uint32_t max_slots;
+	size_t batch;
+	struct sockets *sockets;
+	struct epoll_event *events;
+	uint8_t (*buffers)[BUFFER_BYTES];
+};
+
+static void epoll_close(struct rtpfork_io *io)
+{
+	if (!io)
+		return;
+	if (io->epoll >= 0)
+		close(io->epoll);
+	for (uint32_t i = 0; io->sockets && i < io->max_slots; i++)
+		if (io->sockets[i].used) {
+			close(io->sockets[i].fds[0]);
+			close(io->sockets[i].fds[1]);
+		}
+	free(io->sockets);
+	free(io->events);
+	free(io->buffers);
+	free(io);
+}
+
+static int epoll_open(struct rtpfork_io **out, uint32_t max_slots, size_t batch, int wake_fd)
+{
+	struct rtpfork_io *io = calloc(1, sizeof *io);
+	if (!io)
+		return RTPFORK_ENOMEM;
+	io->max_slots = max_slots;
+	io->batch = batch;
+	io->wake_fd = wake_fd;
+	io->epoll = epoll_create1(EPOLL_CLOEXEC);
+	io->sockets = calloc(max_slots, sizeof *io->sockets);
+	io->events = calloc(batch, sizeof *io->events);
+	io->buffers = calloc(batch, sizeof *io->buffers);
+	struct epoll_event wake = {.events = EPOLLIN, .data.u64 = WAKE};
+	if (io->epoll < 0 || !io->sockets || !io->events || !io->buffers ||
+	    epoll_ctl(io->epoll, EPOLL_CTL_ADD, wake_fd, &wake) != 0) {
+		epoll_close(io);
+		return RTPFORK_ENOMEM;
+	}
+	*out = io;
+	return 0;
+}
+
+static void epoll_remove(struct rtpfork_io *io, uint32_t slot, int fds[2])
+{
+	io->sockets[slot].used = false;
+	for (int i = 0; i < 2; i++) {
+		fds[i] = io->sockets[slot].fds[i];
+		epoll_ctl(io->epoll, EPOLL_CTL_DEL, fds[i], NULL);
+	}
+}
+
+static int epoll_add(struct rtpfork_io *io, uint32_t slot, const int fds[2])
+{
+	memset(&io->sockets[slot], 0, sizeof io->sockets[slot]);
+	for (int i = 0; i < 2; i++) {
+		struct epoll_event event = {
+			.events = EPOLLIN,
+			.data.u64 = (uint64_t)slot << 1 | (uint64_t)i,
+		};
+		io->sockets[slot].fds[i] = fds[i];
+		if (epoll_ctl(io->epoll, EPOLL_CTL_ADD, fds[i], &event) == 0)
+			continue;
+		if (i == 1)
+			epoll_ctl(io->epoll, EPOLL_CTL_DEL, fds[0], NULL);
+		return RTPFORK_ESYSTEM;
+	}
+	io->sockets[slot].used = true;
+	return 0;
+}
+
+static void epoll_aim(struct rtpfork_io *io, uint32_t slot, bool rtcp,
+		      const struct rtpfork_address *address)
+{
+	static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+	struct rtpfork_address *aimed = &io->sockets[slot].aimed[rtcp];
+	int fd = io->sockets[slot].fds[rtcp];
+	bool was_aimed = rtpfork_address_known(aimed);
+	if (address ? rtpfork_address_equal(address, aimed) : !was_aimed)
+		return;
+	if (was_aimed)
+		connect(fd, &nowhere, sizeof nowhere);
+	memset(aimed, 0, sizeof *aimed);
+	if (address && connect(fd, &address->any, rtpfork_address_bytes(address)) == 0)
+		*aimed = *address;
+}
+
+/* Receive what |event| announces; false when there was nothing after all. */
+static bool receive(const struct rtpfork_io *io, const struct epoll_event *event, uint8_t *buffer,
+		    struct rtpfork_in *in)
+{
+	in->port = (uint32_t)(event->data.u64 >> 1);
+	in->rtcp = (event->data.u64 & 1) != 0;
+	in->error = 0;
+	in->data = buffer;
+	socklen_t from_bytes = sizeof in->from;
+	ssize_t got =
+		recvfrom(io->sockets[in->port].fds[in->rtcp], buffer, RTPFORK_MAX_DATAGRAM_BYTES,
+			 MSG_DONTWAIT | MSG_TRUNC, &in->from.any, &from_bytes);
+	in->bytes = got < 0 ? 0 : (size_t)got;
+	if (got >= 0)
+		return true;
+	in->error = errno;
+	return errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH;
+}
+
+static size_t epoll_wait_ins(struct rtpfork_io *io, int timeout_ms, struct rtpfork_in *ins,
+			     bool *woken)
+{
+	int count = epoll_wait(io->epoll, io->events, (int)io->batch, timeout_ms);
+	size_t received = 0;
+	*woken = false;
+	for (int i = 0; i < count; i++) {
+		if (io->events[i].data.u64 == WAKE) {
+			uint64_t unread;
+			*woken = read(io->wake_fd, &unread, sizeof unread) > 0;
+			continue;
+		}
+		if (receive(io, &io->events[i], io->buffers[received], &ins[received]))
+			received++;
+	}
+	return received;
+}
+
+static void epoll_send(struct rtpfork_io *io, struct rtpfork_out *outs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct rtpfork_out *out = &outs[i];
+		const struct sockets *sockets = &io->sockets[out->port];
+		bool aimed = rtpfork_address_known(&sockets->aimed[out->rtcp]);
+		ssize_t sent = sendto(sockets->fds[out->rtcp], out->data, out->bytes,
+				      MSG_DONTWAIT | MSG_NOSIGNAL, aimed ? NULL : &out->to->any,
+				      aimed ? 0 : rtpfork_address_bytes(out->to));
+		out->error = sent < 0 ? errno : 0;
+	}
+}
+
+const struct rtpfork_io_ops rtpfork_io_epoll = {
+	.name = "epoll",
+	.open = epoll_open,
+	.close = epoll_close,
+	.add = epoll_add,
+	.remove = epoll_remove,
+	.aim = epoll_aim,
+	.wait = epoll_wait_ins,
+	.send = epoll_send,
+};

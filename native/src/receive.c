@@ -1,0 +1,309 @@
+/* The way of one datagram: admit, unprotect, account, relay, append. */
+#include "core_internal.h"
+
+#define MS_PER_S 1000U
+
+/* ---- whose it is --------------------------------------------------------------------------- */
+
+static const struct rtpfork_address *rtp_target(const struct port *port)
+{
+	bool learned =
+		rtpfork_address_known(&port->latched) && rtpfork_address_known(&port->party.remote);
+	return learned ? &port->latched : &port->party.remote;
+}
+
+static const struct rtpfork_address *rtcp_target(const struct port *port)
+{
+	if (port->party.rtcp_mux)
+		return rtp_target(port);
+	bool learned = rtpfork_address_known(&port->latched_rtcp) &&
+		       rtpfork_address_known(&port->rtcp_target);
+	return learned ? &port->latched_rtcp : &port->rtcp_target;
+}
+
+/* Whether |from| may be the party's RTP address. A strict port knows it; a learning one takes any
+ * until one has proved itself by a valid packet. */
+static bool admit_rtp(const struct port *port, const struct rtpfork_address *from)
+{
+	if (!port->party.learn)
+		return rtpfork_address_equal(from, &port->party.remote);
+	return !rtpfork_address_known(&port->latched) ||
+	       rtpfork_address_equal(from, &port->latched);
+}
+
+/* The same for RTCP on its own socket: a learning port wants the host that sends RTP. */
+static bool admit_rtcp(const struct port *port, const struct rtpfork_address *from)
+{
+	if (!port->party.learn)
+		return rtpfork_address_equal(from, &port->rtcp_target);
+	if (rtpfork_address_known(&port->latched_rtcp))
+		return rtpfork_address_equal(from, &port->latched_rtcp);
+	const struct rtpfork_address *host =
+		rtpfork_address_known(&port->latched) ? &port->latched : &port->party.remote;
+	return rtpfork_address_same_host(from, host);
+}
+
+/* Only valid RTP proves a source: until then nothing else but the signalled one is heard. */
+static bool proven(const struct port *port, const struct rtpfork_in *in)
+{
+	return in->rtcp || !port->party.learn || rtpfork_address_known(&port->latched) ||
+	       rtpfork_address_equal(&in->from, &port->party.remote);
+}
+
+static void learn(const struct port *port, struct rtpfork_address *latched,
+		  const struct rtpfork_address *from)
+{
+	if (port->party.learn && !rtpfork_address_known(latched))
+		*latched = *from;
+}
+
+/* ---- relay --------------------------------------------------------------------------------- */
+
+static int protect(struct rtpfork_core *core, struct port *to, const struct rtpfork_in *in,
+		   enum rtpfork_out_kind kind, struct rtpfork_out *out, uint8_t *buffer)
+{
+	out->data = in->data;
+	out->bytes = (uint32_t)in->bytes;
+	if (!to->send.suite || kind == RTPFORK_OUT_RAW)
+		return 0;
+	size_t bytes = 0;
+	int result = kind == RTPFORK_OUT_RTCP
+			     ? rtpfork_srtcp_protect(&to->send, core->crypto, in->data, in->bytes,
+						     buffer, OUT_BYTES, &bytes)
+			     : rtpfork_srtp_protect(&to->send, core->crypto, in->data, in->bytes,
+						    buffer, OUT_BYTES, &bytes);
+	out->data = buffer;
+	out->bytes = (uint32_t)bytes;
+	return result;
+}
+
+/* Send |in|, decrypted if it was SRTP, to the party of the bridged port. */
+static void relay(struct rtpfork_core *core, struct port *port, const struct rtpfork_in *in,
+		  enum rtpfork_out_kind kind)
+{
+	struct port *peer = port->peer == NONE ? NULL : &core->ports[port->peer];
+	bool rtcp = kind == RTPFORK_OUT_RTCP || (kind == RTPFORK_OUT_RAW && in->rtcp);
+	const struct rtpfork_address *to = NULL;
+	if (peer)
+		to = rtcp ? rtcp_target(peer) : rtp_target(peer);
+	if (!to || !rtpfork_address_known(to)) {
+		port->counters.dropped_unbridged++;
+		return;
+	}
+	uint8_t *buffer = NULL;
+	struct rtpfork_out *out = core_next_out(core, &buffer);
+	if (protect(core, peer, in, kind, out, buffer) != 0) {
+		port->counters.dropped_send++;
+		return;
+	}
+	out->port = peer->slot;
+	out->rtcp = rtcp && !peer->party.rtcp_mux;
+	out->kind = kind;
+	out->owner = port->slot;
+	out->to = to;
+	core_queue(core);
+}
+
+/* ---- RTP ----------------------------------------------------------------------------------- */
+
+/* Decrypt in place if the party sends SRTP, and parse. */
+static int open_rtp(struct rtpfork_core *core, struct port *port, struct rtpfork_in *in,
+		    struct rtpfork_rtp *rtp)
+{
+	if (port->receive.suite) {
+		int result = rtpfork_srtp_unprotect(&port->receive, core->crypto, in->data,
+						    in->bytes, in->data, in->bytes, &in->bytes);
+		if (result != 0)
+			return result;
+	}
+	return rtpfork_rtp_parse(in->data, in->bytes, rtp);
+}
+
+static bool is_event(const struct port *port, uint8_t payload_type)
+{
+	for (size_t i = 0; i < port->party.event_type_count; i++)
+		if (port->party.event_types[i] == payload_type)
+			return true;
+	return false;
+}
+
+void core_notice_dtmf(struct rtpfork_core *core, const struct port *port,
+		      const struct rtpfork_event_ended *ended)
+{
+	uint64_t duration_ms = (uint64_t)ended->duration * MS_PER_S / port->party.clock_rate;
+	struct rtpfork_notice notice = {
+		.kind = RTPFORK_NOTICE_DTMF,
+		.id = rtpfork_table_id(&core->port_ids, port->slot),
+		.dtmf = {.code = ended->code, .duration_ms = (uint32_t)duration_ms},
+	};
+	core_notify(core, &notice);
+}
+
+static void follow_event(struct rtpfork_core *core, struct port *port, const struct rtpfork_in *in,
+			 const struct rtpfork_rtp *rtp)
+{
+	struct rtpfork_event event;
+	struct rtpfork_event_ended ended[RTPFORK_EVENT_ENDED_MAX];
+	if (rtpfork_event_parse(in->data + rtp->header_bytes, rtp->payload_bytes, &event) != 0)
+		return;
+	size_t count = rtpfork_event_receive(&port->tracker, rtp->timestamp, &event, ended);
+	for (size_t i = 0; i < count; i++)
+		core_notice_dtmf(core, port, &ended[i]);
+}
+
+/* Notice the first packet of a port and the end of a silence. */
+static void hear(struct rtpfork_core *core, struct port *port, const struct rtpfork_in *in,
+		 const struct rtpfork_rtp *rtp)
+{
+	port->last_rtp_ns = in->now_ns;
+	if (port->heard && !port->silent)
+		return;
+	struct rtpfork_notice notice = {.id = rtpfork_table_id(&core->port_ids, port->slot)};
+	if (!port->heard) {
+		notice.kind = RTPFORK_NOTICE_FIRST_PACKET;
+		notice.first.payload_type = rtp->payload_type;
+		notice.first.ssrc = rtp->ssrc;
+		notice.first.source = in->from;
+	} else {
+		notice.kind = RTPFORK_NOTICE_SILENCE;
+		notice.silent = false;
+	}
+	port->heard = true;
+	port->silent = false;
+	core_notify(core, &notice);
+}
+
+static void append(struct rtpfork_core *core, struct port *port, const struct rtpfork_in *in,
+		   const struct rtpfork_rtp *rtp, const struct rtpfork_source_packet *place,
+		   bool event)
+{
+	struct rtpfork_logged packet = {
+		.data = in->data,
+		.bytes = (uint16_t)in->bytes,
+		.payload_bytes = (uint16_t)rtp->payload_bytes,
+		.payload_type = rtp->payload_type,
+		.marker = rtp->marker,
+		.event = event,
+		.stale = place->verdict == RTPFORK_SOURCE_DUPLICATE ||
+			 place->verdict == RTPFORK_SOURCE_JUMP,
+		.run = port->run,
+		.timestamp = rtp->timestamp,
+		.extended = place->extended,
+		.arrival_ns = in->now_ns,
+	};
+	if (rtpfork_log_append(port->log, &packet) != 0)
+		return;
+	port->counters.appended++;
+	if (!port->dirty)
+		core->dirty[core->dirty_count++] = port->slot;
+	port->dirty = true;
+}
+
+static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtpfork_in *in)
+{
+	struct rtpfork_rtp rtp;
+	int result = open_rtp(core, port, in, &rtp);
+	if (result != 0) {
+		core_count_refused(port, result);
+		return;
+	}
+	learn(port, &port->latched, &in->from);
+	hear(core, port, in, &rtp);
+	bool event = is_event(port, rtp.payload_type);
+	struct rtpfork_source_packet place = rtpfork_source_receive(
+		&port->source, &rtp, in->now_ns, event ? 0 : port->party.clock_rate);
+	if (place.verdict == RTPFORK_SOURCE_FIRST || place.verdict == RTPFORK_SOURCE_RESTART)
+		port->run++;
+	if (place.ssrc_changed)
+		rtpfork_event_reset(&port->tracker);
+	port->counters.received++;
+	port->counters.received_octets += rtp.payload_bytes;
+	relay(core, port, in, RTPFORK_OUT_RTP);
+	if (event)
+		follow_event(core, port, in, &rtp);
+	if (port->log)
+		append(core, port, in, &rtp, &place, event);
+}
+
+/* ---- the rest ------------------------------------------------------------------------------ */
+
+static void receive_rtcp(struct rtpfork_core *core, struct port *port, struct rtpfork_in *in)
+{
+	int result = 0;
+	if (port->receive.suite)
+		result = rtpfork_srtcp_unprotect(&port->receive, core->crypto, in->data, in->bytes,
+						 in->data, in->bytes, &in->bytes);
+	if (result == 0)
+		result = rtpfork_rtcp_check(in->data, in->bytes);
+	if (result != 0) {
+		core_count_refused(port, result);
+		return;
+	}
+	if (in->rtcp)
+		learn(port, &port->latched_rtcp, &in->from);
+	port->counters.rtcp_received++;
+	relay(core, port, in, RTPFORK_OUT_RTCP);
+}
+
+static void receive_raw(struct rtpfork_core *core, struct port *port, const struct rtpfork_in *in)
+{
+	if (port->party.raw)
+		learn(port, in->rtcp ? &port->latched_rtcp : &port->latched, &in->from);
+	relay(core, port, in, RTPFORK_OUT_RAW);
+}
+
+/* What belongs to RTP or RTCP by its first octets, on this socket (RFC 5761 4, RFC 7983). */
+static enum rtpfork_kind kind_here(const struct port *port, const struct rtpfork_in *in)
+{
+	enum rtpfork_kind kind = rtpfork_classify(in->data, in->bytes);
+	if (in->rtcp)
+		return kind == RTPFORK_KIND_RTP ? RTPFORK_KIND_UNKNOWN : kind;
+	/* RTCP where none was agreed is passed on, since the parties may know better. */
+	if (kind == RTPFORK_KIND_RTCP && !port->party.rtcp_mux)
+		return RTPFORK_KIND_STUN;
+	return kind;
+}
+
+void rtpfork_core_receive(struct rtpfork_core *core, const struct rtpfork_in *given)
+{
+	struct rtpfork_in in = *given;
+	struct port *port = &core->ports[in.port];
+	if (in.error != 0) {
+		core_unreachable(core, port, in.rtcp, in.now_ns);
+		return;
+	}
+	if (in.bytes > RTPFORK_MAX_DATAGRAM_BYTES) {
+		port->counters.dropped_malformed++;
+		return;
+	}
+	if (port->via_readers != NONE && core_receive_from_srs(core, port, &in))
+		return;
+	if (!(in.rtcp ? admit_rtcp(port, &in.from) : admit_rtp(port, &in.from))) {
+		port->counters.dropped_foreign++;
+		return;
+	}
+	if (port->party.raw) {
+		receive_raw(core, port, &in);
+		return;
+	}
+	enum rtpfork_kind kind = kind_here(port, &in);
+	if (kind != RTPFORK_KIND_RTP && !proven(port, &in)) {
+		port->counters.dropped_foreign++;
+		return;
+	}
+	switch (kind) {
+	case RTPFORK_KIND_RTP:
+		receive_rtp(core, port, &in);
+		break;
+	case RTPFORK_KIND_RTCP:
+		receive_rtcp(core, port, &in);
+		break;
+	case RTPFORK_KIND_STUN:
+	case RTPFORK_KIND_DTLS:
+		receive_raw(core, port, &in);
+		break;
+	case RTPFORK_KIND_UNKNOWN:
+		port->counters.dropped_malformed++;
+		break;
+	}
+}

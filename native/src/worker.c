@@ -1,0 +1,187 @@
+/* The turn of a packet thread: receive a batch, relay, fork, send; then time, then commands. */
+#include "worker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_MS	  50
+#define NS_PER_MS 1000000U
+#define NS_PER_S  1000000000U
+
+uint64_t worker_now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void notify(void *owner, const struct rtpfork_notice *notice)
+{
+	struct worker *worker = owner;
+	if (!rtpfork_ring_push(worker->notices, notice))
+		atomic_fetch_add_explicit(&worker->notices_lost, 1, memory_order_relaxed);
+	worker->said = true;
+}
+
+static void count(_Atomic uint64_t *counter, uint64_t more)
+{
+	/* One writer: no need of a locked instruction. */
+	uint64_t before = atomic_load_explicit(counter, memory_order_relaxed);
+	atomic_store_explicit(counter, before + more, memory_order_relaxed);
+}
+
+void worker_flush(struct worker *worker, uint64_t now_ns)
+{
+	size_t outs = 0;
+	struct rtpfork_out *out = rtpfork_core_outs(worker->core, &outs);
+	if (outs == 0)
+		return;
+	worker->ops->send(worker->io, out, outs);
+	count(&worker->packets_sent, outs);
+	rtpfork_core_settle(worker->core, now_ns);
+}
+
+static void carry_packets(struct worker *worker, size_t received, uint64_t now_ns)
+{
+	for (size_t i = 0; i < received; i++) {
+		worker->ins[i].now_ns = now_ns;
+		rtpfork_core_receive(worker->core, &worker->ins[i]);
+	}
+	count(&worker->packets_received, received);
+	bool more = true;
+	while (more) {
+		more = rtpfork_core_fork(worker->core);
+		worker_flush(worker, now_ns);
+	}
+}
+
+static void keep_time(struct worker *worker, uint64_t now_ns)
+{
+	if (now_ns < worker->next_tick_ns)
+		return;
+	worker->next_tick_ns = now_ns + (uint64_t)TICK_MS * NS_PER_MS;
+	bool more = true;
+	while (more) {
+		more = rtpfork_core_tick(worker->core, now_ns);
+		worker_flush(worker, now_ns);
+	}
+}
+
+static void take_commands(struct worker *worker, uint64_t now_ns)
+{
+	struct rtpfork_command *command = NULL;
+	while (rtpfork_ring_pop(worker->commands, &command)) {
+		worker_run(worker, command, now_ns);
+		worker_flush(worker, now_ns);
+		rtpfork_ring_push(worker->answers, &command);
+		worker->said = true;
+	}
+}
+
+static void *turn(void *argument)
+{
+	struct worker *worker = argument;
+	static const uint64_t one = 1;
+	while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
+		bool woken = false;
+		size_t received = worker->ops->wait(worker->io, TICK_MS, worker->ins, &woken);
+		uint64_t now_ns = worker_now_ns();
+		if (received != 0)
+			carry_packets(worker, received, now_ns);
+		keep_time(worker, now_ns);
+		if (woken)
+			take_commands(worker, now_ns);
+		if (worker->said && write(worker->said_fd, &one, sizeof one) == sizeof one)
+			worker->said = false;
+	}
+	return NULL;
+}
+
+static int make_core(struct worker *worker, uint32_t index,
+		     const struct rtpfork_engine_options *options, uint64_t unix_offset_ns)
+{
+	struct rtpfork_core_options core = {
+		.thread = index,
+		.max_ports = options->max_ports_per_thread,
+		.max_readers = options->max_readers_per_thread,
+		.max_outs = WORKER_OUTS,
+		.silence_ns = (uint64_t)options->silence_ms * NS_PER_MS,
+		.unix_offset_ns = unix_offset_ns,
+		.notify = notify,
+		.owner = worker,
+	};
+	if (getrandom(&core.random_seed, sizeof core.random_seed, 0) < 0)
+		return RTPFORK_ESYSTEM;
+	return rtpfork_core_new(&core, &worker->core);
+}
+
+/* The signals of the process are for its other threads. */
+static int start_thread(struct worker *worker)
+{
+	sigset_t all;
+	sigset_t before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int failed = pthread_create(&worker->thread, NULL, turn, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (failed)
+		return RTPFORK_ESYSTEM;
+	worker->running = true;
+	pthread_setname_np(worker->thread, "rtpfork");
+	return 0;
+}
+
+int worker_start(struct worker *worker, uint32_t index,
+		 const struct rtpfork_engine_options *options, uint64_t unix_offset_ns, int said_fd)
+{
+	worker->waiting_end = &worker->waiting;
+	worker->said_fd = said_fd;
+	worker->ops = &rtpfork_io_epoll;
+	worker->commands = rtpfork_ring_new(WORKER_COMMANDS, sizeof(struct rtpfork_command *));
+	worker->answers = rtpfork_ring_new(WORKER_COMMANDS, sizeof(struct rtpfork_command *));
+	worker->notices = rtpfork_ring_new(WORKER_NOTICES, sizeof(struct rtpfork_notice));
+	worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (!worker->commands || !worker->answers || !worker->notices || worker->wake_fd < 0)
+		return RTPFORK_ENOMEM;
+	int result = make_core(worker, index, options, unix_offset_ns);
+	if (result == 0)
+		result = worker->ops->open(&worker->io, options->max_ports_per_thread, WORKER_BATCH,
+					   worker->wake_fd);
+	return result != 0 ? result : start_thread(worker);
+}
+
+static void free_commands(struct rtpfork_ring *ring)
+{
+	struct rtpfork_command *command = NULL;
+	while (ring && rtpfork_ring_pop(ring, &command))
+		rtpfork_command_free(command);
+	rtpfork_ring_free(ring);
+}
+
+void worker_free(struct worker *worker)
+{
+	static const uint64_t one = 1;
+	if (worker->running) {
+		atomic_store(&worker->stop, true);
+		if (write(worker->wake_fd, &one, sizeof one) == sizeof one)
+			pthread_join(worker->thread, NULL);
+	}
+	free_commands(worker->commands);
+	free_commands(worker->answers);
+	while (worker->waiting) {
+		struct rtpfork_command *command = worker->waiting;
+		worker->waiting = command->next;
+		rtpfork_command_free(command);
+	}
+	rtpfork_ring_free(worker->notices);
+	if (worker->io)
+		worker->ops->close(worker->io);
+	rtpfork_core_free(worker->core);
+	if (worker->wake_fd >= 0)
+		close(worker->wake_fd);
+}

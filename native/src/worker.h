@@ -1,0 +1,62 @@
+/* One packet thread: its core, its I/O, and the rings to and from the control side. */
+#ifndef RTPFORK_WORKER_H
+#define RTPFORK_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "io.h"
+#include "rtpfork/engine.h"
+#include "rtpfork/ring.h"
+
+#define WORKER_BATCH	128  /* datagrams received at once */
+#define WORKER_OUTS	256  /* datagrams sent at once */
+#define WORKER_COMMANDS 1024 /* under way to one thread; more wait on the control side */
+#define WORKER_NOTICES	4096
+
+struct worker {
+	/* The thread's own. */
+	struct rtpfork_core *core;
+	const struct rtpfork_io_ops *ops;
+	struct rtpfork_io *io;
+	struct rtpfork_in ins[WORKER_BATCH];
+	uint64_t next_tick_ns;
+	bool said; /* something was put into a ring since the control side was woken */
+
+	/* Shared by rings, eventfds and counters. */
+	struct rtpfork_ring *commands; /* of struct rtpfork_command * */
+	struct rtpfork_ring *answers;  /* likewise; as large, so it never overflows */
+	struct rtpfork_ring *notices;
+	int wake_fd; /* the thread waits for it */
+	int said_fd; /* the control side waits for it */
+	atomic_bool stop;
+	_Atomic uint64_t packets_received;
+	_Atomic uint64_t packets_sent;
+	_Atomic uint64_t notices_lost;
+
+	/* The control side's. */
+	pthread_t thread;
+	bool running;
+	size_t under_way;		 /* commands in |commands| or |answers| or between them */
+	size_t ports;			 /* open */
+	struct rtpfork_command *waiting; /* for room in |commands|, oldest first */
+	struct rtpfork_command **waiting_end;
+};
+
+/* Make what the thread needs and start it. On failure the caller still calls worker_free(). */
+int worker_start(struct worker *worker, uint32_t index,
+		 const struct rtpfork_engine_options *options, uint64_t unix_offset_ns,
+		 int said_fd);
+
+/* Stop and join the thread if it runs; free everything but the sockets. */
+void worker_free(struct worker *worker);
+
+/* Send what the core has queued. Engine thread only. */
+void worker_flush(struct worker *worker, uint64_t now_ns);
+
+/* Carry out |command|. Engine thread only. */
+void worker_run(struct worker *worker, struct rtpfork_command *command, uint64_t now_ns);
+
+uint64_t worker_now_ns(void);
+
+#endif

@@ -1,0 +1,61 @@
+"""The media engine in this process: commands of `media.plane` in, its answers and events out."""
+
+import dataclasses
+
+from siprec_src.media.plane import Answer, Command, Event
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadStats:
+    """What one packet thread has done since it started."""
+
+    cpu_ns: int  #: CPU time, user and kernel
+    packets_received: int
+    packets_sent: int
+    notices_lost: int  #: events that were not drained in time, beyond 4096 at once
+
+class Engine:
+    """Packet threads and their sockets. One thread at a time may call it; no call ever blocks."""
+
+    def __init__(
+        self,
+        *,
+        threads: int = 0,
+        max_ports_per_thread: int = 32768,
+        max_readers_per_thread: int = 32768,
+        log_packets: int = 64,
+        silence_ms: int = 5000,
+        port_rest_ms: int = 5000,
+        receive_buffer_bytes: int = 1048576,
+    ) -> None:
+        """Start the packet threads.
+
+        Args:
+            threads: 0: one a core; at most 64.
+            log_packets: of each recorded stream, a power of two from 16; 256 bytes each.
+            silence_ms: without RTP for so long, a port that had media is silent.
+            port_rest_ms: how long a closed pair of ports is not used again.
+            receive_buffer_bytes: of a socket; the kernel silently gives less if it must.
+        Raises:
+            ValueError: an option is out of range.
+            MemoryError: there is no memory for the tables.
+            OSError: a thread cannot be started, or libcrypto lacks a suite or fails its self-test.
+        """
+
+    def submit(self, command: Command) -> None:
+        """Hand one command over. Exactly one answer with its tag comes from `drain`.
+
+        Raises:
+            ValueError: the engine is closed, or the tag is outside 0..2**64-1.
+        """
+
+    def fileno(self) -> int:
+        """Descriptor that is readable while `drain` may have something (level-triggered)."""
+
+    def drain(self) -> list[Answer | Event]:
+        """Take the answers and events that are there, answers first; a call may give none."""
+
+    def stats(self) -> tuple[ThreadStats, ...]:
+        """What each thread has done so far, in the order of the threads."""
+
+    def close(self) -> None:
+        """Stop the threads, close all sockets, wipe all keys. Again: nothing."""
