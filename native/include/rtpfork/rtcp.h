@@ -19,7 +19,7 @@ extern "C" {
 #define RTPFORK_RTCP_MAX_BLOCKS	 31u  /* RFC 3550 6.4.1, RC has 5 bits */
 #define RTPFORK_RTCP_CNAME_BYTES 255u /* longest SDES item, RFC 3550 6.5 */
 /* Room that always suffices for rtpfork_rtcp_build(): SR with 31 blocks, SDES, BYE. */
-#define RTPFORK_RTCP_MAX_BYTES (28u + 31u * 24u + 264u + 8u)
+#define RTPFORK_RTCP_MAX_BYTES (28u + 31u * 24u + 268u + 8u)
 
 /* ---- values -------------------------------------------------------------------------------- */
 

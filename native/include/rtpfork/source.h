@@ -14,8 +14,8 @@
 extern "C" {
 #endif
 
-#define RTPFORK_SOURCE_MAX_DROPOUT  3000 /* a larger step ahead is a jump (RFC 3550 A.1) */
-#define RTPFORK_SOURCE_MAX_MISORDER 100	 /* a larger step back is a jump (RFC 3550 A.1) */
+#define RTPFORK_SOURCE_MAX_DROPOUT  3000 /* a step ahead as large is a jump (RFC 3550 A.1) */
+#define RTPFORK_SOURCE_MAX_MISORDER 100	 /* a step back as large is a jump (RFC 3550 A.1) */
 
 /* What one packet was to its source. */
 enum rtpfork_source_verdict {

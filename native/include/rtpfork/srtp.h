@@ -68,11 +68,11 @@ struct rtpfork_srtp_session_key { /* private */
 
 struct rtpfork_srtp_source { /* private: roll-over counter and replay lists of one SSRC */
 	uint32_t ssrc;
-	uint32_t used;	    /* when it was last used, in packets of the key; 0: free */
-	uint64_t index;	    /* highest RTP index: ROC * 65536 + SEQ */
-	uint64_t window[2]; /* bit n: index - n was seen */
-	uint64_t rtcp_window[2];
 	uint32_t rtcp_index; /* sender: next; receiver: highest */
+	uint64_t index;	     /* highest RTP index: ROC * 65536 + SEQ */
+	uint64_t used;	     /* key->packets when it was last used; 0: free */
+	uint64_t window[2];  /* bit n: index - n was seen */
+	uint64_t rtcp_window[2];
 	bool rtp_begun;
 	bool rtcp_begun;
 };
@@ -82,8 +82,8 @@ struct rtpfork_srtp_source { /* private: roll-over counter and replay lists of o
  * twice. All fields are private. One thread at a time. */
 struct rtpfork_srtp_key {
 	const struct rtpfork_srtp_suite *suite; /* NULL: no key */
-	uint32_t packets;
-	uint8_t direction;
+	enum rtpfork_srtp_direction direction;
+	uint64_t packets;
 	struct rtpfork_srtp_session_key rtp;
 	struct rtpfork_srtp_source sources[RTPFORK_SRTP_SOURCES];
 	struct rtpfork_srtp_session_key rtcp;
@@ -112,11 +112,13 @@ void rtpfork_srtp_key_clear(struct rtpfork_srtp_key *key);
 
 /* Protect one RTP packet; |key| must be of direction SEND. Each SSRC begins with ROC 0 and counts
  * on as RFC 3711 3.3.1 estimates. Needs |room| of bytes + tag. Returns RTPFORK_OK, or
- * RTPFORK_ETRUNCATED, RTPFORK_EVERSION: not RTP; RTPFORK_EREPLAY: this index was used already, or
- * is too old to know, or lies before the first packet of the SSRC: sending would use a key stream
- * twice or desynchronise the peer; RTPFORK_EKEYSPENT: 2^48 packets; RTPFORK_ESOURCES: an SSRC
- * beyond RTPFORK_SRTP_SOURCES, which are not forgotten since they could come back (RFC 3711 9.1);
- * RTPFORK_ENOROOM; RTPFORK_ECRYPTO. */
+ *   RTPFORK_ETRUNCATED, RTPFORK_EVERSION: not RTP
+ *   RTPFORK_EREPLAY: this index was used already, is too old to know, or lies before the first
+ * packet of the SSRC: sending would use a key stream twice or lose the peer's roll-over counter
+ *   RTPFORK_EKEYSPENT: the SSRC has reached 2^48 (RFC 3711 9.2)
+ *   RTPFORK_ESOURCES: an SSRC beyond RTPFORK_SRTP_SOURCES; the ones before are not forgotten, since
+ * one that came back would use its key stream again (RFC 3711 9.1) RTPFORK_ENOROOM,
+ * RTPFORK_ECRYPTO, RTPFORK_EARGUMENT: no key, or of the other direction. */
 int rtpfork_srtp_protect(struct rtpfork_srtp_key *key, struct rtpfork_crypto *crypto,
 			 const uint8_t *src, size_t bytes, uint8_t *dst, size_t room,
 			 size_t *dst_bytes);
@@ -125,21 +127,22 @@ int rtpfork_srtp_protect(struct rtpfork_srtp_key *key, struct rtpfork_crypto *cr
  * remembered of a packet that fails. An SSRC beyond RTPFORK_SRTP_SOURCES takes the place of the
  * least recently used one once it is authenticated. Needs |room| of bytes - tag. Returns
  * RTPFORK_OK, RTPFORK_ETRUNCATED, RTPFORK_EVERSION, RTPFORK_EREPLAY, RTPFORK_EAUTH,
- * RTPFORK_ENOROOM, RTPFORK_ECRYPTO. */
+ * RTPFORK_ENOROOM, RTPFORK_ECRYPTO or RTPFORK_EARGUMENT. The padding of the result has not been
+ * checked. */
 int rtpfork_srtp_unprotect(struct rtpfork_srtp_key *key, struct rtpfork_crypto *crypto,
 			   const uint8_t *src, size_t bytes, uint8_t *dst, size_t room,
 			   size_t *dst_bytes);
 
 /* Protect one compound RTCP packet, encrypted (E flag set), with the next index of its sender's
- * SSRC, the first being 0 (RFC 3711 3.4). Returns as rtpfork_srtp_protect(); RTPFORK_EKEYSPENT:
- * 2^31 packets. */
+ * SSRC, the first being 0 (RFC 3711 3.4). Returns as rtpfork_srtp_protect(); EREPLAY never,
+ * EKEYSPENT after 2^31 packets. */
 int rtpfork_srtcp_protect(struct rtpfork_srtp_key *key, struct rtpfork_crypto *crypto,
 			  const uint8_t *src, size_t bytes, uint8_t *dst, size_t room,
 			  size_t *dst_bytes);
 
 /* Authenticate, then decrypt one SRTCP packet. Returns as rtpfork_srtp_unprotect(), or
- * RTPFORK_ECLEAR for an authentic packet that is not encrypted: UNENCRYPTED_SRTCP was not
- * negotiated. */
+ * RTPFORK_ECLEAR when the E flag is not set: UNENCRYPTED_SRTCP was not negotiated (RFC 4568 6.3.2).
+ */
 int rtpfork_srtcp_unprotect(struct rtpfork_srtp_key *key, struct rtpfork_crypto *crypto,
 			    const uint8_t *src, size_t bytes, uint8_t *dst, size_t room,
 			    size_t *dst_bytes);
