@@ -80,7 +80,7 @@ def _parse_media(lines: list[Line]) -> tuple[Media, ...]:
     starts = [i for i, line in enumerate(lines) if line.kind == "m"]
     if len(starts) > MAX_MEDIA:
         raise _error(f"more than {MAX_MEDIA} m-lines", "5.14")
-    ends = [*starts[1:], len(lines)]
+    ends = [*starts, len(lines)][1:]
     return tuple(
         _media(lines[start].value, tuple(lines[start + 1 : end]))
         for start, end in zip(starts, ends, strict=True)
