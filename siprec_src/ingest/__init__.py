@@ -1,0 +1,1 @@
+"""Ingests: each takes part in calls, or listens to them, and publishes what they mean."""

@@ -1,0 +1,314 @@
+"""One call through the B2BUA: two legs, all relayed between them (RFC 3261 6, 13 to 15, RFC 3262, 3311).
+
+A dialog has the same label on both legs: the tag of the callee's side. So the forks of leg B are early
+dialogs of leg A, and a request inside either dialog finds its way. Every message waits until the relay
+does what it speaks of: nobody is told of an answer before the media it promises can flow.
+
+What is decided here and not by the parties: a BYE is answered at once and sent on. A dialog that is lost
+ends the other with BYE and a Reason. An answer of the callee's side that cannot be read or does not fit
+its offer is acknowledged and, for the first INVITE, ended with BYE; the other side gets 502. In an
+unreliable 1xx such a description is left out. A failed re-INVITE or UPDATE changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from siprec_src.communication import Side
+from siprec_src.errors import RemoteProtocolError
+from siprec_src.ingest.inline import headers as crossing
+from siprec_src.ingest.inline.bodies import SessionBody, session_of
+from siprec_src.ingest.inline.keys import other
+from siprec_src.ingest.inline.life import Effect, Outcome
+from siprec_src.ingest.inline.media import Exchange
+from siprec_src.ingest.inline.publication import reason_of
+from siprec_src.ingest.inline.relay import CARRIES_SESSION, Relayed
+from siprec_src.ingest.inline.responses import CallResponses
+from siprec_src.media import plane
+from siprec_src.sip import vocabulary as sip
+from siprec_src.sip.headers import Reason
+from siprec_src.sip.message import Headers
+
+_QUEUED: Final = (
+    sip.InviteArrived
+    | sip.RequestArrived
+    | sip.AckArrived
+    | sip.CancelArrived
+    | sip.ResponseArrived
+    | sip.DialogEnded
+    | plane.MediaUp
+)
+
+
+class Call(CallResponses):
+    """The machine of one call. Its first event is the `InviteArrived` that it was made from."""
+
+    def receive(self, event: object, now: float) -> Sequence[Effect]:
+        """Take a SIP event of either usage, or an answer or event of the media plane."""
+        self._now = now
+        match event:
+            case sip.RequestArrived() if self._crosses(event):
+                self._refuse(event, 491)
+            case plane.MediaDown():
+                self._media_down()
+            case plane.PortsOpen() | plane.PortsClosed() | plane.Done() | plane.Refused():
+                self._media_answer(event)
+            case sip.CancelArrived():
+                self._note_cancel(event)
+                self._backlog.append(event)
+            case _ if isinstance(event, _QUEUED):
+                self._backlog.append(event)
+            case _:
+                pass  # first packets, silence and digits concern recording only
+        return self._handled()
+
+    def wake(self, now: float) -> Sequence[Effect]:
+        """Give up waiting for a media plane that does not answer."""
+        self._now = now
+        if self._wait is not None and now >= self._wait.deadline:
+            self._log("warning", "call.media-silent")
+            self._give_up_waiting("media-silent")
+        return self._handled()
+
+    def _handled(self) -> Sequence[Effect]:
+        while self._wait is None and self._backlog:
+            self._dispatch(self._backlog.popleft())
+        effects, self._out = self._out, []
+        return effects
+
+    def _dispatch(self, event: object) -> None:
+        match event:
+            case sip.InviteArrived():
+                self._invite(event)
+            case sip.RequestArrived():
+                self._request_in_dialog(event)
+            case sip.AckArrived():
+                self._ack(event)
+            case sip.CancelArrived():
+                self._cancel(event)
+            case sip.ResponseArrived():
+                self._response(event)
+            case sip.DialogEnded():
+                self._dialog_lost(event)
+            case plane.MediaUp():
+                self._media_up()
+
+    # ---- the first INVITE
+
+    def _invite(self, event: sip.InviteArrived) -> None:
+        self._log_begin()
+        try:
+            session = session_of(event.request)
+            missing = [] if session is None else self._media.missing(session.description)
+        except RemoteProtocolError as error:
+            self._refuse_call(event, error.status, str(error))
+            return
+
+        def opened(refusal: str) -> None:
+            if refusal:
+                self._refuse_call(event, 503, refusal)
+            else:
+                self._call_out(event, session)
+
+        self._open(missing, opened)
+
+    def _call_out(self, event: sip.InviteArrived, session: SessionBody | None) -> None:
+        if event.token in self._cancelled:
+            self._end(Outcome.CANCELLED, 487)
+            return
+        try:
+            exchange, body = self._crossed_offer(Side.CALLER, event.request, session)
+        except RemoteProtocolError as error:
+            self._refuse_call(event, error.status, str(error))
+            return
+        token = self._identity.number()
+        self._first = self._relays.add(
+            Relayed(
+                origin=Side.CALLER,
+                dialog="",
+                token=event.token,
+                sent=token,
+                method="INVITE",
+                exchange=exchange,
+            )
+        )
+        self._out.append(
+            sip.StartInvite(
+                usage=self._usages[Side.CALLEE],
+                token=token,
+                edge=self._route.callee_edge,
+                request_uri=self._route.request_uri,
+                headers=crossing.for_new_dialog(event.request),
+                body=body,
+                next_hop=self._route.next_hop,
+                answer_timeout_s=self._settings.answer_timeout_s,
+            )
+        )
+
+    def _refuse_call(self, event: sip.InviteArrived, status: int, why: str) -> None:
+        retry = (("Retry-After", str(self._settings.retry_after_s)),) if status == 503 else ()
+        self._log("warning", "call.refused", ("status", status), ("reason", why))
+        self._respond(Side.CALLER, event.token, status, headers=Headers(retry))
+        self._end(Outcome.REFUSED, status)
+
+    # ---- requests inside dialogs
+
+    def _request_in_dialog(self, event: sip.RequestArrived) -> None:
+        if self._ending is not None:
+            self._refuse(event, 481)
+        elif event.request.method == "BYE":
+            self._bye(event)
+        elif event.request.method in CARRIES_SESSION:
+            self._session_request(event)
+        else:
+            self._send_on(event, event.request.body)
+
+    def _session_request(self, event: sip.RequestArrived) -> None:
+        side = self._side(event.usage)
+        try:
+            session = session_of(event.request)
+            if session is None:
+                self._send_on(event, event.request.body)
+                return
+            late = self._relays.unanswered_offer(event.dialog, other(side))
+            if late is not None and event.request.method == "PRACK":
+                self._answer_in_prack(event, session, late)
+                return
+            missing = self._media.missing(session.description)
+        except RemoteProtocolError as error:
+            self._refuse(event, error.status)
+            return
+
+        self._changing = side
+
+        def opened(refusal: str) -> None:
+            self._changing = None
+            if refusal:  # the new m-lines go on with port 0, the session as it is
+                self._log("warning", "call.stream-refused", ("reason", refusal))
+            try:
+                exchange, body = self._crossed_offer(side, event.request, session)
+            except RemoteProtocolError as error:
+                self._refuse(event, error.status)
+            else:
+                self._send_on(event, body, exchange)
+
+        self._open(missing, opened)
+
+    def _answer_in_prack(self, event: sip.RequestArrived, session: SessionBody, late: Exchange) -> None:
+        """The answer to an offer that came in a reliable 1xx (RFC 3262 5)."""
+        body = self._take_answer(late, event.dialog, event.request, session)
+        late.settled.add(event.dialog)
+        self._connect(lambda: self._send_on(event, body))
+
+    def _send_on(self, event: sip.RequestArrived, body: bytes, exchange: Exchange | None = None) -> None:
+        side, token = self._side(event.usage), self._identity.number()
+        method = event.request.method
+        self._relays.add(
+            Relayed(
+                origin=side,
+                dialog=event.dialog,
+                token=event.token,
+                sent=token,
+                method=method,
+                exchange=exchange,
+            )
+        )
+        headers = crossing.for_dialog(event.request)
+        self._send(other(side), event.dialog, method, headers, body, token)
+
+    def _bye(self, event: sip.RequestArrived) -> None:
+        """Answered at once and sent on; of an early dialog it ends only that fork (RFC 3261 15)."""
+        side, request = self._side(event.usage), event.request
+        self._respond(side, event.token, 200)
+        if event.dialog == self._dialog:
+            self._acknowledge_all()
+        self._send(other(side), event.dialog, "BYE", crossing.for_dialog(request), request.body)
+        if event.dialog == self._dialog:
+            self._answer_rest()
+            self._end(Outcome.ANSWERED, 200, reason_of(request))
+
+    def _ack(self, event: sip.AckArrived) -> None:
+        relayed = self._relays.arrived(event.token)
+        if relayed is None or self._ending is not None:
+            return
+        late = relayed.unanswered_offer(event.dialog, other(relayed.origin))
+        self._relays.drop(relayed)
+        try:
+            session = session_of(event.request)
+            if session is None or late is None:
+                body = b"" if session is not None else event.request.body
+                self._send_ack(relayed, event.dialog, event.request, body)
+                self._publish()
+                return
+            body = self._take_answer(late, event.dialog, event.request, session)
+        except RemoteProtocolError as error:
+            self._bad_ack(relayed, event, error)
+            return
+
+        def connected() -> None:
+            self._send_ack(relayed, event.dialog, event.request, body)
+            self._publish()
+
+        self._connect(connected)
+
+    def _bad_ack(self, relayed: Relayed, event: sip.AckArrived, error: RemoteProtocolError) -> None:
+        """The offer of a 2xx gets no answer that can be used: nothing is left but to end the call."""
+        self._log("warning", "call.bad-answer", ("reason", str(error)))
+        self._send_ack(relayed, event.dialog, event.request, b"")
+        self._hang_up(event.dialog, Reason.of("SIP", 488, "unusable answer"), Outcome.BROKEN, 488)
+
+    # ---- CANCEL, lost dialogs
+
+    def _note_cancel(self, event: sip.CancelArrived) -> None:
+        """A CANCEL has answered its INVITE already, so nothing more may be said to that."""
+        self._cancelled.add(event.token)
+        if (relayed := self._relays.arrived(event.token)) is not None:
+            relayed.cancelled = True
+
+    def _cancel(self, event: sip.CancelArrived) -> None:
+        relayed = self._relays.arrived(event.token)
+        if relayed is None or self._ending is not None:
+            return
+        self._cancel_out(relayed, event.request.headers.only("reason"))
+        if relayed is self._first:
+            self._answer_rest()
+            self._end(Outcome.CANCELLED, 487, reason_of(event.request))
+
+    def _dialog_lost(self, event: sip.DialogEnded) -> None:
+        if self._ending is not None:
+            return
+        side = self._side(event.usage)
+        text = "lost" if event.cause.isdecimal() else event.cause
+        cause = int(event.cause) if event.cause.isdecimal() else 408
+        reason = Reason.of("SIP", cause, text)
+        if self._dialog is not None and event.dialog == self._dialog:
+            self._log("warning", "call.dialog-lost", ("side", side.value), ("cause", event.cause))
+            self._acknowledge_all()
+            self._bye_with(other(side), event.dialog, reason)
+            self._answer_rest()
+            self._end(Outcome.BROKEN, cause, reason)
+        elif self._dialog is None and side is Side.CALLER and self._first is not None:
+            # RFC 3262 3: nobody acknowledged a reliable 1xx, and its INVITE is refused already.
+            self._log("warning", "call.dialog-lost", ("side", side.value), ("cause", event.cause))
+            self._relays.drop(self._first)
+            self._cancel_out(self._first, Headers((("Reason", str(reason)),)))
+            self._answer_rest()
+            self._end(Outcome.BROKEN, 504, reason)
+
+    def _cancel_out(self, relayed: Relayed, headers: Headers) -> None:
+        usage = self._usages[other(relayed.origin)]
+        self._out.append(sip.CancelInvite(usage=usage, token=relayed.sent, headers=headers))
+
+    def _crosses(self, event: sip.RequestArrived) -> bool:
+        """Whether a change of the session meets one of the other party (RFC 3261 14.2, RFC 3311 5.2)."""
+        request = event.request
+        changes = request.method == "INVITE" or (request.method == "UPDATE" and bool(request.body))
+        if not changes or self._ending is not None:
+            return False
+        side = self._side(event.usage)
+        waiting = (item for item in self._backlog if isinstance(item, sip.RequestArrived))
+        halfway = any(
+            self._side(item.usage) is not side and item.request.method == "INVITE" for item in waiting
+        )
+        return halfway or self._changing is other(side) or self._relays.collides(side)

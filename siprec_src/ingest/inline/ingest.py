@@ -1,0 +1,108 @@
+"""Who takes new calls: routes each INVITE to a `Call` of its own, or refuses it (RFC 3261 8.2, 21).
+
+A recording session that an SRS wants to begin (RFC 7866 6.1.1: ``+sip.srs`` and ``siprec`` together) is
+not served: 501. ``Require: siprec`` without it is a recording client that takes us for an SRS: 403, since
+passing it on as a call would make a recording of a recording. ``+sip.srs`` alone is a call as any other.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from siprec_src.errors import RemoteProtocolError
+from siprec_src.identity import Identity
+from siprec_src.ingest.inline.call import Call
+from siprec_src.ingest.inline.routing import Refusal, RoutingTable
+from siprec_src.ingest.inline.settings import InlineSettings
+from siprec_src.machine import Forward, LogLine, Observe
+from siprec_src.sip.flow import Edge
+from siprec_src.sip.message import Headers, Request
+from siprec_src.sip.vocabulary import InviteArrived, Respond
+
+_SIPREC: Final = "siprec"
+
+Effect = Forward | Respond | LogLine | Observe
+
+
+class InlineIngest:
+    """The machine that new INVITEs go to."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        routing: RoutingTable,
+        edges: Mapping[str, Edge],
+        settings: InlineSettings | None = None,
+    ) -> None:
+        self._identity = identity
+        self._routing = routing
+        self._edges = edges
+        self._settings = settings or InlineSettings()
+        self._calls: weakref.WeakSet[Call] = weakref.WeakSet()  # a call lives as long as its driver holds it
+        self.draining = False  #: set while the process goes down: no new call
+
+    @property
+    def deadline(self) -> float | None:
+        return None
+
+    @property
+    def calls(self) -> int:
+        """Live calls."""
+        return len(self._calls)
+
+    def receive(self, event: object, now: float) -> Sequence[Effect]:
+        """Take an `InviteArrived`; anything else concerns a call that has ended and is passed over."""
+        if not isinstance(event, InviteArrived):
+            return ()
+        refusal = self._refusal(event.request)
+        if refusal is not None:
+            return self._refuse(event, refusal)
+        route = self._routing.route(event.flow, event.request)
+        if isinstance(route, Refusal):
+            return self._refuse(event, route)
+        call = Call(
+            identity=self._identity,
+            route=route,
+            edges=self._edges,
+            arrived=event,
+            settings=self._settings,
+            now=now,
+        )
+        self._calls.add(call)
+        return (Forward(call, event),)
+
+    def wake(self, now: float) -> Sequence[Effect]:
+        """No timer runs here."""
+        del now
+        return ()
+
+    def _refusal(self, request: Request) -> Refusal | None:
+        if self.draining:
+            return Refusal(503, "draining")
+        try:
+            if any(tag.lower() == _SIPREC for tag in request.tags("require")):
+                srs = any(contact.parameter("+sip.srs") is not None for contact in request.contacts)
+                return Refusal(501, "recording session from an SRS") if srs else Refusal(403, "not an SRS")
+        except RemoteProtocolError as error:
+            return Refusal(error.status, str(error))
+        return Refusal(503, "max_calls reached") if self.calls >= self._settings.max_calls else None
+
+    def _refuse(self, event: InviteArrived, refusal: Refusal) -> Sequence[Effect]:
+        retry = (("Retry-After", str(self._settings.retry_after_s)),) if refusal.status == 503 else ()
+        return (
+            Respond(usage=event.usage, token=event.token, status=refusal.status, headers=Headers(retry)),
+            LogLine(
+                "warning",
+                "call.refused",
+                (
+                    ("status", refusal.status),
+                    ("reason", refusal.why),
+                    ("source", str(event.flow.remote)),
+                    ("sip_call_id", event.request.headers.get("call-id") or ""),
+                ),
+            ),
+            Observe("calls_total", (("outcome", "refused"),)),
+        )

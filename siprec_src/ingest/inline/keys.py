@@ -1,0 +1,92 @@
+"""SDES keys of our own in place of the parties' keys (RFC 4568 5.1, 7.1.4).
+
+The engine opens SRTP on one leg and protects it anew on the other, so each leg has keys that the other
+never sees. Tags, suites and their order pass through. A key of ours lives exactly as long as the key of
+the party that it stands for: unchanged in a re-offer it keeps its roll-over counter, changed it changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from siprec_src.communication import Side
+from siprec_src.errors import RemoteProtocolError
+from siprec_src.identity import Identity
+from siprec_src.media.model import SrtpKey
+from siprec_src.sdp.crypto import SUITES, Crypto
+from siprec_src.sdp.model import Media
+
+_NOT_OURS: Final = frozenset({"AES_192_CM_HMAC_SHA1_80", "AES_192_CM_HMAC_SHA1_32"})
+ENGINE_SUITES: Final = frozenset(SUITES) - _NOT_OURS  #: what the media engine protects by
+
+MAX_OWN_KEYS: Final = 256  #: of one m-line over the whole call; a party that changes keys for ever is refused
+
+
+class OwnKeys:
+    """The keys that stand for the parties' keys in one m-line of one call."""
+
+    __slots__ = ("_identity", "_keys")
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self._keys: dict[tuple[Side, str, bytes], bytes] = {}
+
+    def standing_for(self, crypto: Crypto, of: Side) -> Crypto:
+        """The line that the other side of ``of`` gets instead of ``crypto``: same tag and suite, our key."""
+        place = (of, crypto.suite, crypto.material)
+        material = self._keys.get(place)
+        if material is None:
+            if len(self._keys) >= MAX_OWN_KEYS:
+                raise RemoteProtocolError("too many SRTP keys", status=488, section="RFC 4568 7.1.4")
+            material = self._identity.secret(SUITES[crypto.suite])
+            self._keys[place] = material
+        return Crypto(crypto.tag, crypto.suite, material)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPair:
+    """The keys of the port that faces one party."""
+
+    receive: SrtpKey
+    send: SrtpKey
+
+
+def usable_lines(media: Media) -> tuple[Crypto, ...]:
+    """The ``a=crypto`` lines that the engine can serve, in order."""
+    return tuple(line for line in media.crypto if line.usable and line.suite in ENGINE_SUITES)
+
+
+def agree(offered: Media, answered: Media, own: OwnKeys, offerer: Side) -> dict[Side, KeyPair]:
+    """Keys of both ports after an answer; ``offered`` and ``answered`` as their parties wrote them.
+
+    Empty when neither side protects the stream.
+
+    Raises:
+        RemoteProtocolError: 488; the answer chose nothing that was offered (RFC 4568 5.1.3).
+    """
+    if not answered.attributes("crypto") and not answered.is_sdes:
+        return {}
+    chosen = usable_lines(answered)
+    if len(chosen) != 1:
+        raise RemoteProtocolError("not exactly one usable a=crypto", status=488, section="RFC 4568 5.1.3")
+    theirs = chosen[0]
+    line = next((line for line in usable_lines(offered) if line.tag == theirs.tag), None)
+    if line is None or line.suite != theirs.suite:
+        raise RemoteProtocolError("a=crypto was not offered", status=488, section="RFC 4568 5.1.3")
+    answerer = other(offerer)
+    to_answerer = own.standing_for(line, offerer)
+    to_offerer = own.standing_for(theirs, answerer)
+    return {
+        offerer: KeyPair(receive=_key(line), send=_key(to_offerer)),
+        answerer: KeyPair(receive=_key(theirs), send=_key(to_answerer)),
+    }
+
+
+def other(side: Side) -> Side:
+    """The other party of the call."""
+    return Side.CALLEE if side is Side.CALLER else Side.CALLER
+
+
+def _key(crypto: Crypto) -> SrtpKey:
+    return SrtpKey(crypto.suite, crypto.material)

@@ -1,0 +1,160 @@
+"""Both legs of a call as its handlers speak to them: commands, and offers and answers crossing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from siprec_src.communication import Side
+from siprec_src.identity import Identity
+from siprec_src.ingest.inline import headers as crossing
+from siprec_src.ingest.inline.bodies import SessionBody, exchanged
+from siprec_src.ingest.inline.keys import other
+from siprec_src.ingest.inline.life import CallLife, Outcome
+from siprec_src.ingest.inline.media import AgreedLine, Exchange
+from siprec_src.ingest.inline.relay import Relayed, Relays
+from siprec_src.ingest.inline.routing import Route
+from siprec_src.ingest.inline.settings import InlineSettings
+from siprec_src.sip import vocabulary as sip
+from siprec_src.sip.flow import Edge
+from siprec_src.sip.headers import Reason
+from siprec_src.sip.message import Headers, Message, Request
+
+
+class CallLegs(CallLife):
+    """Who is where, what is under way between them, and the words to each."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        route: Route,
+        edges: Mapping[str, Edge],
+        arrived: sip.InviteArrived,
+        settings: InlineSettings,
+        now: float,
+    ) -> None:
+        super().__init__(identity=identity, route=route, edges=edges, request=arrived.request, now=now)
+        self._settings = settings
+        self._usages = {Side.CALLER: arrived.usage, Side.CALLEE: identity.number()}
+        self._relays = Relays()
+        self._first: Relayed | None = None  # the INVITE that began the call
+        self._dialog: str | None = None  # the confirmed one
+        self._agreements: dict[str, tuple[AgreedLine, ...]] = {}  # of each dialog, early ones too
+        self._cancelled: set[int] = set()  # received INVITEs that are answered with 487 already
+        self._changing: Side | None = None  # whose offer waits for ports
+
+    # ---- words to a leg
+
+    def _side(self, usage: int) -> Side:
+        return Side.CALLER if usage == self._usages[Side.CALLER] else Side.CALLEE
+
+    def _respond(
+        self,
+        side: Side,
+        token: int,
+        status: int,
+        *,
+        reason: str = "",
+        headers: Headers | None = None,
+        body: bytes = b"",
+        dialog: str = "",
+        reliable: bool = False,
+    ) -> None:
+        """Answer a request; one that a CANCEL has answered already gets nothing more."""
+        if token in self._cancelled:
+            return
+        self._out.append(
+            sip.Respond(
+                usage=self._usages[side],
+                token=token,
+                status=status,
+                reason=reason,
+                headers=headers or Headers(),
+                body=body,
+                dialog=dialog,
+                reliable=reliable,
+            )
+        )
+
+    def _refuse(self, event: sip.RequestArrived, status: int) -> None:
+        self._respond(self._side(event.usage), event.token, status)
+
+    def _send(
+        self,
+        side: Side,
+        dialog: str,
+        method: str,
+        headers: Headers,
+        body: bytes = b"",
+        token: int | None = None,
+    ) -> None:
+        self._out.append(
+            sip.SendRequest(
+                usage=self._usages[side],
+                dialog=dialog,
+                token=self._identity.number() if token is None else token,
+                method=method,
+                headers=headers,
+                body=body,
+            )
+        )
+
+    def _send_ack(self, relayed: Relayed, dialog: str, request: Request | None, body: bytes) -> None:
+        headers = Headers() if request is None else crossing.for_dialog(request)
+        self._out.append(
+            sip.SendAck(
+                usage=self._usages[other(relayed.origin)],
+                dialog=dialog,
+                token=relayed.sent,
+                headers=headers if body else crossing.without_body(headers),
+                body=body,
+            )
+        )
+
+    def _bye_with(self, side: Side, dialog: str, reason: Reason) -> None:
+        self._send(side, dialog, "BYE", Headers((("Reason", str(reason)),)))
+
+    # ---- offers and answers
+
+    def _crossed_offer(
+        self, offerer: Side, message: Message, session: SessionBody | None
+    ) -> tuple[Exchange | None, bytes]:
+        """The exchange that an offer opens, and the body of the message for the other leg."""
+        if session is None:
+            return None, message.body
+        crossed = self._media.crossed_offer(offerer, session.description)
+        exchange = Exchange(offerer=offerer, offer=session.description)
+        return exchange, exchanged(message.body, session, crossed)
+
+    def _take_answer(self, exchange: Exchange, dialog: str, message: Message, session: SessionBody) -> bytes:
+        """Agree to an answer; returns the body for the offerer's leg. `_connect` makes the relay follow.
+
+        Raises:
+            RemoteProtocolError: the answer does not fit its offer; nothing was changed.
+        """
+        crossed = self._media.crossed_answer(exchange, session.description)
+        agreement = self._media.agreement(exchange, session.description)
+        self._agreements[dialog] = self._media.agreed = agreement
+        return exchanged(message.body, session, crossed)
+
+    # ---- ends
+
+    def _hang_up(self, dialog: str, reason: Reason, outcome: Outcome, status: int) -> None:
+        """End both dialogs of an answered call from here."""
+        self._acknowledge_all()
+        for side in Side:
+            self._bye_with(side, dialog, reason)
+        self._answer_rest()
+        self._end(outcome, status, reason)
+
+    def _acknowledge_all(self) -> None:
+        """Every 2xx that still waits for the other party's ACK gets one, so that its sender can rest."""
+        for relayed in self._relays.unacknowledged():
+            self._relays.drop(relayed)
+            self._send_ack(relayed, relayed.dialog or self._dialog or "", None, b"")
+
+    def _answer_rest(self) -> None:
+        """No request is left without a final response when the dialogs end (RFC 3261 15.1.2)."""
+        for relayed in self._relays.unanswered():
+            self._relays.drop(relayed)
+            self._respond(relayed.origin, relayed.token, 487 if relayed.method == "INVITE" else 481)

@@ -1,0 +1,301 @@
+"""The media of one call: two ports for each m-line, and who is at the other end of each (RFC 3264).
+
+An offer is shown to the other party with our ports; nothing changes in the relay until its answer comes.
+What both sides agreed on is kept as `AgreedLine`s, from which the commands to the media plane follow. A
+slot keeps its ports until the call ends, also while its m-line has port 0, so that a stream that is taken
+up again (T.38 and back) is found where it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+from siprec_src.communication import Direction, Format, Side
+from siprec_src.identity import Identity
+from siprec_src.ingest.inline import crossing, keys
+from siprec_src.ingest.inline.crossing import OurPlace, Treatment
+from siprec_src.ingest.inline.keys import KeyPair, OwnKeys, other
+from siprec_src.media.model import Endpoint, PayloadKind, PortId, SourcePolicy
+from siprec_src.media.plane import BridgePorts, ConnectPort, OpenPort
+from siprec_src.sdp import codecs
+from siprec_src.sdp.crypto import Crypto
+from siprec_src.sdp.model import Media, SessionDescription
+from siprec_src.sdp.offer_answer import effective_direction, pair_media
+
+SIDES = (Side.CALLER, Side.CALLEE)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """What one party agreed to in one m-line."""
+
+    remote: Endpoint | None  #: where it takes RTP; None: nothing is sent to it
+    remote_rtcp: Endpoint | None
+    direction: Direction  #: as it said, both spellings of hold understood
+    formats: tuple[Format, ...]  #: what it takes, under the numbers it wants
+    packet_time_ms: int | None
+    keys: KeyPair | None = None  #: of the port that faces it
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AgreedLine:
+    """One m-line that both parties took."""
+
+    index: int
+    medium: str
+    treatment: Treatment
+    encrypted: bool
+    rtcp_mux: bool
+    parties: Mapping[Side, Party]
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Exchange:
+    """One offer and, per early dialog, whether it has its answer (RFC 3264 4, RFC 3261 13.2.1)."""
+
+    offerer: Side
+    offer: SessionDescription  #: as it came
+    settled: set[str] = dataclasses.field(default_factory=set)  #: dialogs that have the binding answer
+
+
+@dataclasses.dataclass(slots=True)
+class Slot:
+    """The ports and keys of one m-line."""
+
+    own_keys: OwnKeys
+    ports: dict[Side, OpenPort] = dataclasses.field(default_factory=dict)
+    connected: dict[Side, ConnectPort] = dataclasses.field(default_factory=dict)  #: with tag 0
+    bridged: bool = False
+
+
+class CallMedia:
+    """Slots, what is agreed, and what must be told to the media plane. No command leaves by itself."""
+
+    def __init__(
+        self, identity: Identity, hosts: Mapping[Side, str], policies: Mapping[Side, SourcePolicy]
+    ) -> None:
+        """``hosts``: our advertised address towards each party; ``policies``: whose packets count there."""
+        self._identity = identity
+        self._hosts = hosts
+        self._policies = policies
+        self.slots: list[Slot] = []
+        self.agreed: tuple[AgreedLine, ...] = ()
+
+    # ---- ports
+
+    def missing(self, offer: SessionDescription) -> list[int]:
+        """Indices of m-lines that need ports and have none.
+
+        Raises:
+            RemoteProtocolError: 488; the offer cannot be relayed.
+        """
+        crossing.check_offer(offer)
+        return [
+            index
+            for index, media in enumerate(offer.media)
+            if not media.rejected
+            and crossing.treatment(media) is not Treatment.DIRECT
+            and not (index < len(self.slots) and self.slots[index].ports)
+        ]
+
+    def take_ports(self, index: int, ports: Mapping[Side, OpenPort]) -> None:
+        """The slot ``index`` has these ports now."""
+        while len(self.slots) <= index:
+            self.slots.append(Slot(OwnKeys(self._identity)))
+        slot = self.slots[index]
+        slot.ports = dict(ports)
+        slot.connected.clear()
+        slot.bridged = False
+
+    def ports(self) -> Iterator[tuple[int, Side, OpenPort]]:
+        """Every open port: m-line, the party it faces, the port."""
+        for index, slot in enumerate(self.slots):
+            for side in SIDES:
+                if side in slot.ports:
+                    yield index, side, slot.ports[side]
+
+    def forget_ports(self) -> None:
+        """They are closed, or their process is gone."""
+        for slot in self.slots:
+            slot.ports.clear()
+            slot.connected.clear()
+            slot.bridged = False
+
+    # ---- offer and answer
+
+    def crossed_offer(self, offerer: Side, offer: SessionDescription) -> SessionDescription:
+        """The offer as the other party shall see it."""
+        places = [
+            self._place(other(offerer), index, media, self._own_lines(index, offerer, media))
+            for index, media in enumerate(offer.media)
+        ]
+        return crossing.rewritten(offer, places, self._hosts[other(offerer)])
+
+    def crossed_answer(self, exchange: Exchange, answer: SessionDescription) -> SessionDescription:
+        """The answer as the offerer shall see it.
+
+        Raises:
+            RemoteProtocolError: the answer does not fit the offer; nothing was changed.
+        """
+        pairs = pair_media(exchange.offer, answer)
+        answerer = other(exchange.offerer)
+        places = []
+        for index, (offered, answered) in enumerate(pairs):
+            how = _answered_treatment(offered, answered)
+            lines: tuple[Crypto, ...] = ()
+            if how is Treatment.RTP and not answered.rejected and not offered.rejected:
+                lines = self._own_lines(index, answerer, answered)
+            places.append(self._place(exchange.offerer, index, answered, lines, how))
+        return crossing.rewritten(answer, places, self._hosts[exchange.offerer])
+
+    def agreement(self, exchange: Exchange, answer: SessionDescription) -> tuple[AgreedLine, ...]:
+        """What the call's media are once this answer holds.
+
+        Raises:
+            RemoteProtocolError: the answer does not fit the offer; nothing was changed.
+        """
+        agreed = []
+        for index, (offered, answered) in enumerate(pair_media(exchange.offer, answer)):
+            if offered.rejected or answered.rejected or not self._has_ports(index):
+                continue
+            agreed.append(self._agree(index, exchange, (exchange.offer, offered), (answer, answered)))
+        return tuple(agreed)
+
+    # ---- commands
+
+    def commands(self) -> list[ConnectPort | BridgePorts]:
+        """What must be told to the media plane so that it does what is agreed; tags are 0.
+
+        What was told already is not told again.
+        """
+        wanted = {line.index: line for line in self.agreed}
+        out: list[ConnectPort | BridgePorts] = []
+        for index, slot in enumerate(self.slots):
+            if not slot.ports:
+                continue
+            line = wanted.get(index)
+            out += self._connects(slot, line)
+            if line is not None and not slot.bridged:
+                slot.bridged = True
+                a, b = (slot.ports[side].port for side in SIDES)
+                out.append(BridgePorts(tag=0, a=a, b=b))
+        return out
+
+    def port_of(self, line: AgreedLine, side: Side) -> PortId | None:
+        """The port at which the track of ``side`` is received; None: not as RTP."""
+        slot = self.slots[line.index]
+        return slot.ports[side].port if line.treatment is Treatment.RTP and side in slot.ports else None
+
+    # ---- private
+
+    def _has_ports(self, index: int) -> bool:
+        return index < len(self.slots) and bool(self.slots[index].ports)
+
+    def _own_lines(self, index: int, of: Side, media: Media) -> tuple[Crypto, ...]:
+        if not self._has_ports(index):
+            return ()
+        own = self.slots[index].own_keys
+        return tuple(own.standing_for(line, of) for line in keys.usable_lines(media))
+
+    def _place(
+        self,
+        facing: Side,
+        index: int,
+        media: Media,
+        crypto: tuple[Crypto, ...],
+        how: Treatment | None = None,
+    ) -> OurPlace:
+        port = self.slots[index].ports[facing].rtp_port if self._has_ports(index) else None
+        return OurPlace(port=port, treatment=how or crossing.treatment(media), crypto=crypto)
+
+    def _agree(
+        self,
+        index: int,
+        exchange: Exchange,
+        offer: tuple[SessionDescription, Media],
+        answer: tuple[SessionDescription, Media],
+    ) -> AgreedLine:
+        offered, answered = offer[1], answer[1]
+        how = _answered_treatment(offered, answered)
+        pairs: dict[Side, KeyPair] = {}
+        if how is Treatment.RTP:
+            pairs = keys.agree(offered, answered, self.slots[index].own_keys, exchange.offerer)
+        answerer = other(exchange.offerer)
+        return AgreedLine(
+            index=index,
+            medium=answered.medium,
+            treatment=how,
+            encrypted=bool(pairs) or offered.is_sdes or offered.protocol.upper().startswith("UDP/TLS"),
+            rtcp_mux=offered.rtcp_mux and answered.rtcp_mux,
+            parties={
+                exchange.offerer: _party(*offer, pairs.get(exchange.offerer)),
+                answerer: _party(*answer, pairs.get(answerer)),
+            },
+        )
+
+    def _connects(self, slot: Slot, line: AgreedLine | None) -> list[ConnectPort]:
+        out = []
+        for side in SIDES:
+            port = slot.ports[side].port
+            if line is None:
+                command = dataclasses.replace(slot.connected[side], remote=None) if slot.connected else None
+            else:
+                command = _connect(port, line, side, self._policies[side])
+            if command is not None and slot.connected.get(side) != command:
+                slot.connected[side] = command
+                out.append(command)
+        return out
+
+
+def sent_formats(line: AgreedLine, side: Side) -> tuple[Format, ...]:
+    """What ``side`` may send: what the other takes, under its numbers, as far as ``side`` knows it too."""
+    own = line.parties[side].formats
+    theirs = line.parties[other(side)].formats
+    return tuple(form for form in theirs if any(codecs.same_codec(form, known) for known in own))
+
+
+def sent_direction(line: AgreedLine, side: Side) -> Direction:
+    """What ``side`` really does: it sends only what the other takes, and receives what the other sends."""
+    own, theirs = line.parties[side].direction, line.parties[other(side)].direction
+    sends, receives = own.sends and theirs.receives, own.receives and theirs.sends
+    if sends:
+        return Direction.SENDRECV if receives else Direction.SENDONLY
+    return Direction.RECVONLY if receives else Direction.INACTIVE
+
+
+def _answered_treatment(offered: Media, answered: Media) -> Treatment:
+    """How the m-line is relayed: an answerer that chose DTLS among both is passed on opaque (RFC 5763)."""
+    how = crossing.treatment(offered)
+    chose_dtls = answered.attribute("fingerprint") is not None and not answered.attributes("crypto")
+    return Treatment.RAW if how is Treatment.RTP and answered.is_sdes and chose_dtls else how
+
+
+def _party(description: SessionDescription, media: Media, pair: KeyPair | None) -> Party:
+    return Party(
+        remote=crossing.place_of_party(description, media),
+        remote_rtcp=crossing.rtcp_of_party(description, media),
+        direction=effective_direction(description, media),
+        formats=media.rtp_formats if media.is_rtp else (),
+        packet_time_ms=media.packet_time_ms,
+        keys=pair,
+    )
+
+
+def _connect(port: PortId, line: AgreedLine, side: Side, policy: SourcePolicy) -> ConnectPort:
+    party = line.parties[side]
+    sent = sent_formats(line, side)
+    primary = next((form for form in sent if codecs.is_primary(form)), None)
+    return ConnectPort(
+        tag=0,
+        port=port,
+        kind=PayloadKind.RTP if line.treatment is Treatment.RTP else PayloadKind.RAW,
+        remote=party.remote,
+        remote_rtcp=party.remote_rtcp,
+        rtcp_mux=line.rtcp_mux,
+        source=policy,
+        event_payload_types=tuple(form.payload_type for form in sent if codecs.is_event(form)),
+        clock_rate=8000 if primary is None else primary.clock_rate,
+        receive_key=None if party.keys is None else party.keys.receive,
+        send_key=None if party.keys is None else party.keys.send,
+    )

@@ -1,0 +1,175 @@
+"""Responses of one party on their way to the other (RFC 3261 13.2.2, 16.7; RFC 3262; RFC 6337 2)."""
+
+from __future__ import annotations
+
+from siprec_src.communication import Side
+from siprec_src.errors import RemoteProtocolError
+from siprec_src.ingest.inline import headers as crossing
+from siprec_src.ingest.inline.bodies import SessionBody, exchanged, session_of
+from siprec_src.ingest.inline.keys import other
+from siprec_src.ingest.inline.legs import CallLegs
+from siprec_src.ingest.inline.life import Outcome
+from siprec_src.ingest.inline.media import Exchange
+from siprec_src.ingest.inline.relay import CARRIES_SESSION, Relayed
+from siprec_src.sip import vocabulary as sip
+from siprec_src.sip.headers import Reason
+from siprec_src.sip.message import Headers
+
+
+class CallResponses(CallLegs):
+    """What a response does to the call, and how it looks on the other leg."""
+
+    def _response(self, event: sip.ResponseArrived) -> None:
+        relayed = self._relays.sent(event.token)
+        if relayed is None or relayed.answered or self._ending is not None:
+            return
+        try:
+            session = None
+            if relayed.method in CARRIES_SESSION and event.response.status < 300:
+                session = session_of(event.response)
+            if session is None:
+                self._deliver(relayed, event, event.response.body)
+            elif relayed.exchange is not None:
+                self._answer(relayed, relayed.exchange, event, session)
+            else:
+                self._late_offer(relayed, event, session)
+        except RemoteProtocolError as error:
+            self._bad_answer(relayed, event, error)
+
+    def _answer(
+        self, relayed: Relayed, exchange: Exchange, event: sip.ResponseArrived, session: SessionBody
+    ) -> None:
+        """A description that answers the request's offer.
+
+        The first one that is sent reliably binds (RFC 3261 13.2.1); later ones only repeat it. While the
+        first INVITE rings, the newest fork that shows early media is the one that is heard.
+        """
+        binding = event.response.status >= 200 or crossing.is_reliable(event.response)
+        if event.dialog in exchange.settled or not (binding or relayed is self._first):
+            crossed = self._media.crossed_answer(exchange, session.description)
+            self._deliver(relayed, event, exchanged(event.response.body, session, crossed))
+            return
+        body = self._take_answer(exchange, event.dialog, event.response, session)
+        if binding:
+            exchange.settled.add(event.dialog)
+        self._deliver(relayed, event, body)
+
+    def _late_offer(self, relayed: Relayed, event: sip.ResponseArrived, session: SessionBody) -> None:
+        """A description in a response to a request without one is an offer (RFC 3261 13.2.1, 14.1)."""
+        offerer = other(relayed.origin)
+        before = relayed.late.get(event.dialog)
+        if before is not None and event.dialog in before.settled:
+            crossed = self._media.crossed_offer(offerer, session.description)
+            self._deliver(relayed, event, exchanged(event.response.body, session, crossed))
+            return
+
+        def opened(refusal: str) -> None:
+            if refusal and relayed is self._first:
+                self._no_room(relayed, event, refusal)
+                return
+            if refusal:
+                self._log("warning", "call.stream-refused", ("reason", refusal))
+            try:
+                exchange, body = self._crossed_offer(offerer, event.response, session)
+            except RemoteProtocolError as error:
+                self._bad_answer(relayed, event, error)
+                return
+            if exchange is not None:
+                relayed.late[event.dialog] = exchange
+            self._deliver(relayed, event, body)
+
+        self._open(self._media.missing(session.description), opened)
+
+    def _deliver(
+        self, relayed: Relayed, event: sip.ResponseArrived, body: bytes, headers: Headers | None = None
+    ) -> None:
+        """Pass a response on once the relay does what is agreed in its dialog."""
+        if relayed is self._first and 200 <= event.response.status < 300:
+            self._media.agreed = self._agreements.get(event.dialog, self._media.agreed)
+        if headers is None:
+            reliable = crossing.is_reliable(event.response)
+            headers = crossing.for_response(event.response, reliable=reliable)
+        crossed = headers
+        self._connect(lambda: self._pass(relayed, event, body, crossed))
+
+    def _pass(self, relayed: Relayed, event: sip.ResponseArrived, body: bytes, headers: Headers) -> None:
+        status, first = event.response.status, relayed is self._first
+        if relayed.cancelled:
+            self._pass_to_nobody(relayed, event)
+            return
+        self._respond(
+            relayed.origin,
+            relayed.token,
+            status,
+            reason=event.response.reason,
+            headers=headers,
+            body=body,
+            dialog=event.dialog if first else "",
+            reliable=crossing.is_reliable(event.response),
+        )
+        if status >= 200:
+            self._final(relayed, event)
+
+    def _final(self, relayed: Relayed, event: sip.ResponseArrived) -> None:
+        status, first = event.response.status, relayed is self._first
+        success = status < 300
+        if success and relayed.method == "INVITE":
+            relayed.answered = True
+        else:
+            self._relays.drop(relayed)
+        if success and first:
+            self._dialog = event.dialog
+            self._publication.answered(event.response, self._now)
+        if success:
+            if relayed.unanswered_offer(event.dialog, other(relayed.origin)) is None:
+                self._publish()
+        elif first:
+            self._answer_rest()
+            self._end(Outcome.UNREACHABLE if event.made_here else Outcome.REJECTED, status)
+
+    def _pass_to_nobody(self, relayed: Relayed, event: sip.ResponseArrived) -> None:
+        """A final response that crossed the CANCEL of its INVITE (RFC 3261 9.1): its sender is told 487."""
+        status = event.response.status
+        if status < 200:
+            return
+        self._relays.drop(relayed)
+        if status < 300:
+            self._send_ack(relayed, event.dialog, None, b"")
+        if relayed is not self._first:
+            if status < 300:
+                self._log("warning", "call.cancel-crossed")
+            return
+        if status < 300:
+            self._bye_with(Side.CALLEE, event.dialog, Reason.of("SIP", 487, "cancelled"))
+        self._end(Outcome.CANCELLED, 487)
+
+    def _bad_answer(self, relayed: Relayed, event: sip.ResponseArrived, error: RemoteProtocolError) -> None:
+        """A description that cannot be used: left out of a 1xx; a 2xx becomes 502 (RFC 3261 21.5.3)."""
+        self._log("warning", "call.bad-answer", ("reason", str(error)))
+        if event.response.status < 200:
+            reliable = crossing.is_reliable(event.response)
+            headers = crossing.without_body(crossing.for_response(event.response, reliable=reliable))
+            self._deliver(relayed, event, b"", headers)
+            return
+        self._turn_down(relayed, event, 502, Reason.of("SIP", 488, "unusable description"))
+
+    def _no_room(self, relayed: Relayed, event: sip.ResponseArrived, refusal: str) -> None:
+        """The callee's offer needs ports that there are none of."""
+        self._log("warning", "call.refused", ("status", 503), ("reason", refusal))
+        if event.response.status < 200:
+            self._out.append(sip.CancelInvite(usage=self._usages[Side.CALLEE], token=relayed.sent))
+        self._turn_down(relayed, event, 503, Reason.of("SIP", 503, refusal))
+
+    def _turn_down(self, relayed: Relayed, event: sip.ResponseArrived, status: int, reason: Reason) -> None:
+        """The sender of a request gets ``status`` instead of the success that its peer gave."""
+        self._relays.drop(relayed)
+        success = event.response.status >= 200
+        if relayed.method == "INVITE" and success:
+            self._send_ack(relayed, event.dialog, None, b"")
+        if relayed is self._first and success:
+            self._bye_with(Side.CALLEE, event.dialog, reason)
+        retry = (("Retry-After", str(self._settings.retry_after_s)),) if status == 503 else ()
+        self._respond(relayed.origin, relayed.token, status, headers=Headers(retry))
+        if relayed is self._first:
+            self._answer_rest()
+            self._end(Outcome.REFUSED if status == 503 else Outcome.BROKEN, status)

@@ -1,0 +1,156 @@
+"""Where a call goes: trunks by source address, the next hop, and the Request-URI (RFC 3261 16.4 to 16.6).
+
+The Request-URI's host is replaced by that of the next hop only where it names us; user part and
+parameters always stay. Who is not known is refused with 403, a call that would come back to us with 482.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from siprec_src.communication import Side
+from siprec_src.errors import ConfigurationError
+from siprec_src.media.model import SourcePolicy
+from siprec_src.sip.flow import Edge, Flow, Transport
+from siprec_src.sip.message import Request
+from siprec_src.sip.uri import Uri
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+EVERYWHERE: Final[tuple[Network, ...]] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+_UNSPECIFIED: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- compared, never bound
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Trunk:
+    """One neighbour: a PBX, a carrier."""
+
+    name: str
+    sources: tuple[Network, ...]  #: addresses it sends from
+    to: str | Uri  #: name of the trunk its calls go to, or the next hop itself
+    uri: Uri | None = None  #: how to reach it; None: no call goes to it
+    edge: str = "default"  #: by which calls to it leave
+    source_policy: SourcePolicy = SourcePolicy.STRICT  #: whose packets count as its media
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """How one call goes on."""
+
+    trunk: str  #: it came by this one
+    to: str  #: trunk, or next hop, it goes to
+    next_hop: Uri
+    request_uri: str
+    caller_edge: str
+    callee_edge: str
+    policies: Mapping[Side, SourcePolicy]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    """The call is refused with this status."""
+
+    status: int
+    why: str
+
+
+class RoutingTable:
+    """All trunks, in the order of configuration; among networks that hold an address the longest wins."""
+
+    def __init__(self, trunks: Iterable[Trunk], edges: Mapping[str, Edge]) -> None:
+        """Raises ConfigurationError for a trunk or edge that does not exist."""
+        self._trunks = {trunk.name: trunk for trunk in trunks}
+        self._edges = edges
+        for trunk in self._trunks.values():
+            self._check(trunk)
+
+    def route(self, flow: Flow, request: Request) -> Route | Refusal:
+        """Where ``request``, which came by ``flow``, goes."""
+        trunk = self._trunk_of(flow.remote.host)
+        if trunk is None:
+            return Refusal(403, "unknown source")
+        if flow.edge not in self._edges:
+            return Refusal(500, "unknown edge")
+        target = trunk.to if isinstance(trunk.to, Uri) else self._trunks[trunk.to]
+        next_hop = target if isinstance(target, Uri) else target.uri
+        if next_hop is None:
+            return Refusal(404, "the trunk it goes to cannot be reached")
+        if self._is_ours(next_hop):
+            return Refusal(482, "the next hop is this server")
+        return Route(
+            trunk=trunk.name,
+            to=str(target) if isinstance(target, Uri) else target.name,
+            next_hop=next_hop,
+            request_uri=self._request_uri(request, next_hop),
+            caller_edge=flow.edge,
+            callee_edge=trunk.edge if isinstance(target, Uri) else target.edge,
+            policies={
+                Side.CALLER: trunk.source_policy,
+                Side.CALLEE: trunk.source_policy if isinstance(target, Uri) else target.source_policy,
+            },
+        )
+
+    def _check(self, trunk: Trunk) -> None:
+        if trunk.edge not in self._edges:
+            raise ConfigurationError(f"trunk {trunk.name!r}: edge {trunk.edge!r} does not exist")
+        if isinstance(trunk.to, str) and trunk.to not in self._trunks:
+            raise ConfigurationError(f"trunk {trunk.name!r}: its calls go to {trunk.to!r}, which is no trunk")
+
+    def _trunk_of(self, host: str) -> Trunk | None:
+        try:
+            address = ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return None
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        best: tuple[int, Trunk] | None = None
+        for trunk in self._trunks.values():
+            for network in trunk.sources:
+                if address in network and (best is None or network.prefixlen > best[0]):
+                    best = (network.prefixlen, trunk)
+        return None if best is None else best[1]
+
+    def _request_uri(self, request: Request, next_hop: Uri) -> str:
+        uri = request.target
+        if uri.scheme not in ("sip", "sips") or not self._names_us(uri):
+            return request.uri
+        return str(uri.with_host_port(next_hop.host, next_hop.port))
+
+    def _names_us(self, uri: Uri) -> bool:
+        """Whether a host is one of ours; a port, where it is said, must be ours too."""
+        return any(
+            _same_host(uri.host, host) and uri.port in (None, port)
+            for edge in self._edges.values()
+            for host, port in _places(edge)
+        )
+
+    def _is_ours(self, uri: Uri) -> bool:
+        default = Transport.TLS if uri.secure or uri.transport == "tls" else Transport.UDP
+        port = uri.port or default.default_port
+        return self._names_us(dataclasses.replace(uri, port=port))
+
+
+def catch_all(next_hop: Uri, edge: str, policy: SourcePolicy = SourcePolicy.STRICT) -> Trunk:
+    """The one trunk of the simplest case: every call from anywhere goes to ``next_hop``."""
+    return Trunk(name="default", sources=EVERYWHERE, to=next_hop, edge=edge, source_policy=policy)
+
+
+def _places(edge: Edge) -> Iterable[tuple[str, int]]:
+    yield edge.sip_advertised.host, edge.sip_advertised.port
+    yield edge.sip_bind.host, edge.sip_bind.port
+    if edge.sip_bind.host in _UNSPECIFIED:
+        yield from ((host, edge.sip_bind.port) for host in sorted(_LOOPBACK))
+
+
+def _same_host(one: str, other: str) -> bool:
+    one, other = one.lower().rstrip("."), other.lower().rstrip(".")
+    if one == other:
+        return True
+    try:
+        return ipaddress.ip_address(one) == ipaddress.ip_address(other)
+    except ValueError:
+        return False
