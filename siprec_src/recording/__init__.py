@@ -1,0 +1,1 @@
+"""Recording sessions towards Session Recording Servers: the SRC of RFC 7866."""

@@ -1,0 +1,184 @@
+"""One fork: the reader that copies one track to the SRS, moved by commands towards what is wanted.
+
+Control says what it wants; the fork sends one command at a time and goes on when its answer comes, so a
+change that arrives while another is under way is not lost. Copying stops before anything else changes
+and begins after everything else has (RFC 7866 7.1.1.1).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from siprec_src.identity import Identity
+from siprec_src.media import plane
+from siprec_src.media.model import Endpoint, PortId, ReaderCounters, ReaderId, SrtpKey
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """How a track goes to the SRS, as its newest answer allows."""
+
+    stream: PortId  #: where the track is received
+    remote: Endpoint
+    remote_rtcp: Endpoint | None
+    rtcp_mux: bool
+    payload_types: tuple[tuple[int, int], ...]  #: (as the party sends, as the SRS answered)
+    clock_rate: int  #: Hz
+    events: bool
+    send_key: SrtpKey | None
+    receive_key: SrtpKey | None
+    live: bool
+
+
+class Fork:
+    """The reader of one m-line of the recording session."""
+
+    def __init__(self, identity: Identity, *, via: PortId, cname: str) -> None:
+        self.reader: ReaderId | None = None
+        self.counters = ReaderCounters()  #: of every reader that this fork has had and ended
+        self.failure = ""  #: why the media plane refused it; "" while all is well
+        self.unaccounted = False  #: a reader ended before its books could be read
+        self._identity = identity
+        self._via = via
+        self._cname = cname
+        self._want: Sending | None = None
+        self._have: Sending | None = None
+        self._under_way: plane.Command | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is under way: the media plane does what was wanted."""
+        return self._under_way is None
+
+    @property
+    def copying(self) -> bool:
+        """Whether packets may be leaving now."""
+        return self._have is not None and (self._have.live or self._under_way is not None)
+
+    @property
+    def live(self) -> bool:
+        """Whether packets are meant to leave."""
+        return self._want is not None and self._want.live and not self.failure
+
+    def want(self, sending: Sending | None) -> list[plane.Command]:
+        """Send like this from now on; None: end the reader, which may not wait for other commands."""
+        if sending and self._want and sending.stream != self._want.stream:
+            self.failure = ""
+        self._want = sending
+        if sending is None and self.reader is not None and not self._detaching:
+            return [self._begin(plane.DetachReader(tag=self._identity.number(), reader=self.reader))]
+        return self._next()
+
+    def pause(self, *, paused: bool) -> list[plane.Command]:
+        """Stop or start the copying, all else as it is. Nothing happens to a fork that is not attached."""
+        if self._want is None:
+            return []
+        return self.want(dataclasses.replace(self._want, live=not paused))
+
+    def awaits(self, tag: int) -> bool:
+        return self._under_way is not None and self._under_way.tag == tag
+
+    def answered(self, answer: plane.Answer) -> list[plane.Command]:
+        """Take the answer to the command under way."""
+        command, self._under_way = self._under_way, None
+        match answer:
+            case plane.ReaderAttached(reader=reader) if isinstance(command, plane.AttachReader):
+                self.reader = reader
+            case plane.ReaderDetached(counters=counters):
+                self.counters = _sum(self.counters, counters)
+                self._forget()
+            case plane.Refused(reason=reason):
+                self._refused(command, reason)
+            case _:
+                pass
+        return self._next()
+
+    def void(self) -> None:
+        """The media plane is gone and every id with it."""
+        self.unaccounted = self.unaccounted or self.reader is not None
+        self._under_way = None
+        self._want = None
+        self._forget()
+
+    @property
+    def _detaching(self) -> bool:
+        return isinstance(self._under_way, plane.DetachReader)
+
+    def _forget(self) -> None:
+        self.reader = None
+        self._have = None
+
+    def _refused(self, command: plane.Command | None, reason: str) -> None:
+        """A reader that the plane does not know any more has ended with its port; its books are lost."""
+        self.unaccounted = self.unaccounted or self.reader is not None
+        self._forget()
+        if not isinstance(command, plane.DetachReader):
+            self.failure = reason
+
+    def _next(self) -> list[plane.Command]:
+        if self._under_way is not None or self._want == self._have or (self.failure and self._want):
+            return []
+        command = self._toward(self._want)
+        return [self._begin(command)] if command is not None else []
+
+    def _begin(self, command: plane.Command) -> plane.Command:
+        self._under_way = command
+        return command
+
+    def _toward(self, want: Sending | None) -> plane.Command | None:
+        """The next command on the way from what is had to what is wanted."""
+        have, reader, tag = self._have, self.reader, self._identity.number()
+        if have is None or reader is None:
+            return self._attach(tag, want) if want is not None else None
+        if want is None or (have.stream, have.clock_rate) != (want.stream, want.clock_rate):
+            return plane.DetachReader(tag=tag, reader=reader)
+        if have.live and not want.live:
+            self._have = dataclasses.replace(have, live=False)
+            return plane.SetReaderLive(tag=tag, reader=reader, live=False)
+        if dataclasses.replace(have, live=want.live) != want:
+            self._have = dataclasses.replace(want, live=have.live)
+            return _update(tag, reader, want)
+        self._have = want
+        return plane.SetReaderLive(tag=tag, reader=reader, live=True)
+
+    def _attach(self, tag: int, want: Sending) -> plane.AttachReader:
+        self._have = want
+        return plane.AttachReader(
+            tag=tag,
+            stream=want.stream,
+            via=self._via,
+            remote=want.remote,
+            remote_rtcp=want.remote_rtcp,
+            rtcp_mux=want.rtcp_mux,
+            ssrc=self._identity.ssrc(),
+            cname=self._cname,
+            first_sequence=self._identity.sequence(),
+            first_timestamp=self._identity.timestamp(),
+            clock_rate=want.clock_rate,
+            payload_types=want.payload_types,
+            events=want.events,
+            send_key=want.send_key,
+            receive_key=want.receive_key,
+            live=want.live,
+        )
+
+
+def _update(tag: int, reader: ReaderId, want: Sending) -> plane.UpdateReader:
+    return plane.UpdateReader(
+        tag=tag,
+        reader=reader,
+        remote=want.remote,
+        remote_rtcp=want.remote_rtcp,
+        rtcp_mux=want.rtcp_mux,
+        payload_types=want.payload_types,
+        events=want.events,
+        send_key=want.send_key,
+        receive_key=want.receive_key,
+    )
+
+
+def _sum(one: ReaderCounters, other: ReaderCounters) -> ReaderCounters:
+    """The books of two readers of one fork; jitter is the newer one's."""
+    names = [field.name for field in dataclasses.fields(ReaderCounters)]
+    total = {name: getattr(one, name) + getattr(other, name) for name in names}
+    return ReaderCounters(**(total | {"reported_jitter_us": other.reported_jitter_us}))

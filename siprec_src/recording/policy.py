@@ -1,0 +1,62 @@
+"""Whether a call is recorded and where, and which tracks of it an SRS gets. The seam at which rules come in later.
+
+A call whose media is encrypted is not copied in clear unless configuration says so (RFC 7866 12.2).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from siprec_src.communication import CommunicationSession, MediaStream, Side
+from siprec_src.recording.forks import Wanted
+from siprec_src.recording.offer import offerable
+from siprec_src.recording.srs import SrsConfig, SrsTarget, Track
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is done about one call, decided once."""
+
+    record: bool
+    targets: tuple[SrsTarget, ...]  #: tried in order
+    reason: str  #: slug; why it is not recorded, or by what rule it is
+
+
+def decide(session: CommunicationSession, targets: Sequence[SrsTarget]) -> Decision:
+    """Every call is recorded at the first SRS that takes it; without an SRS none is."""
+    if not targets:
+        return Decision(record=False, targets=(), reason="no-srs")
+    if session.ended is not None:
+        return Decision(record=False, targets=(), reason="call-ended")
+    return Decision(record=True, targets=tuple(targets), reason="all-calls")
+
+
+def tracks_of(session: CommunicationSession, config: SrsConfig) -> tuple[Wanted, ...]:
+    """The tracks of the call that an SRS gets an m-line for, in the call's order."""
+    sides = {participant.participant_id: participant.side for participant in session.participants}
+    wanted = (Wanted(stream, sides.get(stream.sender, Side.CALLER)) for stream in session.streams)
+    return tuple(
+        track for track in wanted if _chosen(track.side, config.track) and offerable(track.stream, config)
+    )
+
+
+def secure_enough(session: CommunicationSession, target: SrsTarget) -> bool:
+    """Whether the SRS gets the call's media at least as well protected as it is in the call."""
+    if target.secure or target.config.clear_copy_of_encrypted:
+        return True
+    return not any(_is_encrypted(track.stream) for track in tracks_of(session, target.config))
+
+
+def _chosen(side: Side, track: Track) -> bool:
+    match track:
+        case Track.BOTH:
+            return True
+        case Track.INBOUND:
+            return side is Side.CALLER
+        case Track.OUTBOUND:
+            return side is Side.CALLEE
+
+
+def _is_encrypted(stream: MediaStream) -> bool:
+    return stream.encrypted

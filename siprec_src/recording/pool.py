@@ -1,0 +1,102 @@
+"""All recordings of the daemon: each call that is published is decided on once, then kept told.
+
+The pool knows calls, not sessions: it begins a `CallRecording` for each call that is to be recorded and
+forwards to it whatever is published of that call, or commanded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from siprec_src.communication import CommunicationSession
+from siprec_src.identity import Identity
+from siprec_src.machine import Forward, LogLine, Observe, WallClock
+from siprec_src.recording import commands
+from siprec_src.recording.call import CallRecording
+from siprec_src.recording.ground import Effects, Ground
+from siprec_src.recording.outcome import id_text
+from siprec_src.recording.policy import Decision, decide
+from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
+from siprec_src.sip.flow import Edge
+
+Decide = Callable[[CommunicationSession, Sequence[SrsTarget]], Decision]
+
+
+class RecordingPool:
+    """The machine that receives every published call.
+
+    Args:
+        edges: by name, the default one first.
+        srs: in the order in which they are tried.
+
+    Raises:
+        ConfigurationError: the URI of an SRS cannot be used.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        wall: WallClock,
+        edges: Mapping[str, Edge],
+        srs: Sequence[SrsConfig],
+        decide: Decide = decide,
+    ) -> None:
+        self._ground = Ground(identity=identity, wall=wall, edges=edges)
+        self._targets = tuple(parse_target(config, edges) for config in srs)
+        self._decide = decide
+        self._recordings: dict[int, CallRecording] = {}  #: by call, those with something left to do
+        self._known: set[int] = set()  #: calls that were decided on and go on
+
+    @property
+    def deadline(self) -> float | None:
+        return None
+
+    @property
+    def live(self) -> int:
+        """How many calls have a recording that is not over yet."""
+        return len(self._recordings)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the operator should be told of the configured SRSs, once."""
+        return tuple(f"{target.name}: {target.warning}" for target in self._targets if target.warning)
+
+    def receive(self, event: CommunicationSession | commands.Command | commands.Over, now: float) -> Effects:
+        """Take a publication, a command, or the end of one recording. ``now`` is not needed."""
+        match event:
+            case CommunicationSession():
+                return self._published(event)
+            case commands.Over(call=call):
+                self._recordings.pop(call, None)
+                return []
+            case commands.Pause(call=call) | commands.Resume(call=call) | commands.Stop(call=call):
+                recording = self._recordings.get(call)
+                return [Forward(recording, event)] if recording is not None else []
+            case _:
+                return []  # what the driver tells every machine, such as MediaDown
+
+    def wake(self, now: float) -> Effects:
+        """No timer runs here."""
+        return []
+
+    def _published(self, call: CommunicationSession) -> Effects:
+        if call.call not in self._known:
+            return self._decided(call)
+        if call.ended is not None:
+            self._known.discard(call.call)
+        recording = self._recordings.get(call.call)
+        return [Forward(recording, call)] if recording is not None else []
+
+    def _decided(self, call: CommunicationSession) -> Effects:
+        if call.ended is None:
+            self._known.add(call.call)
+        decision = self._decide(call, self._targets)
+        if not decision.record:
+            fields = (("call", call.call), ("session", id_text(call.session_id)), ("reason", decision.reason))
+            return [
+                LogLine("info", "recording.none", fields),
+                Observe("calls_unrecorded_total", (("reason", decision.reason),)),
+            ]
+        recording = CallRecording(self._ground, self, decision.targets)
+        self._recordings[call.call] = recording
+        return [Forward(recording, call)]

@@ -1,0 +1,80 @@
+"""What our requests towards the SRS look like: header fields and bodies (RFC 7866 6.1.1, 9.1).
+
+``Supported`` is absent: no extension is implemented here that would have to be named there. In
+particular 100rel is not, so no provisional answer has to be acknowledged (RFC 3262 4).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+from siprec_src.recording.ground import Ground
+from siprec_src.recording.srs import SrsConfig, SrsTarget
+from siprec_src.sdp.model import SessionDescription
+from siprec_src.sdp.writer import write_sdp
+from siprec_src.sip.body import join_mixed, make_part
+from siprec_src.sip.flow import Edge
+from siprec_src.sip.message import Headers
+from siprec_src.sip.uri import format_host_port
+
+CONTACT_USER: Final = "siprec-src"
+CONTACT_PARAMETERS: Final = ";+sip.src"  #: RFC 7866 11.1.1; a header parameter, bare (RFC 3840 9)
+ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
+ACCEPT: Final = "application/sdp, application/rs-metadata+xml, application/rs-metadata"
+
+Fields = tuple[tuple[str, str], ...]
+
+
+def opening(target: SrsTarget, edge: Edge, at: dt.datetime) -> Headers:
+    """Header fields of the INVITE that begins a recording session: from the SRC, to the SRS."""
+    host = format_host_port(edge.sip_advertised.host, None)
+    to = str(target.uri.with_host_port(target.uri.host, None).without_parameters(*_NOT_IN_TO))
+    return Headers(
+        (("From", f"<sip:{CONTACT_USER}@{host}>"), ("To", f"<{to}>"), ("Date", date(at)), *_COMMON)
+    )
+
+
+def within() -> Headers:
+    """Header fields of our re-INVITE and UPDATE."""
+    return Headers(_COMMON)
+
+
+def capabilities() -> Fields:
+    """What an answer tells of us (RFC 3261 11.2)."""
+    return (("Accept", ACCEPT), ("Allow", ALLOW))
+
+
+def enclose(
+    ground: Ground, config: SrsConfig, description: SessionDescription | None, document: bytes | None
+) -> tuple[Fields, bytes]:
+    """Header fields and body that carry an SDP, a metadata document, or both (RFC 7866 9.1)."""
+    handling = "required" if config.metadata_required else "optional"
+    disposition = f"recording-session;handling={handling}"
+    media_type = config.metadata_type.value
+    if description is None and document is not None:
+        return (("Content-Type", media_type), ("Content-Disposition", disposition)), document
+    if description is None:
+        return (), b""
+    if document is None:
+        return (("Content-Type", "application/sdp"),), write_sdp(description)
+    content_type, body = join_mixed(
+        (
+            make_part("application/sdp", write_sdp(description), "session;handling=required"),
+            make_part(media_type, document, disposition),
+        ),
+        ground.identity.boundary(),
+    )
+    return (("MIME-Version", "1.0"), ("Content-Type", content_type)), body
+
+
+def date(at: dt.datetime) -> str:
+    """A Date value, English and GMT whatever the locale (RFC 3261 20.17)."""
+    day, month = _DAYS[at.weekday()], _MONTHS[at.month - 1]
+    return f"{day}, {at.day:02} {month} {at.year} {at.hour:02}:{at.minute:02}:{at.second:02} GMT"
+
+
+_COMMON: Final = (("Require", "siprec"), ("Accept", ACCEPT), ("Allow", ALLOW))
+_NOT_IN_TO: Final = ("transport", "maddr", "ttl", "lr")  # RFC 3261 19.1.1, table 1
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -1,0 +1,438 @@
+"""One recording session: one dialog with one SRS, from the first port to the last answer (RFC 7866 6 to 9).
+
+Ports are opened, the INVITE goes out, and when the SRS has agreed the forks begin. Whatever changes after
+that is told by one request at a time, the newest state of the call each time (`updates`). At the end the
+forks stop first, then the final metadata goes, then the BYE: nothing is sent after it was said to be over.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import assert_never
+
+from siprec_src.communication import CommunicationSession
+from siprec_src.errors import RemoteProtocolError
+from siprec_src.machine import LogLine
+from siprec_src.media import plane
+from siprec_src.recording import incoming, request
+from siprec_src.recording import outcome as books
+from siprec_src.recording.forks import Forks
+from siprec_src.recording.ground import Effects, Ground, retry_after_s
+from siprec_src.recording.outcome import Outcome, Result
+from siprec_src.recording.policy import tracks_of
+from siprec_src.recording.srs import OnEnd, OnSrsBye, SrsTarget
+from siprec_src.recording.talks import Talks
+from siprec_src.recording.updates import Updates, Verb
+from siprec_src.sip import vocabulary as sip
+from siprec_src.sip.message import Headers, Request, Response
+
+PATIENCE_S = 2.0  #: how long the end waits for readers to end and for the final metadata's answer
+
+
+class State(enum.Enum):
+    """Where a recording session is in its life."""
+
+    OPENING = "opening"  #: ports are asked for
+    INVITING = "inviting"
+    CANCELLING = "cancelling"
+    ACTIVE = "active"
+    STOPPING = "stopping"  #: the forks are ending
+    CLOSING = "closing"  #: the final metadata is out
+    LEAVING = "leaving"  #: nothing is left but answers
+    OVER = "over"
+
+
+class Farewell(enum.Enum):
+    """What the SRS is still told at the end."""
+
+    FINAL = "final"  #: metadata with the call's end, then BYE
+    BYE = "bye"
+    NONE = "none"  #: the dialog is gone
+
+
+class RecordingSession:
+    """The machine of one recording session. Hosted by `CallRecording`, which knows of other SRSs."""
+
+    def __init__(
+        self, ground: Ground, target: SrsTarget, call: CommunicationSession, *, paused: bool
+    ) -> None:
+        self.target = target
+        self.usage = ground.identity.number()
+        self.outcome: Outcome | None = None  #: set when it ends, also while answers are still awaited
+        self.began: float | None = None  #: when the SRS agreed
+        self._ground = ground
+        self._call = call
+        self._edge = ground.edges[target.edge]
+        self._forks = Forks(ground.identity, target, self._edge)
+        self._talks = Talks(ground.identity, target, self._edge.rtp_advertised)
+        self._updates = Updates(ground, target, self._forks, self._talks)
+        self._state = State.OPENING
+        self._farewell = Farewell.FINAL
+        self._started = 0.0
+        self._patience: float | None = None
+        self._dialog = ""
+        self._invite = 0
+        self._bye: int | None = None
+        self._paused = paused
+        self._written = False
+
+    @property
+    def over(self) -> bool:
+        return self._state is State.OVER
+
+    @property
+    def deadline(self) -> float | None:
+        due = [at for at in (self._patience, self._updates.retry_at) if at is not None]
+        return min(due, default=None)
+
+    def start(self, now: float) -> Effects:
+        """Open a port for each track that this SRS gets; there must be one."""
+        self._started = now
+        return [*self._forks.open(tracks_of(self._call, self.target.config))]
+
+    def update(self, call: CommunicationSession, now: float) -> Effects:
+        """The call has changed."""
+        self._call = call
+        if self._state is not State.ACTIVE:
+            return []
+        return self._updates.follow(call, paused=self._paused) + self._flush(now)
+
+    def pause(self, now: float) -> Effects:
+        """Stop the copying, then tell the SRS (RFC 7866 7.1.1.1)."""
+        self._paused = True
+        return [*self._forks.pause(), *self._flush(now)]
+
+    def resume(self, now: float) -> Effects:
+        """Ask the SRS; the copying goes on when it agrees."""
+        self._paused = False
+        return self._flush(now)
+
+    def stop(self, reason: str, now: float) -> Effects:
+        """End it in good order: the call has ended, or it shall not be recorded any more."""
+        result = Result.CANCELLED if self.began is None else Result.RECORDED
+        return self._abandon(Outcome(result=result, reason=reason), Farewell.FINAL, now)
+
+    def ended(self, call: CommunicationSession, now: float) -> Effects:
+        """The call is over; its newest state goes into the final metadata."""
+        self._call = call
+        return self.stop("call-ended", now)
+
+    def give_up(self, reason: str, now: float) -> Effects:
+        """End it though the call goes on and may be recorded elsewhere."""
+        result = Result.FAILED if self.began is None else Result.INTERRUPTED
+        return self._abandon(Outcome(result=result, reason=reason), Farewell.BYE, now)
+
+    def media_down(self, now: float) -> Effects:
+        """The media process died: what was recorded is all there is; the SRS gets its BYE."""
+        self._forks.void()
+        return self.give_up("media-down", now) + self._proceed(now)
+
+    def wake(self, now: float) -> Effects:
+        if self._patience is not None and now >= self._patience:
+            self._patience = None
+            if self._state is State.STOPPING:
+                return self._say_farewell(now)
+            return self._say_bye(now) if self._state is State.CLOSING else []
+        return self._flush(now) if self._updates.retry_due(now) else []
+
+    # What comes back from the media plane.
+
+    def awaits(self, tag: int) -> bool:
+        return self._forks.awaits(tag)
+
+    def media_answered(self, answer: plane.Answer, now: float) -> Effects:
+        effects: Effects = [*self._forks.answered(answer), *self._fork_failures(answer)]
+        if self._state is State.OPENING and not self._forks.opening:
+            if self._forks.refusal:
+                refused = Outcome(result=Result.FAILED, reason=self._forks.refusal, detail="media plane")
+                return effects + self._end(refused, Farewell.NONE, now)
+            return effects + self._send_invite(now)
+        return effects + self._flush(now) + self._proceed(now)
+
+    def media_event(self, event: plane.ReaderReport | plane.ReaderUnreachable) -> Effects:
+        """What the network says of one fork. Never by itself a reason to end the session."""
+        line = self._forks.line_of(event.reader)
+        if line is None:
+            return []
+        fields = (*self.fields, ("label", line.label))
+        match event:
+            case plane.ReaderUnreachable():
+                return [LogLine("warning", "recording.unreachable", fields)]
+            case plane.ReaderReport(fraction_lost=lost, jitter_us=jitter):
+                seen = (("fraction_lost", round(lost, 4)), ("jitter_us", jitter))
+                return [LogLine("debug", "recording.report", (*fields, *seen))]
+            case _:
+                assert_never(event)
+
+    # What comes from the SRS.
+
+    def response(self, event: sip.ResponseArrived, now: float) -> Effects:
+        if event.response.status < 200:
+            return []
+        if event.token == self._bye:
+            self._bye = None
+            return self._proceed(now)
+        if event.token == self._invite and self._state in (State.INVITING, State.CANCELLING):
+            return self._invite_answered(event, now)
+        return self._update_answered(event, now)
+
+    def request(self, event: sip.RequestArrived, now: float) -> Effects:
+        if event.request.method == "BYE":
+            ok = sip.Respond(usage=self.usage, token=event.token, status=200)
+            return [*self._gone("srs-bye", "", now), ok]
+        return self._answer(event, now)
+
+    def acknowledged(self, event: sip.AckArrived, now: float) -> Effects:
+        """The ACK to our 200; where our 200 was the offer, the ACK has the answer (RFC 3261 13.2.1)."""
+        if not self._updates.acknowledged(event.token):
+            return self._flush(now) + self._proceed(now)
+        return self._take_answer(event.request, now) + self._flush(now) + self._proceed(now)
+
+    def dialog_ended(self, cause: str, now: float) -> Effects:
+        return self._gone("srs-dialog-lost", cause, now)
+
+    @property
+    def fields(self) -> books.Fields:
+        """What every line of this session says about it."""
+        return (
+            ("call", self._call.call),
+            ("session", books.id_text(self._call.session_id)),
+            ("rs", self.usage),
+            ("srs", self.target.name),
+            ("edge", self.target.edge),
+            ("secure", self.target.secure),
+        )
+
+    # Set-up.
+
+    def _send_invite(self, now: float) -> Effects:
+        self._state = State.INVITING
+        self._invite = self._ground.identity.number()
+        offer = self._talks.offer(self._forks.lines, paused=self._paused)
+        document = self._updates.snapshot(self._call, now)
+        fields, body = request.enclose(self._ground, self.target.config, offer, document)
+        return [
+            sip.StartInvite(
+                usage=self.usage,
+                token=self._invite,
+                edge=self.target.edge,
+                request_uri=str(self.target.uri),
+                headers=request.opening(self.target, self._edge, self._ground.wall.at(now)).appended(*fields),
+                body=body,
+                contact_user=request.CONTACT_USER,
+                contact_parameters=request.CONTACT_PARAMETERS,
+                answer_timeout_s=self.target.config.answer_timeout_s,
+            )
+        ]
+
+    def _invite_answered(self, event: sip.ResponseArrived, now: float) -> Effects:
+        response = event.response
+        if response.status >= 300:
+            self._settle(incoming.refusal(response, self.target.config, made_here=event.made_here))
+            return self._depart(now)
+        self._dialog = event.dialog
+        self._state = State.ACTIVE
+        ack = sip.SendAck(usage=self.usage, dialog=event.dialog, token=event.token)
+        return [ack, *self._establish(response, now)]
+
+    def _establish(self, response: Response, now: float) -> Effects:
+        """Take the SRS's answer; without one usable track there is no recording session."""
+        self._updates.peer_allows(response)
+        try:
+            complaints = self._talks.answered(self._forks.lines, incoming.answer_in(response))
+        except RemoteProtocolError as error:
+            bad = Outcome(result=Result.FAILED, reason="srs-bad-answer", detail=str(error))
+            return self._end(bad, Farewell.BYE, now)
+        if not any(line.accepted for line in self._forks.lines):
+            none = Outcome(result=Result.FAILED, reason="srs-no-media", detail="; ".join(complaints))
+            return self._end(none, Farewell.BYE, now)
+        self.began = now
+        if not incoming.is_recorder(response):
+            complaints = (*complaints, "no +sip.srs in Contact")
+        begun = books.begun(self.fields, self._forks.lines, now - self._started, complaints)
+        forks = self._forks.apply(paused=self._paused)
+        return [*forks, *begun, *self._updates.follow(self._call, paused=self._paused), *self._flush(now)]
+
+    # While it is up.
+
+    def _flush(self, now: float) -> Effects:
+        """Tell the SRS what it does not know yet, when it may be told."""
+        if self._state is not State.ACTIVE or (self._paused and not self._forks.silent):
+            return []
+        return self._updates.send(self.usage, self._dialog, self._call, now, paused=self._paused)
+
+    def _update_answered(self, event: sip.ResponseArrived, now: float) -> Effects:
+        """The answer to our re-INVITE or UPDATE (RFC 3261 14.1, RFC 3311 5.3)."""
+        exchange = self._updates.answered(event.token)
+        if exchange is None:
+            return []
+        status = event.response.status
+        effects: Effects = []
+        if status < 300 and exchange.verb is Verb.INVITE:
+            effects.append(sip.SendAck(usage=self.usage, dialog=self._dialog, token=event.token))
+        if exchange.final:
+            return effects + (self._say_bye(now) if self._state is State.CLOSING else [])
+        if status in (408, 481):
+            return effects + self._gone("srs-dialog-lost", str(status), now)
+        if status < 300:
+            self._updates.succeeded(exchange)
+            effects += self._update_taken(exchange.verb, event.response, now)
+        else:
+            wait_s = retry_after_s(event.response)
+            if why := self._updates.refused(exchange, status, wait_s, now):
+                fields = (*self.fields, ("status", status), ("what", why))
+                effects.append(LogLine("warning", "recording.update-refused", fields))
+        return effects + self._flush(now) + self._proceed(now)
+
+    def _update_taken(self, verb: Verb, response: Response, now: float) -> Effects:
+        if verb is Verb.UPDATE and not response.body:  # nothing had changed in our offer: all stays as it is
+            self._talks.refused()
+            return []
+        return self._take_answer(response, now)
+
+    def _take_answer(self, message: Request | Response, now: float) -> Effects:
+        if self._state is not State.ACTIVE:
+            self._talks.refused()
+            return []
+        try:
+            complaints = self._talks.answered(self._forks.lines, incoming.answer_in(message))
+        except RemoteProtocolError as error:
+            bad = Outcome(result=Result.INTERRUPTED, reason="srs-bad-answer", detail=str(error))
+            return self._end(bad, Farewell.BYE, now)
+        told = [LogLine("warning", "recording.answer", (*self.fields, ("what", text))) for text in complaints]
+        return [*self._forks.apply(paused=self._paused), *told]
+
+    def _answer(self, event: sip.RequestArrived, now: float) -> Effects:
+        """A request of the SRS inside the dialog. Copying that must stop stops before it is said."""
+        reply = incoming.reply_to(
+            event.request,
+            self._talks,
+            self._forks.lines,
+            paused=self._paused or self._state is not State.ACTIVE,
+        )
+        headers, body = Headers(reply.headers), b""
+        if reply.description is not None:
+            fields, body = request.enclose(self._ground, self.target.config, reply.description, None)
+            headers = headers.appended(*fields)
+        if event.request.method == "INVITE" and reply.status < 300:
+            self._updates.await_ack(event.token, carries_answer=reply.is_offer)
+        if reply.snapshot:
+            self._updates.snapshot_wanted = True
+        exchanged = reply.description is not None and not reply.is_offer and self._state is State.ACTIVE
+        return [
+            *(self._forks.apply(paused=self._paused) if exchanged else []),
+            sip.Respond(
+                usage=self.usage,
+                token=event.token,
+                status=reply.status,
+                headers=headers,
+                body=body,
+                contact_parameters=request.CONTACT_PARAMETERS,
+            ),
+            *self._flush(now),
+        ]
+
+    def _fork_failures(self, answer: plane.Answer) -> Effects:
+        if not isinstance(answer, plane.Refused) or self._state is not State.ACTIVE:
+            return []
+        failed = [line for line in self._forks.lines if line.fork.failure == answer.reason]
+        what = (("what", answer.reason), ("labels", ",".join(line.label for line in failed)))
+        return [LogLine("warning", "recording.fork-failed", (*self.fields, *what))] if failed else []
+
+    # The end.
+
+    def _abandon(self, outcome: Outcome, farewell: Farewell, now: float) -> Effects:
+        match self._state:
+            case State.OPENING:
+                return self._end(outcome, Farewell.NONE, now)
+            case State.INVITING:
+                self._settle(outcome)
+                self._state = State.CANCELLING
+                return [sip.CancelInvite(usage=self.usage, token=self._invite), *self._written_once(now)]
+            case State.ACTIVE:
+                return self._end(outcome, farewell, now)
+            case State.CANCELLING | State.STOPPING | State.CLOSING | State.LEAVING | State.OVER:
+                return []
+            case _:
+                assert_never(self._state)
+
+    def _gone(self, reason: str, detail: str, now: float) -> Effects:
+        """The dialog is no more, by the SRS's BYE or because it forgot it (RFC 3261 12.2.1.2)."""
+        self._bye = None
+        again = reason != "srs-bye" or self.target.config.on_srs_bye is OnSrsBye.RESTART
+        lost = Outcome(result=Result.INTERRUPTED, reason=reason, detail=detail, again=again)
+        match self._state:
+            case State.ACTIVE:
+                return self._end(lost, Farewell.NONE, now)
+            case State.STOPPING:
+                self._farewell = Farewell.NONE
+                return []
+            case State.CLOSING:
+                return self._depart(now)
+            case _:
+                return self._proceed(now)
+
+    def _end(self, outcome: Outcome, farewell: Farewell, now: float) -> Effects:
+        self._settle(outcome)
+        self._farewell = farewell
+        self._updates.cease()
+        self._state = State.STOPPING
+        self._patience = now + PATIENCE_S
+        return [*self._forks.stop(), *self._proceed(now)]
+
+    def _settle(self, outcome: Outcome) -> None:
+        if self.outcome is None:
+            self.outcome = outcome
+
+    def _proceed(self, now: float) -> Effects:
+        """Go on with the end as far as the answers that have come allow."""
+        if self._state is State.STOPPING and self._forks.stopped:
+            return self._say_farewell(now)
+        if self._state is State.CLOSING:
+            return self._send_final(now)
+        if self._state is State.LEAVING and self._forks.closed and self._bye is None:
+            self._state = State.OVER
+        return []
+
+    def _say_farewell(self, now: float) -> Effects:
+        match self._farewell:
+            case Farewell.FINAL if self.target.config.on_end is OnEnd.UPDATE:
+                self._state = State.CLOSING
+                return self._send_final(now)
+            case Farewell.FINAL | Farewell.BYE:
+                return self._say_bye(now)
+            case Farewell.NONE:
+                return self._depart(now)
+            case _:
+                assert_never(self._farewell)
+
+    def _send_final(self, now: float) -> Effects:
+        return self._updates.send_final(self.usage, self._dialog, self._call, now, paused=self._paused)
+
+    def _say_bye(self, now: float) -> Effects:
+        self._bye = self._ground.identity.number()
+        headers, body = Headers((("Date", request.date(self._ground.wall.at(now))),)), b""
+        if self._farewell is Farewell.FINAL and self.target.config.on_end is OnEnd.BYE_BODY:
+            document = self._updates.final(self._call, now)
+            fields, body = request.enclose(self._ground, self.target.config, None, document)
+            headers = headers.appended(*fields)
+        bye = sip.SendRequest(
+            usage=self.usage, dialog=self._dialog, token=self._bye, method="BYE", headers=headers, body=body
+        )
+        return [bye, *self._depart(now)]
+
+    def _depart(self, now: float) -> Effects:
+        """Give back the ports and write the books."""
+        self._state = State.LEAVING
+        self._patience = None
+        return [*self._forks.close(), *self._written_once(now), *self._proceed(now)]
+
+    def _written_once(self, now: float) -> Effects:
+        """The books of this session, as soon as they are complete."""
+        if self._written or self.outcome is None:
+            return []
+        self._written = True
+        if self.began is None:
+            return [*books.failed(self.fields, self.outcome)]
+        duration_s = now - self.began
+        return [*books.ended(self.fields, self.target.name, self._forks.lines, self.outcome, duration_s)]

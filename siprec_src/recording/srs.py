@@ -1,0 +1,214 @@
+"""What is configured of one Session Recording Server, and its URI as configuration writes it.
+
+The URI may carry two parameters of ours, ``secure`` and ``edge``, after ``;`` or ``&``; they choose SRTP
+and the place that our SIP and media leave by, and are taken out before the URI is used (RFC 7866 12.2).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from siprec_src.errors import ConfigurationError, RemoteProtocolError
+from siprec_src.sdp.crypto import SUITES
+from siprec_src.sip.flow import Edge, Transport
+from siprec_src.sip.uri import Uri, parse_uri
+
+
+class Track(enum.Enum):
+    """Which of a call's two tracks is recorded, as the Siprec resource names them."""
+
+    INBOUND = "inbound"  #: what the caller says
+    OUTBOUND = "outbound"  #: what the callee says
+    BOTH = "both"
+
+
+class MetadataType(enum.Enum):
+    """The media type under which metadata travels (RFC 9806 2)."""
+
+    CURRENT = "application/rs-metadata+xml"
+    OLD = "application/rs-metadata"  #: of RFC 7866 before RFC 9806, for SRSs that know no other
+
+
+class Updates(enum.Enum):
+    """The request that carries metadata while the media stays as it is (RFC 7866 9.1)."""
+
+    AUTO = "auto"  #: UPDATE when the SRS's Allow lists it, else re-INVITE
+    INVITE = "invite"  #: always re-INVITE
+
+
+class OnEnd(enum.Enum):
+    """How the final metadata travels when the call has ended (RFC 8068 3.2.4, RFC 7866 9.1)."""
+
+    UPDATE = "update"  #: in an UPDATE (else re-INVITE), then BYE
+    BYE_BODY = "bye-body"  #: in the BYE
+    NONE = "none"  #: BYE alone
+
+
+class OnSrsBye(enum.Enum):
+    """What is done for a call that goes on when its SRS has sent BYE."""
+
+    STOP = "stop"  #: the rest of the call is not recorded
+    RESTART = "restart"  #: a new recording session is tried, after a pause
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SrsConfig:
+    """One SRS. Checked when made; the URI when it is read against the edges by `parse_target`."""
+
+    uri: str  #: e.g. ``sip:srs.example;secure=true&edge=ashburn;transport=tcp``
+    track: Track = Track.BOTH  #: which tracks it gets
+    answer_timeout_s: float = 8.0  #: without a final answer by then the next SRS is tried, seconds
+    metadata_type: MetadataType = MetadataType.CURRENT  #: media type of the metadata
+    metadata_required: bool = True  #: ``handling=required``; False: an SRS may ignore the metadata
+    updates: Updates = Updates.AUTO  #: which request carries metadata during the call
+    on_end: OnEnd = OnEnd.UPDATE  #: how the final metadata travels
+    on_srs_bye: OnSrsBye = OnSrsBye.STOP  #: what follows a BYE of the SRS
+    labels: tuple[str, str] = ("1", "2")  #: ``a=label`` of the caller's and of the callee's track
+    codecs: tuple[str, ...] = ()  #: encodings that may be offered, e.g. ``PCMU``; empty: the call's
+    events: bool = False  #: offer telephone-event and send DTMF to the SRS (RFC 4733)
+    srtp_suites: tuple[str, ...] = (  #: offered with ``secure=true``, preferred first (RFC 4568 6.2)
+        "AES_CM_128_HMAC_SHA1_80",
+        "AES_CM_128_HMAC_SHA1_32",
+    )
+    clear_copy_of_encrypted: bool = False  #: record calls that use SRTP also without ``secure=true``
+    final_statuses: tuple[int, ...] = ()  #: answers that mean "do not record": no other SRS is tried
+
+    def __post_init__(self) -> None:
+        _require(0 < self.answer_timeout_s <= 64, "answer_timeout_s", "expected 0 < x <= 64")
+        _require(
+            all(_TOKEN.fullmatch(label) for label in self.labels) and self.labels[0] != self.labels[1],
+            "labels",
+            "expected two different tokens of at most 64 characters",
+        )
+        unknown = [suite for suite in self.srtp_suites if suite not in SUITES]
+        _require(not unknown, "srtp_suites", f"unknown {', '.join(unknown)}")
+        _require(bool(self.srtp_suites), "srtp_suites", "expected at least one")
+        _require(
+            len(set(self.srtp_suites)) == len(self.srtp_suites), "srtp_suites", "expected no suite twice"
+        )
+        _require(
+            all(400 <= status <= 699 for status in self.final_statuses),
+            "final_statuses",
+            "expected 400 to 699",
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SrsTarget:
+    """Where the INVITE of a recording session goes, and how."""
+
+    uri: Uri  #: the Request-URI; without our parameters
+    edge: str  #: name of the edge it leaves by
+    secure: bool  #: SRTP or nothing (RFC 7866 12.2)
+    transport: Transport | None  #: named by the URI; None: as RFC 3263 chooses
+    warning: str = ""  #: what the operator should be told of this target, once
+    config: SrsConfig
+
+    @property
+    def name(self) -> str:
+        """Its short name in logs and metrics: the URI without parameters and without any password."""
+        return str(dataclasses.replace(self.uri, password=None, parameters=()))
+
+
+def parse_target(config: SrsConfig, edges: Mapping[str, Edge]) -> SrsTarget:
+    """Read the URI of an SRS; the first of ``edges`` is the default one.
+
+    Raises:
+        ConfigurationError: naming the parameter that is unknown, repeated or has an unusable value.
+    """
+    head, parameters = _split(config.uri)
+    secure = _flag(config.uri, parameters.pop("secure", "false"))
+    edge = edges.get(parameters.pop("edge", next(iter(edges))) or "")
+    if edge is None:
+        raise _bad(config.uri, f"unknown edge; expected one of {', '.join(edges)}")
+    for name in parameters:
+        if name not in _STANDARD:
+            raise _bad(config.uri, f"unknown parameter {name!r}")
+    uri = _uri(config.uri, head, parameters)
+    transport, warning = _transport(config.uri, uri, edge, parameters.get("transport"), secure=secure)
+    return SrsTarget(
+        uri=uri, edge=edge.name, secure=secure, transport=transport, warning=warning, config=config
+    )
+
+
+def with_other_type(target: SrsTarget) -> SrsTarget:
+    """The same SRS, told its metadata under the other media type."""
+    now = target.config.metadata_type
+    other = MetadataType.OLD if now is MetadataType.CURRENT else MetadataType.CURRENT
+    return dataclasses.replace(target, config=dataclasses.replace(target.config, metadata_type=other))
+
+
+_STANDARD: Final = ("transport", "user", "ttl", "maddr", "lr")  # of a Request-URI, RFC 3261 19.1.1
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}")  # RFC 4574 4
+_TRANSPORTS: Final = {"udp": Transport.UDP, "tcp": Transport.TCP, "tls": Transport.TLS}
+
+
+def _split(text: str) -> tuple[str, dict[str, str | None]]:
+    """The URI up to its host and port, and its parameters; ``&`` parts them as ``;`` does."""
+    if "?" in text:
+        raise _bad(text, "header fields behind '?' are not taken")
+    user, at, rest = text.rpartition("@")
+    host, *items = re.split("[;&]", rest)
+    parameters: dict[str, str | None] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        name = name.strip().lower()
+        if not name:
+            raise _bad(text, "empty parameter")
+        if name in parameters:
+            raise _bad(text, f"parameter {name!r} is given twice")
+        parameters[name] = value.strip() if equals else None
+    return user + at + host.strip(), parameters
+
+
+def _flag(text: str, value: str | None) -> bool:
+    if value not in ("true", "false"):
+        raise _bad(text, f"secure={value or ''}: expected true or false")
+    return value == "true"
+
+
+def _uri(text: str, head: str, parameters: Mapping[str, str | None]) -> Uri:
+    wire = "".join(f";{name}" if value is None else f";{name}={value}" for name, value in parameters.items())
+    try:
+        uri = parse_uri(head + wire)
+    except RemoteProtocolError as error:
+        raise _bad(text, str(error)) from error
+    if uri.scheme not in ("sip", "sips"):
+        raise _bad(text, "expected a sip: URI")
+    return uri
+
+
+def _transport(
+    text: str, uri: Uri, edge: Edge, named: str | None, *, secure: bool
+) -> tuple[Transport | None, str]:
+    """The transport that the URI asks for. Keys need a confidential way to the SRS (RFC 4568 8.3)."""
+    if named is not None and named.lower() not in _TRANSPORTS:
+        raise _bad(text, f"unknown transport {named!r}")
+    transport = _TRANSPORTS[named.lower()] if named is not None else None
+    if uri.scheme == "sips" or transport is Transport.TLS:
+        raise _bad(text, "SIP over TLS is not there yet")
+    if transport is not None and transport not in edge.transports:
+        raise _bad(text, f"edge {edge.name!r} has no {transport.value}")
+    if not secure:
+        return transport, ""
+    if transport is Transport.UDP:
+        raise _bad(text, "secure=true over UDP would show the SRTP keys to everybody")
+    if transport is None:
+        raise _bad(
+            text, "secure=true needs TLS, which is not there yet; transport=tcp sends the keys in clear"
+        )
+    return transport, "secure=true over TCP: the SRTP keys cross the network in clear"
+
+
+def _bad(text: str, what: str) -> ConfigurationError:
+    shown = re.sub(r":[^:@]*@", ":***@", text)
+    return ConfigurationError(f"SRS {shown!r}: {what}")
+
+
+def _require(holds: bool, key: str, what: str) -> None:
+    if not holds:
+        raise ConfigurationError(f"{key}: {what}")
