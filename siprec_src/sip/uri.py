@@ -238,7 +238,9 @@ def _bad(what: str, text: str) -> RemoteProtocolError:
 
 
 def _without_password(text: str) -> str:
-    return re.sub(r"(:[^:@]*):[^@]*@", r"\1:***@", text)
+    userinfo, at, rest = text.rpartition("@")
+    scheme, _, user = userinfo.partition(":")
+    return f"{scheme}:{user.partition(':')[0]}@{rest}" if at else text
 
 
 def _decode_run(m: re.Match[str]) -> str:
