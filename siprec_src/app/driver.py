@@ -198,7 +198,10 @@ class Driver:
             case Observe():
                 self._observe(effect)
             case Publish():
-                self._queue.append((self._pool, effect.session))
+                # Before what follows in this list: the forks end with their books before the call's ports close.
+                self._drive(self._pool, effect.session, now)
+            case Forward() if owner is self._pool:
+                self._drive(self._owners.of(effect.machine), effect.event, now)
             case Forward():
                 self._forward(effect, now)
             case _ if isinstance(effect, plane.Command):
