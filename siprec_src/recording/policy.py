@@ -1,4 +1,6 @@
-"""Whether a call is recorded and where, and which tracks of it an SRS gets. The seam at which rules come in later.
+"""Whether a call is recorded and where, and which tracks of it an SRS gets.
+
+The seam at which rules come in later.
 
 A call whose media is encrypted is not copied in clear unless configuration says so (RFC 7866 12.2).
 """
