@@ -31,10 +31,13 @@ class Engine:
 
         Args:
             threads: 0: one a core; at most 64.
+            max_ports_per_thread: pairs of sockets; beyond it ports are refused with ``no-room``.
+            max_readers_per_thread: likewise.
             log_packets: of each recorded stream, a power of two from 16; 256 bytes each.
             silence_ms: without RTP for so long, a port that had media is silent.
             port_rest_ms: how long a closed pair of ports is not used again.
             receive_buffer_bytes: of a socket; the kernel silently gives less if it must.
+
         Raises:
             ValueError: an option is out of range.
             MemoryError: there is no memory for the tables.

@@ -1,0 +1,263 @@
+"""An engine in this process, with parties and SRSs that are plain sockets. Waits are bounded, none sleeps."""
+
+from __future__ import annotations
+
+import dataclasses
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from siprec_src.media.engine import Engine
+from siprec_src.media.model import Endpoint, PortCounters, PortId, ReaderCounters, ReaderId
+from siprec_src.media.plane import (
+    Answer,
+    AttachReader,
+    BridgePorts,
+    Command,
+    ConnectPort,
+    Counters,
+    Done,
+    Event,
+    OpenPort,
+    OpenPorts,
+    PortsOpen,
+    ReadCounters,
+    ReaderAttached,
+)
+
+HOST = "127.0.0.1"
+WAIT_S = 5.0
+QUIET_S = 0.05  #: long enough for loopback to bring what was sent
+
+_T = TypeVar("_T")
+
+
+def rtp(
+    sequence: int,
+    timestamp: int = 0,
+    *,
+    ssrc: int = 0x11223344,
+    payload_type: int = 0,
+    marker: bool = False,
+    payload: bytes = b"\xd5" * 160,
+) -> bytes:
+    """One RTP packet without CSRC, extension or padding (RFC 3550 5.1)."""
+    second = payload_type | (0x80 if marker else 0)
+    return struct.pack("!BBHII", 0x80, second, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + payload
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Header:
+    payload_type: int
+    marker: bool
+    sequence: int
+    timestamp: int
+    ssrc: int
+    payload: bytes
+
+
+def read_rtp(packet: bytes) -> Header:
+    first, second, sequence, timestamp, ssrc = struct.unpack("!BBHII", packet[:12])
+    assert first == 0x80
+    return Header(second & 0x7F, bool(second & 0x80), sequence, timestamp, ssrc, packet[12:])
+
+
+class Peer:
+    """An RTP socket and an RTCP socket on the next port: a party of a call, or an SRS."""
+
+    def __init__(self, family: socket.AddressFamily = socket.AF_INET) -> None:
+        self.host = HOST if family == socket.AF_INET else "::1"
+        for _ in range(100):
+            self.rtp = socket.socket(family, socket.SOCK_DGRAM)
+            self.rtcp = socket.socket(family, socket.SOCK_DGRAM)
+            self.rtp.bind((self.host, 0))
+            try:
+                self.rtcp.bind((self.host, self.rtp.getsockname()[1] + 1))
+            except (OSError, OverflowError):
+                self.close()
+                continue
+            return
+        raise AssertionError("no pair of free ports")
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.host, self.rtp.getsockname()[1])
+
+    def send(self, packet: bytes, port: OpenPort) -> None:
+        self.rtp.sendto(packet, (self.host, port.rtp_port))
+
+    def send_rtcp(self, packet: bytes, port: OpenPort) -> None:
+        self.rtcp.sendto(packet, (self.host, port.rtp_port + 1))
+
+    def receive(self, wait_s: float = WAIT_S) -> bytes:
+        return _receive(self.rtp, wait_s)[0]
+
+    def receive_from(self) -> tuple[bytes, int]:
+        return _receive(self.rtp, WAIT_S)
+
+    def receive_rtcp(self, wait_s: float = WAIT_S) -> bytes:
+        return _receive(self.rtcp, wait_s)[0]
+
+    def is_quiet(self) -> bool:
+        return not select.select([self.rtp, self.rtcp], [], [], QUIET_S)[0]
+
+    def close(self) -> None:
+        self.rtp.close()
+        self.rtcp.close()
+
+
+def _receive(sock: socket.socket, wait_s: float) -> tuple[bytes, int]:
+    if not select.select([sock], [], [], wait_s)[0]:
+        raise AssertionError(f"nothing was received within {wait_s} s")
+    data, source = sock.recvfrom(4096)
+    return data, source[1]
+
+
+class Plane:
+    """Commands with their answers, and the events that came meanwhile."""
+
+    def __init__(self, engine: Engine, low: int = 21000, high: int = 21999) -> None:
+        self.engine = engine
+        self.events: list[Event] = []
+        self._answers: dict[int, Answer] = {}
+        self._tag = 0
+        self._range = (low, high)
+
+    def next_tag(self) -> int:
+        self._tag += 1
+        return self._tag
+
+    def ask(self, command: Command) -> Answer:
+        self.engine.submit(command)
+        self._until(lambda: command.tag in self._answers)
+        return self._answers.pop(command.tag)
+
+    def do(self, command: Command) -> None:
+        assert self.ask(command) == Done(tag=command.tag)
+
+    def event(self, kind: type[_T], wait_s: float = WAIT_S) -> _T:
+        """Take the oldest event of this kind, waiting for it."""
+        self._until(lambda: any(isinstance(event, kind) for event in self.events), wait_s)
+        found = next(event for event in self.events if isinstance(event, kind))
+        self.events.remove(found)
+        return found
+
+    def open(self, count: int, host: str = HOST) -> tuple[OpenPort, ...]:
+        low, high = self._range
+        answer = self.ask(OpenPorts(tag=self.next_tag(), host=host, low=low, high=high, count=count))
+        assert isinstance(answer, PortsOpen)
+        return answer.ports
+
+    def open_near(self, near: OpenPort) -> OpenPort:
+        """A port that the same thread serves."""
+        low, high = self._range
+        command = OpenPorts(tag=self.next_tag(), host=HOST, low=low, high=high, count=1, near=near.port)
+        answer = self.ask(command)
+        assert isinstance(answer, PortsOpen)
+        return answer.ports[0]
+
+    def port_counters(self, port: OpenPort) -> PortCounters:
+        answer = self.ask(ReadCounters(tag=self.next_tag(), ports=(port.port,)))
+        assert isinstance(answer, Counters)
+        return dict(answer.ports)[port.port]
+
+    def reader_counters(self, reader: ReaderId) -> ReaderCounters:
+        answer = self.ask(ReadCounters(tag=self.next_tag(), readers=(reader,)))
+        assert isinstance(answer, Counters)
+        return dict(answer.readers)[reader]
+
+    def until_received(self, port: OpenPort, count: int) -> PortCounters:
+        """The port's books once ``count`` RTP packets are in them."""
+        for _ in self._rounds(WAIT_S):
+            counters = self.port_counters(port)
+            if counters.received >= count:
+                return counters
+        raise AssertionError(f"{count} packets were not received")
+
+    def until(self, truth: Callable[[], bool]) -> None:
+        """Ask again and again until something is true."""
+        for _ in self._rounds(WAIT_S):
+            if truth():
+                return
+        raise AssertionError("it did not become true")
+
+    def _until(self, truth: Callable[[], bool], wait_s: float = WAIT_S) -> None:
+        for _ in self._rounds(wait_s):
+            if truth():
+                return
+            select.select([self.engine], [], [], 0.1)
+            self._drain()
+        raise AssertionError(f"the engine said nothing of it within {wait_s} s")
+
+    @staticmethod
+    def _rounds(wait_s: float) -> Iterator[None]:
+        deadline_s = time.monotonic() + wait_s
+        while time.monotonic() < deadline_s:
+            yield
+
+    def _drain(self) -> None:
+        for message in self.engine.drain():
+            tag: int | None = getattr(message, "tag", None)
+            if tag is None:
+                self.events.append(message)  # type: ignore[arg-type]
+            else:
+                assert tag not in self._answers, "answered twice"
+                self._answers[tag] = message  # type: ignore[assignment]
+
+
+@dataclasses.dataclass(slots=True)
+class Call:
+    """Two parties whose media is bridged, and an SRS with a port to reach it from."""
+
+    plane: Plane
+    caller: Peer
+    callee: Peer
+    srs: Peer
+    caller_port: OpenPort
+    callee_port: OpenPort
+    via: OpenPort
+
+    def connect(self, port: OpenPort, peer: Peer, **changes: object) -> None:
+        command = ConnectPort(tag=self.plane.next_tag(), port=port.port, remote=peer.endpoint)
+        self.plane.do(dataclasses.replace(command, **changes))  # type: ignore[arg-type]
+
+    def reader_command(self, **changes: object) -> AttachReader:
+        command = AttachReader(
+            tag=self.plane.next_tag(),
+            stream=self.caller_port.port,
+            via=self.via.port,
+            remote=self.srs.endpoint,
+            ssrc=0xABCDEF01,
+            cname="Y2FsbGVy",
+            first_sequence=500,
+            first_timestamp=90000,
+            payload_types=((0, 0),),
+            live=True,
+        )
+        return dataclasses.replace(command, **changes)  # type: ignore[arg-type]
+
+    def attach(self, **changes: object) -> ReaderId:
+        answer = self.plane.ask(self.reader_command(**changes))
+        assert isinstance(answer, ReaderAttached)
+        return answer.reader
+
+    @property
+    def ports(self) -> tuple[PortId, ...]:
+        return (self.caller_port.port, self.callee_port.port, self.via.port)
+
+    def close(self) -> None:
+        for peer in (self.caller, self.callee, self.srs):
+            peer.close()
+
+
+def make_call(plane: Plane, family: socket.AddressFamily = socket.AF_INET) -> Call:
+    caller, callee, srs = (Peer(family) for _ in range(3))
+    a, b, via = plane.open(3, caller.host)
+    call = Call(plane, caller, callee, srs, a, b, via)
+    call.connect(a, caller)
+    call.connect(b, callee)
+    plane.do(BridgePorts(tag=plane.next_tag(), a=a.port, b=b.port))
+    return call
