@@ -1,0 +1,55 @@
+"""Writes the seed inputs of the fuzz targets: small valid packets of every shape."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+CORPUS = Path(__file__).resolve().parent / "corpus"
+
+RTP = {
+    "plain": "80000001000000a000000009" + "55" * 20,
+    "marker": "80880002000000a000000009" + "55" * 20,
+    "csrc": "82000003000000a0000000090000000a0000000b" + "55" * 20,
+    "extension": "90000004000000a000000009bede000110ff0000" + "55" * 20,
+    "padding": "a0000005000000a000000009555555550000000" + "4",
+    "everything": "b1800006000000a0000000090000000abede000110ff0000" + "55" * 4 + "00000004",
+    "event": "80e50007000000a000000009050a00a0",
+    "event-end": "80650008000000a000000009058a01e0",
+    "stun": "000100002112a442" + "00" * 12,
+    "dtls": "16feff0000000000000000000000",
+}
+REPORT = "80c9000100000009"
+BLOCK = "0000000a40fffffe0001ffff000000070304050600010000"
+SENDER = "0102030405060708112233440000000500000320"
+RTCP = {
+    "rr": REPORT,
+    "rr-block": "81c9000700000009" + BLOCK,
+    "sr": "80c8000600000009" + SENDER,
+    "sr-blocks": "82c8001200000009" + SENDER + BLOCK * 2,
+    "sdes": REPORT + "81ca0003000000090104616263640000",
+    "bye": REPORT + "81cb000100000009",
+    "bye-reason": REPORT + "81cb00030000000903627965" + "00000000",
+    "app": REPORT + "80cc000200000009" + "74657374",
+    "padded": REPORT + "a0cb000100000004",
+}
+
+
+def write(folder: str, name: str, data: bytes) -> None:
+    path = CORPUS / folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def main() -> None:
+    for name, text in RTP.items():
+        write("rtp", name, bytes.fromhex(text))
+    for name, text in RTCP.items():
+        write("rtcp", name, bytes.fromhex(text))
+    for suite in range(8):
+        write("srtp", f"rtp-{suite}", struct.pack("!B", suite) + bytes.fromhex(RTP["everything"]))
+        write("srtp", f"rtcp-{suite}", struct.pack("!B", 0x80 | suite) + bytes.fromhex(RTCP["sdes"]))
+
+
+if __name__ == "__main__":
+    main()
