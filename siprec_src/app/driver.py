@@ -182,7 +182,7 @@ class Driver:
         for effect in effects:
             if isinstance(effect, Finished):
                 finished = True
-            else:
+            elif self._owners.knows(owner):
                 self._perform_one(owner, effect, now)
         if finished and not owner.permanent:
             self._forget(owner)
@@ -198,7 +198,7 @@ class Driver:
             case Observe():
                 self._observe(effect)
             case Publish():
-                # Before what follows in this list: the forks end with their books before the call's ports close.
+                # At once: the forks end, with their books, before this list closes the call's ports.
                 self._drive(self._pool, effect.session, now)
             case Forward() if owner is self._pool:
                 self._drive(self._owners.of(effect.machine), effect.event, now)
@@ -213,7 +213,12 @@ class Driver:
     def _command(self, owner: Owner, command: sip.Command, now: float) -> None:
         if not owner.permanent:
             self._owners.usage(owner, command.usage).commanded(command)
-        sent = self._user_agent_does(partial(self._user_agent.command, command, now), now)
+        try:
+            effects = self._user_agent.command(command, now)
+        except Exception:  # noqa: BLE001 a command that cannot be carried out is its owner's fault
+            self._failed(owner, command, now)
+            return
+        sent = self._perform_sip(effects, now)
         if isinstance(command, sip.StartInvite) and owner.invited_at is not None:
             # With a name to look up first, the INVITE leaves later and is not measured here.
             if sent:
@@ -221,13 +226,17 @@ class Driver:
                 self._observe(Observe("call_setup_added_seconds", value=added_s))
             owner.invited_at = None
 
-    def _user_agent_does(self, work: Callable[[], Sequence[sip.Effect]], now: float) -> int:
-        """Perform what the user agent returns; how many messages were sent."""
+    def _user_agent_does(self, work: Callable[[], Sequence[sip.Effect]], now: float) -> None:
+        """Let the user agent work and perform what it returns."""
         try:
             effects = work()
         except Exception:  # noqa: BLE001 whatever one message did to it, the next one is served
             self._log.error("sip.failed", exc_info=True)
-            return 0
+        else:
+            self._perform_sip(effects, now)
+
+    def _perform_sip(self, effects: Sequence[sip.Effect], now: float) -> int:
+        """Perform the user agent's effects; how many messages were sent."""
         sent = 0
         for effect in effects:
             match effect:

@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+from siprec_src.app import exits
 from siprec_src.app.custody import Custody
 from siprec_src.errors import NoRoom, RemoteProtocolError
 from siprec_src.media import plane
 from siprec_src.media.wire import MAX_MESSAGE_BYTES, Message, decode, encode
-from siprec_src.telemetry.log import Logger
+from siprec_src.telemetry.log import Logger, get_logger
 
 BATCH: Final = 64  #: commands read for one readiness
 MAX_UNREAD: Final = 20_000  #: messages; a control that leaves more unread is cut off and connects again
@@ -200,8 +201,17 @@ class MediaServer:
             self._log.info("media.control-gone", why=why, orphaned_ports=self._custody.orphaned_ports)
 
 
-def serve(engine: Engine, listener: socket.socket, log: Logger) -> None:
-    """Run a `MediaServer` until SIGTERM."""
-    server = MediaServer(engine, listener, log)
+def run(listen_fd: int, threads: int) -> int:
+    """Serve on an inherited listening socket until SIGTERM; the exit code of the process."""
+    from siprec_src.media.engine import Engine as NativeEngine
+
+    log = get_logger("media")
+    try:
+        engine = NativeEngine(threads=threads)
+    except (OSError, MemoryError, ValueError) as error:
+        log.error("media.no-engine", error=str(error))  # noqa: TRY400 one line is enough
+        return exits.UNAVAILABLE
+    server = MediaServer(engine, socket.socket(fileno=listen_fd), log)
     signal.signal(signal.SIGTERM, lambda _signum, _frame: server.stop())
     server.run()
+    return exits.OK

@@ -43,6 +43,21 @@ def address_of(name: tuple[str, int] | tuple[str, int, int, int]) -> Address:
     return Address(name[0].partition("%")[0], name[1])
 
 
+def default_route_address(unspecified: str) -> str:
+    """The address from which this host would reach the rest of the world; loopback when it cannot.
+
+    Nothing is sent: connecting a datagram socket only asks the routing table.
+    """
+    family = family_of(unspecified)
+    far, near = ("2001:db8::1", "::1") if family is socket.AF_INET6 else ("192.0.2.1", "127.0.0.1")
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect((far, 9))
+        except OSError:
+            return near
+        return bound_address(sock).host
+
+
 def _bind(address: Address, kind: socket.SocketKind) -> socket.socket:
     family = family_of(address.host)
     sock = socket.socket(family, kind)

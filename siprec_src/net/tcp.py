@@ -102,6 +102,9 @@ class StreamPool:
         for connection in tuple(self._by_number.values()):
             connection.finish()
         await asyncio.gather(*self._connects, return_exceptions=True)
+
+    def close_socket(self) -> None:
+        """Let go of the listening address."""
         self._sock.close()
 
     def opened(self, connection: _Connection) -> None:

@@ -45,8 +45,8 @@ class SipTransport:
         self._udp: dict[str, UdpEndpoint] = {}
         self._streams: dict[tuple[str, Transport], StreamPool] = {}
 
-    async def start(self) -> dict[str, Edge]:
-        """Bind everything and begin to receive; all or nothing.
+    def bind(self) -> dict[str, Edge]:
+        """Take every address; all or nothing. Nothing is received before `start`.
 
         Returns the edges with the ports that the system gave where the configuration says 0.
 
@@ -56,12 +56,17 @@ class SipTransport:
         try:
             for name, edge in self._edges.items():
                 self._edges[name] = self._bind(edge)
-            for pool in self._streams.values():
-                await pool.start()
         except BindError:
-            await self.close()
+            self._close_endpoints()
             raise
         return dict(self._edges)
+
+    async def start(self) -> None:
+        """Begin to receive on everything that `bind` took."""
+        for endpoint in self._udp.values():
+            endpoint.start()
+        for pool in self._streams.values():
+            await pool.start()
 
     def send(self, transmit: Transmit) -> None:
         """Put the octets on the wire or into a connection's bounded buffer; never waits."""
@@ -81,10 +86,15 @@ class SipTransport:
 
     async def close(self) -> None:
         """Close every socket; what is buffered on streams is flushed by the system as far as it goes."""
-        for endpoint in self._udp.values():
-            endpoint.close()
         for pool in self._streams.values():
             await pool.close()
+        self._close_endpoints()
+
+    def _close_endpoints(self) -> None:
+        for endpoint in self._udp.values():
+            endpoint.close_socket()
+        for pool in self._streams.values():
+            pool.close_socket()
         self._udp.clear()
         self._streams.clear()
 

@@ -53,7 +53,10 @@ class UdpEndpoint:
         else:
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(sock, self._readable)
+
+    def start(self) -> None:
+        """Begin to receive."""
+        self._loop.add_reader(self._sock, self._readable)
 
     def send(self, data: bytes, remote: Address, key: str) -> None:
         """Send one datagram; ``key`` is told when that is known to have failed."""
@@ -74,7 +77,7 @@ class UdpEndpoint:
             if key:
                 self._loop.call_soon(self._on_failed, key)
 
-    def close(self) -> None:
+    def close_socket(self) -> None:
         self._loop.remove_reader(self._sock)
         self._sock.close()
 

@@ -1,0 +1,89 @@
+"""`/metrics`, `/healthz` and `/readyz`: GET over HTTP/1.0, one answer a connection, everything bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from siprec_src.net.sockets import BindError
+from siprec_src.sip.flow import Address
+
+MAX_HEAD_BYTES: Final = 8192
+MAX_CONNECTIONS: Final = 64  #: at a time; a newcomer above it is closed without an answer
+PATIENCE_S: Final = 5.0  #: for a request to come whole, and for its answer to be taken
+
+_REASONS: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
+                   500: "Internal Server Error", 503: "Service Unavailable"}  # fmt: skip
+
+Page = tuple[int, str, bytes]  #: status, content type, body
+Pages = Mapping[str, Callable[[], Page]]
+
+TEXT: Final = "text/plain; charset=utf-8"
+METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class HttpServer:
+    """Answers GET and HEAD for the paths in ``pages``."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        self._open = 0
+        self._server: asyncio.Server | None = None
+
+    async def start(self, listen: Address) -> Address:
+        """Listen; returns the address with the port the system gave. Raises BindError."""
+        try:
+            self._server = await asyncio.start_server(
+                self._serve, listen.host, listen.port, limit=MAX_HEAD_BYTES
+            )
+        except OSError as error:
+            msg = f"cannot listen on HTTP {listen}: {error.strerror or error}"
+            raise BindError(msg) from error
+        return Address(*self._server.sockets[0].getsockname()[:2])
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
+        try:
+            if self._open <= MAX_CONNECTIONS:
+                async with asyncio.timeout(PATIENCE_S):
+                    writer.write(await self._answer(reader))
+                    await writer.drain()
+        except (OSError, TimeoutError):
+            # The peer went away or is too slow; it is owed nothing.
+            pass
+        finally:
+            self._open -= 1
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            return _response((400, TEXT, b"bad request\n"))
+        method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
+        path, _, version = rest.partition(" ")
+        if not version.startswith("HTTP/1."):
+            return _response((400, TEXT, b"bad request\n"))
+        page = self._pages.get(path.partition("?")[0])
+        if page is None:
+            return _response((404, TEXT, b"not found\n"))
+        if method not in ("GET", "HEAD"):
+            return _response((405, TEXT, b"only GET\n"), "Allow: GET, HEAD\r\n")
+        return _response(page(), with_body=method == "GET")
+
+
+def _response(page: Page, more: str = "", *, with_body: bool = True) -> bytes:
+    status, content_type, body = page
+    head = (
+        f"HTTP/1.0 {status} {_REASONS[status]}\r\nContent-Type: {content_type}\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n{more}\r\n"
+    )
+    return head.encode("latin-1") + (body if with_body else b"")

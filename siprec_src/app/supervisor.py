@@ -1,0 +1,222 @@
+"""The supervisor: starts the media and the control process, watches them, starts a dead one again.
+
+It knows no SIP and holds no state of a call. The media socket and the settings live in descriptors of the
+supervisor, so that a restarted child finds the same ones.
+
+SIGTERM or SIGINT: control drains, then media stops; again: every call is ended now. SIGHUP: the
+configuration is read again; when it is good control takes it over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import enum
+import os
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from siprec_src.app import exits
+from siprec_src.app.notify import notify, watchdog_interval_s
+from siprec_src.telemetry.log import Logger
+
+MAX_DEATHS: Final = 5  #: of one child within `DEATHS_WINDOW_S`; then something is wrong for good
+DEATHS_WINDOW_S: Final = 60.0
+STOP_PATIENCE_S: Final = 10.0  #: between "end now" and SIGKILL
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """How one child is started."""
+
+    name: str
+    command: tuple[str, ...]
+    descriptors: tuple[int, ...]  #: it inherits
+
+
+class RestartBudget:
+    """How often a child may die before it is given up."""
+
+    def __init__(self, limit: int = MAX_DEATHS, window_s: float = DEATHS_WINDOW_S) -> None:
+        self._limit = limit
+        self._window_s = window_s
+        self._deaths: deque[float] = deque()
+
+    def spend(self, now: float) -> bool:
+        """Take a death at ``now``; whether the child may be started again."""
+        self._deaths.append(now)
+        while self._deaths and now - self._deaths[0] > self._window_s:
+            self._deaths.popleft()
+        return len(self._deaths) < self._limit
+
+
+class _Phase(enum.Enum):
+    SERVING = "serving"
+    DRAINING = "draining"
+    ENDING = "ending"
+    STOPPING_MEDIA = "stopping-media"
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Child:
+    spec: ChildSpec
+    budget: RestartBudget = dataclasses.field(default_factory=RestartBudget)
+    process: subprocess.Popen[bytes] | None = None
+    pidfd: int = -1
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+
+
+class Supervisor:
+    """Two children and the signals of the service."""
+
+    def __init__(
+        self,
+        *,
+        media: ChildSpec,
+        control: ChildSpec,
+        status: int,
+        reload: Callable[[], bool],
+        log: Logger,
+    ) -> None:
+        self._media = _Child(media)
+        self._control = _Child(control)
+        self._status = status
+        self._reload = reload
+        self._log = log
+        self._phase = _Phase.SERVING
+        self._exit_code = exits.OK
+        self._loop = asyncio.get_running_loop()
+        self._done = asyncio.Event()
+        self._killer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> int:
+        """Supervise until both children have ended for good; the exit code of the service."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._terminate)
+        self._loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        os.set_blocking(self._status, False)
+        self._loop.add_reader(self._status, self._told)
+        self._watchdog()
+        self._start(self._media)
+        self._start(self._control)
+        await self._done.wait()
+        self._loop.remove_reader(self._status)
+        return self._exit_code
+
+    def _start(self, child: _Child) -> None:
+        spec = child.spec
+        # In a process group of its own: what a terminal sends to ours is answered here alone.
+        child.process = subprocess.Popen(
+            spec.command, pass_fds=spec.descriptors, stdin=subprocess.DEVNULL, process_group=0
+        )
+        child.pidfd = os.pidfd_open(child.process.pid)
+        self._loop.add_reader(child.pidfd, self._ended, child)
+        self._log.info("supervisor.started", child=spec.name, pid=child.process.pid)
+
+    def _ended(self, child: _Child) -> None:
+        self._loop.remove_reader(child.pidfd)
+        os.close(child.pidfd)
+        assert child.process is not None  # noqa: S101 it was watched
+        code = child.process.wait()
+        child.process = None
+        if child is self._control:
+            self._control_ended(code)
+        else:
+            self._media_ended(code)
+
+    def _control_ended(self, code: int) -> None:
+        if self._phase is not _Phase.SERVING or code == exits.OK:
+            if code != exits.OK:
+                self._log.warning("supervisor.died", child="control", code=code)
+                self._exit_code = exits.FAILED
+            self._stop_media()
+        elif not self._again(self._control, code):
+            self._exit_code = exits.FAILED
+            self._stop_media()
+
+    def _media_ended(self, code: int) -> None:
+        if self._phase is _Phase.STOPPING_MEDIA or self._control.process is None:
+            if code not in (exits.OK, -signal.SIGKILL):
+                self._log.warning("supervisor.died", child="media", code=code)
+            self._finish()
+        elif not self._again(self._media, code):
+            self._exit_code = exits.FAILED
+            self._end_now()
+
+    def _again(self, child: _Child, code: int) -> bool:
+        """Start a dead child again, if that can help."""
+        name = child.spec.name
+        if code == exits.UNAVAILABLE:
+            return False
+        may = child.budget.spend(self._loop.time())
+        self._log.error("supervisor.died", child=name, code=code, restarted=may)
+        if may:
+            self._start(child)
+        else:
+            self._log.error(
+                "supervisor.gave-up", child=name, deaths=MAX_DEATHS, within_s=int(DEATHS_WINDOW_S)
+            )
+        return may
+
+    def _terminate(self) -> None:
+        match self._phase:
+            case _Phase.SERVING:
+                self._log.info("supervisor.draining")
+                self._phase = _Phase.DRAINING
+                notify("STOPPING=1\nSTATUS=draining: running calls finish")
+                self._control.signal(signal.SIGTERM)
+            case _Phase.DRAINING:
+                self._log.info("supervisor.ending")
+                self._end_now()
+            case _Phase.ENDING | _Phase.STOPPING_MEDIA:
+                self._kill()
+
+    def _end_now(self) -> None:
+        if self._phase is _Phase.SERVING:
+            # Twice: the first would let calls finish that have no media any more.
+            self._control.signal(signal.SIGTERM)
+        self._phase = _Phase.ENDING
+        self._control.signal(signal.SIGTERM)
+        self._killer = self._loop.call_later(STOP_PATIENCE_S, self._kill)
+
+    def _stop_media(self) -> None:
+        self._phase = _Phase.STOPPING_MEDIA
+        if self._media.process is None:
+            self._finish()
+            return
+        self._media.signal(signal.SIGTERM)
+        if self._killer is None:
+            self._killer = self._loop.call_later(STOP_PATIENCE_S, self._kill)
+
+    def _kill(self) -> None:
+        for child in (self._control, self._media):
+            child.signal(signal.SIGKILL)
+
+    def _finish(self) -> None:
+        if self._control.process is None and self._media.process is None:
+            if self._killer is not None:
+                self._killer.cancel()
+            self._done.set()
+
+    def _hang_up(self) -> None:
+        notify("RELOADING=1")
+        if self._reload():
+            self._control.signal(signal.SIGHUP)
+        notify("READY=1")
+
+    def _told(self) -> None:
+        if b"ready" in os.read(self._status, 4096):
+            self._log.info("supervisor.ready")
+            notify("READY=1\nSTATUS=taking calls")
+
+    def _watchdog(self) -> None:
+        interval_s = watchdog_interval_s()
+        if interval_s is not None:
+            notify("WATCHDOG=1")
+            self._loop.call_later(interval_s, self._watchdog)

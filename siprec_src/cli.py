@@ -1,0 +1,143 @@
+"""The command line. Modules are imported by the command that needs them, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from siprec_src import __version__
+
+if TYPE_CHECKING:
+    from siprec_src.config import Config
+
+FORMATS = click.Choice(["json", "console"])
+LEVELS = click.Choice(["debug", "info", "warning", "error"])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="siprec-src")
+def main() -> None:
+    """SIPREC Session Recording Client (RFC 7866): relays a PBX's calls and forks them to an SRS."""
+
+
+def _settings_options(command: Any) -> Any:
+    options = (
+        click.option("--config", type=click.Path(path_type=Path), help="Configuration file (TOML)."),
+        click.option("--srs", multiple=True, metavar="URI", help="Where to record; repeat for more."),
+        click.option("--listen", metavar="ADDRESS:PORT", help="Where SIP is spoken."),
+        click.option("--route", metavar="URI", help="Next hop of calls that no trunk claims."),
+        click.option("--http", metavar="ADDRESS:PORT", help="Metrics and health; empty for none."),
+        click.option("--log-format", type=FORMATS, help="Default: console on a terminal, else json."),
+        click.option("--log-level", type=LEVELS, help="Default: info."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command()
+@_settings_options
+@click.option("--check", is_flag=True, help="Only check the configuration.")
+def start(*, check: bool, **flags: Any) -> NoReturn:
+    """Run the daemon. SIGTERM drains, a second one ends every call now; SIGHUP reads the file again."""
+    config = _load(flags)
+    if check:
+        _say_checked(config)
+    from siprec_src import daemon
+    from siprec_src.telemetry import log
+
+    log.configure(format_=config.daemon.log_format, level=config.daemon.log_level)
+    sys.exit(daemon.start(config, lambda: _read(flags)))
+
+
+@main.command()
+@_settings_options
+def check(**flags: Any) -> NoReturn:
+    """Check the configuration: every error with file, line and key; exit code 78 when there is one."""
+    _say_checked(_load(flags))
+
+
+@main.command()
+@click.option("--dir", "directory", type=click.Path(path_type=Path), required=True, help="For recordings.")
+@click.option("--listen", default="127.0.0.1:5090", show_default=True, metavar="ADDRESS:PORT")
+@click.option("--behave", default="answer", show_default=True, help="Misbehave on purpose, for tests.")
+@click.option("--log-format", type=FORMATS, help="Default: console on a terminal, else json.")
+def srs(directory: Path, listen: str, behave: str, log_format: Any) -> NoReturn:
+    """Run the bundled Session Recording Server, for tries and tests."""
+    from siprec_src.srs.command import run
+    from siprec_src.telemetry import log
+
+    log.configure(format_=log_format)
+    sys.exit(run(directory=directory, listen=listen, behave=behave))
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(__version__)
+
+
+@main.command(hidden=True)
+@click.option("--listen-fd", type=int, required=True)
+@click.option("--threads", type=int, default=0)
+@click.option("--parent", type=int, required=True)
+@click.option("--log-format", type=FORMATS)
+@click.option("--log-level", type=LEVELS, default="info")
+def media(listen_fd: int, threads: int, parent: int, log_format: Any, log_level: Any) -> NoReturn:
+    """The media process; started by the supervisor."""
+    from siprec_src.app.lifeline import die_with
+
+    die_with(parent)
+    from siprec_src.app import media_process
+    from siprec_src.telemetry import log
+
+    log.configure(format_=log_format, level=log_level)
+    sys.exit(media_process.run(listen_fd, threads))
+
+
+@main.command(hidden=True)
+@click.option("--settings-fd", type=int, required=True)
+@click.option("--media-socket", type=click.Path(path_type=Path), required=True)
+@click.option("--status-fd", type=int, required=True)
+@click.option("--parent", type=int, required=True)
+def control(settings_fd: int, media_socket: Path, status_fd: int, parent: int) -> NoReturn:
+    """The control process; started by the supervisor."""
+    from siprec_src.app.lifeline import die_with
+
+    die_with(parent)
+    from siprec_src import daemon
+
+    sys.exit(daemon.control(settings_fd, media_socket, status_fd))
+
+
+def _read(flags: dict[str, Any]) -> Config:
+    import os
+
+    from siprec_src.config import load
+    from siprec_src.config.sources import config_file
+
+    named = {"--" + name.replace("_", "-"): value for name, value in flags.items() if name != "config"}
+    named["--srs"] = named["--srs"] or None
+    return load(config_file(flags["config"], os.environ), os.environ, named)
+
+
+def _load(flags: dict[str, Any]) -> Config:
+    from siprec_src.app.exits import CONFIG
+    from siprec_src.config import InvalidConfiguration
+
+    try:
+        return _read(flags)
+    except InvalidConfiguration as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        sys.exit(CONFIG)
+
+
+def _say_checked(config: Config) -> NoReturn:
+    for note in config.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo("configuration is good")
+    sys.exit(0)

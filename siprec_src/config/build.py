@@ -1,0 +1,82 @@
+"""Plain values to frozen settings: every key known, every value of its type, every error found at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from siprec_src.config.lines import KeyPath
+from siprec_src.config.settings import ARRAYS, SECTIONS, key_of
+from siprec_src.config.sources import Problems, suggestion
+from siprec_src.errors import ConfigurationError
+
+T = TypeVar("T")
+
+
+def build_sections(values: dict[str, Any], problems: Problems) -> dict[str, Any]:
+    """Settings of each section, and a tuple of them for each array; what is broken is left out."""
+    for key in values:
+        if key not in SECTIONS and key not in ARRAYS:
+            problems.add((key,), f"unknown section{suggestion(key, (*SECTIONS, *ARRAYS))}")
+    built: dict[str, Any] = {}
+    for name, cls in SECTIONS.items():
+        built[name] = _build(cls, values.get(name, {}), (name,), problems)
+    for name, array_cls in ARRAYS.items():
+        entries = values.get(name, [])
+        if not isinstance(entries, list):
+            problems.add((name,), f"expected an array of tables, [[{name}]]")
+            entries = []
+        made = (_build(array_cls, entry, (name, n), problems) for n, entry in enumerate(entries))
+        built[name] = tuple(made)
+    return built
+
+
+def _build(cls: type[T], values: Any, path: KeyPath, problems: Problems) -> T | None:
+    if not isinstance(values, dict):
+        problems.add(path, "expected a table")
+        return None
+    hints = typing.get_type_hints(cls)
+    fields = {key_of(field): field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    before = len(problems.found)
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        field = fields.get(key)
+        if field is None:
+            problems.add((*path, key), f"unknown key{suggestion(key, fields)}")
+            continue
+        try:
+            arguments[field.name] = _adapter(hints[field.name]).validate_python(value)
+        except ValidationError as error:
+            problems.add((*path, key), _text(error))
+    for key, field in fields.items():
+        if key not in values and _required(field):
+            problems.add((*path, key), "missing")
+    if len(problems.found) > before:
+        return None
+    try:
+        return cls(**arguments)
+    except ConfigurationError as error:
+        key, colon, what = str(error).partition(": ")
+        known = bool(colon) and key in fields
+        problems.add((*path, key) if known else path, what if known else str(error))
+        return None
+
+
+@lru_cache(maxsize=256)
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint)
+
+
+def _text(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = "".join(f"[{part}] " for part in first["loc"] if isinstance(part, int))
+    message = str(first["msg"])
+    return place + message.replace("Input should be", "expected")
+
+
+def _required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING

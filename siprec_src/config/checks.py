@@ -1,0 +1,309 @@
+"""What must hold between the keys, and the result: everything the daemon is made of, as values."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from siprec_src.config.build import build_sections
+from siprec_src.config.lines import KeyPath
+from siprec_src.config.settings import (
+    DaemonSettings,
+    EdgeSettings,
+    HttpSettings,
+    MediaSettings,
+    SipSettings,
+    TrunkSettings,
+)
+from siprec_src.config.sources import Problems, merge, suggestion
+from siprec_src.errors import ConfigurationError, RemoteProtocolError
+from siprec_src.ingest.inline.routing import RoutingTable, Trunk, catch_all
+from siprec_src.media.model import SourcePolicy
+from siprec_src.net.sockets import default_route_address
+from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
+from siprec_src.sip.flow import Address, Edge, Transport
+from siprec_src.sip.uri import Uri, parse_uri
+
+DEFAULT_EDGE = "default"
+LocalAddress = Callable[[str], str]
+
+
+class InvalidConfiguration(ConfigurationError):
+    """At least one thing is wrong; `problems` names each with its place."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A configuration that can be run."""
+
+    daemon: DaemonSettings
+    http: HttpSettings
+    sip: SipSettings
+    media: MediaSettings
+    edges: Mapping[str, Edge]  #: the first one is the default
+    trunks: tuple[Trunk, ...]
+    srs: tuple[SrsConfig, ...]
+    targets: tuple[SrsTarget, ...]  #: of `srs`, in order
+    http_listen: Address | None
+    notes: tuple[str, ...]  #: what was chosen for the operator, or deserves a warning
+    values: dict[str, Any]  #: what it was made from, for the processes that make it again
+
+
+def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
+    """The configuration of this start.
+
+    Raises:
+        InvalidConfiguration: with everything that is wrong.
+    """
+    problems = Problems()
+    return _config(merge(file, environment, flags, problems), problems)
+
+
+def from_values(values: dict[str, Any]) -> Config:
+    """The configuration made again from `Config.values`."""
+    return _config(values, Problems())
+
+
+def _config(values: dict[str, Any], problems: Problems) -> Config:
+    built = build_sections(values, problems)
+    # A broken section is checked no further; the others still are, so that one run finds every error.
+    sip: SipSettings = built["sip"] or SipSettings()
+    media: MediaSettings = built["media"] or MediaSettings()
+    daemon: DaemonSettings = built["daemon"] or DaemonSettings()
+    http: HttpSettings = built["http"] or HttpSettings()
+    notes: list[str] = []
+    http_listen = _listen(http.listen, ("http", "listen"), problems) if http.listen else None
+    edges, complete = _edges(built["edge"], sip, media, problems, notes)
+    trunks: tuple[Trunk, ...] = ()
+    targets: tuple[SrsTarget, ...] = ()
+    if complete:
+        trunks = _trunks(built["trunk"], sip, edges, problems)
+        targets = _targets(built["srs"], edges, problems)
+    if problems.found:
+        raise InvalidConfiguration(problems.found)
+    notes.extend(f"{target.name}: {target.warning}" for target in targets if target.warning)
+    return Config(
+        daemon=daemon,
+        http=http,
+        sip=sip,
+        media=media,
+        edges=edges,
+        trunks=trunks,
+        srs=built["srs"],
+        targets=targets,
+        http_listen=http_listen,
+        notes=tuple(notes),
+        values=values,
+    )
+
+
+def _edges(
+    given: tuple[EdgeSettings | None, ...],
+    sip: SipSettings,
+    media: MediaSettings,
+    problems: Problems,
+    notes: list[str],
+) -> tuple[dict[str, Edge], bool]:
+    """The edges that can be used, and whether these are all."""
+    before = len(problems.found)
+    paths: list[KeyPath] = [("edge", number) for number in range(len(given))]
+    if not given:
+        given = (
+            EdgeSettings(
+                name=DEFAULT_EDGE,
+                listen=sip.listen,
+                advertised=sip.advertised,
+                transports=sip.transports,
+                rtp_low=media.rtp_low,
+                rtp_high=media.rtp_high,
+            ),
+        )
+        paths = [("sip",)]
+    edges: dict[str, Edge] = {}
+    for settings, path in zip(given, paths, strict=True):
+        if settings is None:
+            continue
+        if settings.name in edges:
+            problems.add((*path, "name"), f"edge {settings.name!r} is there already")
+            continue
+        edge = _edge(settings, path, problems, notes)
+        if edge is not None:
+            _check_overlap(edge, edges.values(), path, problems)
+            edges[edge.name] = edge
+    return edges, len(problems.found) == before and None not in given
+
+
+def _edge(settings: EdgeSettings, path: KeyPath, problems: Problems, notes: list[str]) -> Edge | None:
+    bind = _listen(settings.listen, (*path, "listen"), problems)
+    if bind is None:
+        return None
+    host, port = settings.advertised, bind.port
+    if ":" in host and not _is_numeric(host):
+        at = _listen(host, (*path, "advertised"), problems, numeric=False)
+        if at is None:
+            return None
+        host, port = at.host, at.port
+    host = host or _reachable(bind.host, f"edge {settings.name}", notes)
+    rtp_bind = settings.rtp_bind or bind.host
+    if not _is_numeric(rtp_bind):
+        problems.add((*path, "rtp_bind"), f"{rtp_bind!r}: expected a numeric address")
+        return None
+    rtp_host = settings.rtp_advertised or (host if _is_numeric(host) else "")
+    rtp_host = rtp_host or _reachable(rtp_bind, f"media of edge {settings.name}", notes)
+    if not _is_numeric(rtp_host):
+        problems.add((*path, "rtp_advertised"), f"{rtp_host!r}: expected a numeric address")
+        return None
+    return Edge(
+        name=settings.name,
+        sip_bind=bind,
+        sip_advertised=Address(host, port),
+        transports=tuple(Transport[name.upper()] for name in settings.transports),
+        rtp_bind=rtp_bind,
+        rtp_advertised=rtp_host,
+        rtp_low=settings.rtp_low,
+        rtp_high=settings.rtp_high,
+    )
+
+
+def _reachable(host: str, what: str, notes: list[str]) -> str:
+    """``host``, or when it means "every interface" the address of the default route's one."""
+    if not ipaddress.ip_address(host).is_unspecified:
+        return host
+    chosen = default_route_address(host)
+    notes.append(f"{what}: peers are told {chosen}, the address towards the default route")
+    return chosen
+
+
+def _check_overlap(edge: Edge, others: Any, path: KeyPath, problems: Problems) -> None:
+    for other in others:
+        if _share(edge.rtp_bind, other.rtp_bind) and not (
+            edge.rtp_high < other.rtp_low or other.rtp_high < edge.rtp_low
+        ):
+            problems.add((*path, "rtp_low"), f"its RTP ports overlap those of edge {other.name!r}")
+        same_port = edge.sip_bind.port == other.sip_bind.port != 0
+        if same_port and _share(edge.sip_bind.host, other.sip_bind.host):
+            problems.add((*path, "listen"), f"{edge.sip_bind} is that of edge {other.name!r}")
+
+
+def _share(one: str, other: str) -> bool:
+    a, b = ipaddress.ip_address(one), ipaddress.ip_address(other)
+    return a.version == b.version and (a == b or a.is_unspecified or b.is_unspecified)
+
+
+def _trunks(
+    given: tuple[TrunkSettings | None, ...], sip: SipSettings, edges: Mapping[str, Edge], problems: Problems
+) -> tuple[Trunk, ...]:
+    before = len(problems.found)
+    names = [settings.name if settings is not None else "" for settings in given]
+    trunks: list[Trunk] = []
+    for number, settings in enumerate(given):
+        path: KeyPath = ("trunk", number)
+        if settings is None:
+            continue
+        if settings.name in names[:number]:
+            problems.add((*path, "name"), f"trunk {settings.name!r} is there already")
+        elif (trunk := _trunk(settings, path, names, edges, problems)) is not None:
+            trunks.append(trunk)
+    if sip.route:
+        next_hop = _uri(sip.route, ("sip", "route"), problems)
+        if next_hop is not None:
+            trunks.append(catch_all(next_hop, next(iter(edges)), SourcePolicy(sip.media_source)))
+    elif not given:
+        problems.found.append("no calls could be taken: give --route, or a [[trunk]]")
+    if len(problems.found) == before and None not in given:
+        try:
+            RoutingTable(trunks, edges)
+        except ConfigurationError as error:
+            problems.add(("trunk",), str(error))
+    return tuple(trunks)
+
+
+def _trunk(
+    settings: TrunkSettings,
+    path: KeyPath,
+    names: list[str],
+    edges: Mapping[str, Edge],
+    problems: Problems,
+) -> Trunk | None:
+    before = len(problems.found)
+    edge = settings.edge or next(iter(edges))
+    if edge not in edges:
+        problems.add((*path, "edge"), f"edge {edge!r} does not exist{suggestion(edge, edges)}")
+    sources = []
+    for text in settings.sources:
+        try:
+            sources.append(ipaddress.ip_network(text))
+        except ValueError as error:
+            problems.add((*path, "from"), str(error))
+    to: str | Uri | None = settings.to
+    if settings.to not in names:
+        if ":" not in settings.to:
+            hint = suggestion(settings.to, names)
+            problems.add((*path, "to"), f"{settings.to!r} is neither a trunk nor a SIP URI{hint}")
+        to = _uri(settings.to, (*path, "to"), problems) if ":" in settings.to else None
+    uri = _uri(settings.uri, (*path, "uri"), problems) if settings.uri else None
+    if to is None or len(problems.found) > before:
+        return None
+    return Trunk(
+        name=settings.name,
+        sources=tuple(sources),
+        to=to,
+        uri=uri,
+        edge=edge,
+        source_policy=SourcePolicy(settings.media_source),
+    )
+
+
+def _targets(
+    given: tuple[SrsConfig | None, ...], edges: Mapping[str, Edge], problems: Problems
+) -> tuple[SrsTarget, ...]:
+    if not given:
+        problems.found.append("nothing would be recorded: give --srs, or an [[srs]]")
+    targets: list[SrsTarget] = []
+    for number, config in enumerate(given):
+        if config is None:
+            continue
+        try:
+            targets.append(parse_target(config, edges))
+        except ConfigurationError as error:
+            problems.add(("srs", number, "uri"), str(error))
+    return tuple(targets)
+
+
+def _uri(text: str, path: KeyPath, problems: Problems) -> Uri | None:
+    try:
+        uri = parse_uri(text)
+    except RemoteProtocolError as error:
+        problems.add(path, str(error))
+        return None
+    if uri.scheme != "sip":
+        problems.add(path, f"{text!r}: expected a sip: URI")
+        return None
+    return uri
+
+
+def _listen(text: str, path: KeyPath, problems: Problems, *, numeric: bool = True) -> Address | None:
+    host, colon, port = text.rpartition(":")
+    host = host.strip("[]") if host.startswith("[") else host
+    if not colon or not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
+        problems.add(path, f"{text!r}: expected ADDRESS:PORT")
+        return None
+    if numeric and not _is_numeric(host):
+        problems.add(path, f"{text!r}: expected a numeric address before the port")
+        return None
+    return Address(host, int(port))
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

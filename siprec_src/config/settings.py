@@ -1,0 +1,146 @@
+"""What can be configured: one frozen dataclass a section, units in names, the doc beside the field.
+
+`[[srs]]` is `recording.srs.SrsConfig`, beside the code that uses it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Final, Literal
+
+from siprec_src.errors import ConfigurationError
+from siprec_src.recording.srs import SrsConfig
+from siprec_src.telemetry.log import LogFormat, LogLevel
+
+
+def keyed(key: str) -> dict[str, str]:
+    """Field metadata: the key in the file, where it is no Python name."""
+    return {"key": key}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonSettings:
+    """The process itself."""
+
+    log_format: LogFormat | None = None  #: ``json`` or ``console``; by default console on a terminal
+    log_level: LogLevel = "info"  #: ``debug``, ``info``, ``warning`` or ``error``
+    max_calls: int = 4000  #: calls at a time; above it a new one gets 503 with Retry-After
+    runtime_directory: Path | None = None  #: by default /run/siprec-src, else $XDG_RUNTIME_DIR
+
+    def __post_init__(self) -> None:
+        _require(self.max_calls > 0, "max_calls", "expected more than 0")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """``/metrics``, ``/healthz`` and ``/readyz``."""
+
+    listen: str = "127.0.0.1:8080"  #: address and port; empty: no HTTP at all
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SipSettings:
+    """SIP, and where it is spoken when there is no ``[[edge]]``."""
+
+    listen: str = "0.0.0.0:5060"  #: address and port of the edge ``default``, made when no edge is given
+    advertised: str = ""  #: host of that edge in Via, Contact and SDP; by default the bound address
+    transports: tuple[str, ...] = ("udp", "tcp")  #: of that edge
+    route: str = ""  #: next hop of every call that no trunk claims, a SIP URI
+    media_source: Literal["strict", "learn"] = "strict"  #: whose packets those calls take, as in a trunk
+    t1_s: float = 0.5  #: round trip estimate, RFC 3261 17.1.1.1
+    t2_s: float = 4.0  #: longest retransmission interval
+    t4_s: float = 5.0  #: how long a message may live in the network
+    max_connections: int = 1024  #: TCP connections at a time
+    connect_timeout_s: float = 4.0  #: then a TCP peer is unreachable
+    dns_timeout_s: float = 3.0  #: then a name has no address
+
+    def __post_init__(self) -> None:
+        for name in ("t1_s", "t2_s", "t4_s", "connect_timeout_s", "dns_timeout_s", "max_connections"):
+            _require(getattr(self, name) > 0, name, "expected more than 0")
+        _require(self.t1_s <= self.t2_s, "t1_s", "expected not more than t2_s")
+        _transports(self.transports)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MediaSettings:
+    """The media engine, and the ports of the edge that is made when there is no ``[[edge]]``."""
+
+    threads: int = 0  #: engine threads; 0: one for each core
+    rtp_low: int = 10000  #: first RTP port of that edge
+    rtp_high: int = 20000  #: last one, RTCP included
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.threads <= 256, "threads", "expected 0 to 256")
+        _ports(self.rtp_low, self.rtp_high)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeSettings:
+    """One place where our SIP and media leave; the first one is used where none is named."""
+
+    name: str  #: by which trunks and SRS URIs (``;edge=…``) name it
+    listen: str  #: address and port of its SIP sockets
+    advertised: str = ""  #: host, or host and port, in Via and Contact; by default the bound one
+    transports: tuple[str, ...] = ("udp", "tcp")  #: SIP transports it speaks
+    rtp_bind: str = ""  #: address of its media sockets; by default that of ``listen``
+    rtp_advertised: str = ""  #: address in SDP; by default the advertised host, when it is numeric
+    rtp_low: int = 10000  #: first RTP port
+    rtp_high: int = 20000  #: last one, RTCP included
+
+    def __post_init__(self) -> None:
+        _require(bool(self.name), "name", "expected a name")
+        _ports(self.rtp_low, self.rtp_high)
+        _transports(self.transports)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkSettings:
+    """One neighbour whose calls are taken: a PBX, a carrier."""
+
+    name: str  #: by which other trunks name it
+    sources: tuple[str, ...] = dataclasses.field(metadata=keyed("from"))  #: networks it sends from
+    to: str  #: where its calls go: the name of another trunk, or a SIP URI
+    uri: str = ""  #: how it is reached, a SIP URI; without one no call goes to it
+    edge: str = ""  #: by which calls to it leave; by default the first edge
+    media_source: Literal["strict", "learn"] = "strict"  #: ``learn``: take its media from behind a NAT
+
+    def __post_init__(self) -> None:
+        _require(bool(self.name), "name", "expected a name")
+        _require(bool(self.sources), "from", "expected at least one network")
+
+
+SECTIONS: Final = {
+    "daemon": DaemonSettings,
+    "http": HttpSettings,
+    "sip": SipSettings,
+    "media": MediaSettings,
+}
+"""Tables that are there once."""
+
+ARRAYS: Final = {"edge": EdgeSettings, "trunk": TrunkSettings, "srs": SrsConfig}
+"""Tables that may be there several times."""
+
+
+def key_of(field: dataclasses.Field[object]) -> str:
+    """The key of a field in the file."""
+    return str(field.metadata.get("key", field.name))
+
+
+def _require(holds: bool, key: str, what: str) -> None:
+    if not holds:
+        msg = f"{key}: {what}"
+        raise ConfigurationError(msg)
+
+
+def _ports(low: int, high: int) -> None:
+    _require(1024 <= low <= 65534, "rtp_low", "expected 1024 to 65534")
+    _require(low < high <= 65535, "rtp_high", f"expected more than rtp_low ({low}) and at most 65535")
+
+
+def _transports(names: tuple[str, ...]) -> None:
+    _require(bool(names), "transports", "expected at least one")
+    for name in names:
+        _require(
+            name.lower() in ("udp", "tcp"), "transports", f"unknown transport {name!r}; expected udp, tcp"
+        )
