@@ -10,10 +10,13 @@ commands, the user agent tells events. Messages are immutable and may be kept.
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 from siprec_src.sip.flow import Flow, Transport
 from siprec_src.sip.message import Headers, Request, Response
 from siprec_src.sip.uri import Uri
+
+NO_HEADERS: Final = Headers()
 
 # ---- commands: owner -> user agent ---------------------------------------------------------------
 
@@ -52,29 +55,30 @@ class SendRequest:
     dialog: str
     token: int
     method: str
-    headers: Headers = Headers()
+    headers: Headers = NO_HEADERS
     body: bytes = b""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SendAck:
-    """Acknowledge the 2xx to the (re-)INVITE ``token``; repeated for each retransmitted 2xx (RFC 3261 13.2.2.4)."""
+    """Acknowledge the 2xx to the (re-)INVITE ``token``; repeated with each repeated 2xx (13.2.2.4)."""
 
     usage: int
     dialog: str
     token: int
-    headers: Headers = Headers()
+    headers: Headers = NO_HEADERS
     body: bytes = b""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CancelInvite:
     """Cancel the INVITE or re-INVITE ``token``; waits for its first 1xx (RFC 3261 9.1). A 2xx that crosses
-    an initial INVITE's CANCEL is acknowledged and ended with BYE by the user agent and told as 487."""
+    an initial INVITE's CANCEL is acknowledged and ended with BYE by the user agent and told as 487.
+    """
 
     usage: int
     token: int
-    headers: Headers = Headers()  #: e.g. Reason
+    headers: Headers = NO_HEADERS  #: e.g. Reason
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +94,7 @@ class Respond:
     token: int
     status: int
     reason: str = ""  #: the standard phrase when empty
-    headers: Headers = Headers()
+    headers: Headers = NO_HEADERS
     body: bytes = b""
     dialog: str = ""
     reliable: bool = False
@@ -138,7 +142,7 @@ class AckArrived:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CancelArrived:
-    """The peer cancelled the pending INVITE ``token``. Both the CANCEL (200) and the INVITE (487) are answered."""
+    """The peer cancelled the pending INVITE ``token``. CANCEL (200) and INVITE (487) are answered already."""
 
     usage: int
     token: int
@@ -224,7 +228,7 @@ class Received:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """Addresses for a `Resolve`, in order of preference; empty when the name does not exist or DNS is silent."""
+    """Addresses for a `Resolve`, best first; empty when the name does not exist or DNS is silent."""
 
     query: int
     flows: tuple[Flow, ...]

@@ -1,0 +1,208 @@
+"""A request of ours on its way: one address after another until one answers (RFC 3261 8.1.3, RFC 3263 4.3).
+
+Each address is a new transaction with a branch of its own; Call-ID and CSeq stay. The next one is tried
+after a 503, a timeout or a failure of the transport. A request longer than a datagram should be goes by
+TCP where the edge has it, and by UDP after all when the peer refuses TCP (RFC 3261 18.1.1).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+from siprec_src.errors import LocalError
+from siprec_src.sip.flow import Address, Flow, Transport
+from siprec_src.sip.message import Headers, Request, Response
+from siprec_src.sip.reason import reason_phrase
+from siprec_src.sip.stack import Stack
+from siprec_src.sip.transaction.base import ClientTransaction, Deliver, Ended, Failed, Outcome, Send, TimedOut
+from siprec_src.sip.transaction.invite_client import InviteClient
+from siprec_src.sip.transaction.key import client_key
+from siprec_src.sip.transaction.non_invite_client import NonInviteClient
+from siprec_src.sip.uri import Uri
+from siprec_src.sip.writer import write_message
+
+
+class Taker(Protocol):
+    """Who wants the responses."""
+
+    def answered(
+        self, outgoing: Outgoing, response: Response, flow: Flow | None, now: float, *, made_here: bool
+    ) -> None:
+        """A response other than 100 has come, or was made here (8.1.3.1)."""
+
+
+class Nobody:
+    """Takes the responses to requests that the user agent sends on its own account."""
+
+    def answered(
+        self, outgoing: Outgoing, response: Response, flow: Flow | None, now: float, *, made_here: bool
+    ) -> None:
+        """Whatever the answer, nothing follows from it."""
+
+
+class Attempt:
+    """One transaction over one flow."""
+
+    __slots__ = ("flow", "key", "outgoing", "queued", "transaction")
+
+    def __init__(self, outgoing: Outgoing, transaction: ClientTransaction, flow: Flow, key: str) -> None:
+        self.outgoing = outgoing
+        self.transaction = transaction
+        self.flow = flow
+        self.key = key
+        self.queued: float | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        return self.transaction.deadline
+
+    def wake(self, now: float) -> None:
+        self.outgoing.happened(self, self.transaction.wake(now), now)
+
+    def receive(self, response: Response, now: float) -> None:
+        self.outgoing.happened(self, self.transaction.receive(response, now), now)
+
+    def fail(self, now: float) -> None:
+        self.outgoing.happened(self, self.transaction.fail(now), now)
+
+
+class Outgoing:
+    """One request of a usage, from the command to its final response."""
+
+    __slots__ = ("_candidates", "_promoted", "current", "done", "edge", "request", "stack", "taker", "token")
+
+    def __init__(self, stack: Stack, request: Request, edge: str, taker: Taker, token: int = 0) -> None:
+        self.stack = stack
+        self.request = request  #: without Via; each attempt puts its own on top
+        self.edge = edge
+        self.taker = taker
+        self.token = token
+        self.current: Attempt | None = None
+        self.done = False  #: a final response has been given to the taker
+        self._candidates: list[Flow] = []
+        self._promoted: set[Address] = set()  #: asked by TCP first, since the request is long
+
+    def start(self, hop: Uri, now: float) -> None:
+        """Find the next hop and send."""
+        self.stack.locate(hop, self.edge, self._located, now)
+
+    def happened(self, attempt: Attempt, outcomes: list[Outcome], now: float) -> None:
+        """Do what a transaction asks for."""
+        for outcome in outcomes:
+            match outcome:
+                case Send(data):
+                    self.stack.transmit(attempt.flow, data, attempt.key)
+                case Deliver(message):
+                    if attempt is self.current and isinstance(message, Response):
+                        self._delivered(attempt, message, now)
+                case TimedOut():
+                    self._unanswered(attempt, 408, now)
+                case Failed():
+                    self._unanswered(attempt, 503, now)
+                case Ended():
+                    self.stack.clients.pop(attempt.key, None)
+        self.stack.schedule.arm(attempt)
+
+    def give(self, response: Response, flow: Flow | None, now: float, *, made_here: bool = False) -> None:
+        """Give a response to the taker; after a final one only further 2xx follow."""
+        self.done = self.done or response.status >= 200
+        self.taker.answered(self, response, flow, now, made_here=made_here)
+
+    def give_up(self, status: int, now: float) -> None:
+        """Tell the taker a final response that nobody sent."""
+        if not self.done:
+            self.give(local_response(status), None, now, made_here=True)
+
+    def spoil(self, attempt: Attempt, now: float) -> None:
+        """A final response that cannot be read: the transaction ends, the taker is told 502."""
+        self.stack.clients.pop(attempt.key, None)
+        attempt.transaction.stop()
+        if attempt is self.current:
+            self.give_up(502, now)
+
+    def _located(self, flows: tuple[Flow, ...], now: float) -> None:
+        if self.done:
+            return
+        self._candidates = list(flows)
+        if flows:
+            self._try_next(now)
+        else:
+            self.give_up(503, now)
+
+    def _try_next(self, now: float) -> None:
+        """A header field that cannot be written is the owner's mistake, told as 500."""
+        flow = self._candidates.pop(0)
+        try:
+            request, data, branch = self._addressed(flow)
+            if self._too_long(flow, data):
+                self._candidates.insert(0, flow)
+                self._promoted.add(flow.remote)
+                flow = dataclasses.replace(flow, transport=Transport.TCP)
+                request, data, branch = self._addressed(flow)
+        except LocalError:
+            self.give_up(500, now)
+            return
+        self.begin(request, data, flow, client_key(branch, request.method), now)
+
+    def begin(self, request: Request, data: bytes, flow: Flow, key: str, now: float) -> None:
+        """Start a transaction that becomes the current one."""
+        kind = InviteClient if request.method == "INVITE" else NonInviteClient
+        transaction = kind(request, data, reliable=flow.transport.reliable, timers=self.stack.timers)
+        self.current = attempt = Attempt(self, transaction, flow, key)
+        self.stack.clients[key] = attempt
+        self.happened(attempt, transaction.start(now), now)
+
+    def _addressed(self, flow: Flow) -> tuple[Request, bytes, str]:
+        branch = self.stack.identity.branch()
+        via = via_value(self.stack, flow, branch)
+        request = dataclasses.replace(self.request, headers=self.request.headers.prepended("Via", via))
+        return request, write_message(request), branch
+
+    def _too_long(self, flow: Flow, data: bytes) -> bool:
+        return (
+            flow.transport is Transport.UDP
+            and len(data) > self.stack.settings.datagram_limit_bytes
+            and Transport.TCP in self.stack.edges[self.edge].transports
+            and flow.remote not in self._promoted
+        )
+
+    def _delivered(self, attempt: Attempt, response: Response, now: float) -> None:
+        if response.status == 503 and not self.done and self._another(attempt):
+            self._try_next(now)
+        elif response.status > 100:
+            self.give(response, attempt.flow, now)
+
+    def _unanswered(self, attempt: Attempt, status: int, now: float) -> None:
+        if attempt is not self.current or self.done:
+            return
+        if status == 503:
+            same = [f for f in self._candidates if f.remote == attempt.flow.remote]
+            if same or self._another(attempt):
+                self._try_next(now)
+                return
+        elif self._another(attempt):
+            self._try_next(now)
+            return
+        self.give_up(status, now)
+
+    def _another(self, attempt: Attempt) -> bool:
+        """Whether another address is left; one that has answered, or is silent, is not asked again."""
+        self._candidates = [f for f in self._candidates if f.remote != attempt.flow.remote]
+        return bool(self._candidates) and self.may_move_on()
+
+    def may_move_on(self) -> bool:
+        """Whether trying the next address is still wanted."""
+        return True
+
+
+def local_response(status: int) -> Response:
+    """A response made here: no header fields (8.1.3.1)."""
+    return Response(status=status, reason=reason_phrase(status), headers=Headers())
+
+
+def via_value(stack: Stack, flow: Flow, branch: str) -> str:
+    """Our Via on ``flow``; over UDP it asks for symmetric responses (RFC 3581 3)."""
+    symmetric = "" if flow.transport.reliable else ";rport"
+    sent_by = stack.edges[flow.edge].sip_advertised
+    return f"SIP/2.0/{flow.transport.value} {sent_by};branch={branch}{symmetric}"

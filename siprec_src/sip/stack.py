@@ -1,0 +1,114 @@
+"""What all usages of one user agent share: tables, timers, ids, and the effects of the step under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from siprec_src.identity import Identity
+from siprec_src.sip.flow import Edge, Flow
+from siprec_src.sip.schedule import Schedule
+from siprec_src.sip.settings import AgentLimits, AgentSettings
+from siprec_src.sip.target import Question, Unreachable, usable, way_to
+from siprec_src.sip.timers import Timers
+from siprec_src.sip.transaction.key import ClientKey, ServerKey
+from siprec_src.sip.uri import Uri
+from siprec_src.sip.vocabulary import Effect, Event, Resolve, Resolved, Tell, Transmit
+
+if TYPE_CHECKING:
+    from siprec_src.sip.dialog import DialogKey
+    from siprec_src.sip.dialog_receiver import DialogReceiver
+    from siprec_src.sip.incoming import Incoming
+    from siprec_src.sip.invite_usage import InviteUsage
+    from siprec_src.sip.outgoing import Attempt
+
+Located = Callable[[tuple[Flow, ...], float], None]
+MergeKey = tuple[str | None, str, int, str]
+
+
+class Stack:
+    """Tables and services; each table says who takes entries out again."""
+
+    __slots__ = (
+        "_effects", "_waiting", "clients", "dialogs", "edges", "identity", "limits", "merged", "schedule",
+        "servers", "settings", "timers", "tokens", "usages",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        identity: Identity,
+        edges: Mapping[str, Edge],
+        limits: AgentLimits,
+        timers: Timers,
+        settings: AgentSettings,
+    ) -> None:
+        self.identity = identity
+        self.edges = edges
+        self.limits = limits
+        self.timers = timers
+        self.settings = settings
+        self.schedule = Schedule()
+        self.clients: dict[ClientKey, Attempt] = {}  #: until the transaction ends
+        self.servers: dict[ServerKey, Incoming] = {}  #: until the transaction ends
+        self.merged: dict[MergeKey, Incoming] = {}  #: until the transaction ends (RFC 3261 8.2.2.2)
+        self.tokens: dict[int, Incoming] = {}  #: until the owner's final response, or the transaction's end
+        self.dialogs: dict[DialogKey, DialogReceiver] = {}  #: until the dialog ends
+        self.usages: dict[int, InviteUsage] = {}  #: until its last dialog and its INVITE have ended
+        self._waiting: dict[int, Located] = {}
+        self._effects: list[Effect] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether a newcomer must be refused for want of room."""
+        return len(self.clients) + len(self.servers) >= self.limits.max_transactions
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing at all is remembered."""
+        return not (
+            self.clients or self.servers or self.merged or self.tokens or self.dialogs or self.usages
+            or self._waiting or len(self.schedule)
+        )  # fmt: skip
+
+    def take(self) -> list[Effect]:
+        """The effects gathered since the last call."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def transmit(self, flow: Flow, data: bytes, key: str = "") -> None:
+        self._effects.append(Transmit(flow=flow, data=data, key=key))
+
+    def tell(self, event: Event) -> None:
+        self._effects.append(Tell(event))
+
+    def locate(self, hop: Uri, edge: str, then: Located, now: float) -> None:
+        """Find the flows to ``hop``, best first, and call ``then``: at once, or when the name is resolved."""
+        way = way_to(hop, self.edges[edge])
+        if isinstance(way, Unreachable):
+            then((), now)
+        elif isinstance(way, Question):
+            query = self.identity.number()
+            self._waiting[query] = then
+            self._effects.append(
+                Resolve(
+                    query=query,
+                    host=way.host,
+                    port=way.port,
+                    transport=way.transport,
+                    secure=way.secure,
+                    edge=edge,
+                )
+            )
+        else:
+            then(way, now)
+
+    def resolved(self, fact: Resolved, now: float) -> None:
+        """The answer to a question; one that nobody asked is ignored."""
+        then = self._waiting.pop(fact.query, None)
+        if then is not None:
+            flows = tuple(flow for flow in fact.flows if self._may_send(flow))
+            then(flows[: self.limits.max_addresses_per_request], now)
+
+    def _may_send(self, flow: Flow) -> bool:
+        edge = self.edges.get(flow.edge)
+        return edge is not None and flow.transport in edge.transports and usable(flow.remote.host)
