@@ -1,4 +1,4 @@
-"""Writes docs/rfc-matrix.md from the markers of the tests: conformance is claimed only where a test carries it.
+"""Writes docs/rfc-matrix.md from the markers of the tests: what no test carries is not claimed.
 
 python -m tests.support.matrix          write the page
 python -m tests.support.matrix --check  fail when the page is not what the tests say

@@ -7,6 +7,7 @@ import dataclasses
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,7 +27,10 @@ class Result:
 
 
 class Sipp:
-    """One SIPp process. ``scenario`` is a file in tests/support/sipp, or a stock one as ``-sn uas``."""
+    """One SIPp process. ``scenario`` is a file in tests/support/sipp, or a stock one as ``-sn uas``.
+
+    ``speech``: raw PCMU that SIPp itself plays once; ``audio_port``: where another program has the media.
+    """
 
     def __init__(
         self,
@@ -36,6 +40,7 @@ class Sipp:
         address: tuple[str, int],
         media_port: int,
         speech: Path | None = None,
+        audio_port: int | None = None,
         name: str = "",
     ) -> None:
         binary = shutil.which("sipp")
@@ -44,16 +49,18 @@ class Sipp:
         self.name = name or scenario.replace("-sn ", "")
         self._stat = workdir / f"{self.name}.csv"
         self._output = (workdir / f"{self.name}.out").open("wb")
+        self._log = workdir / f"{self.name}.log"
         self.errors = workdir / f"{self.name}.errors"
         self._process = subprocess.Popen(
             [
                 binary,
-                *_scenario_arguments(scenario, workdir, speech),
+                *_scenario_arguments(scenario, workdir, speech, audio_port),
                 *arguments,
                 *("-i", address[0], "-p", str(address[1])),
                 *("-mi", address[0], "-mp", str(media_port)),
                 *("-trace_stat", "-stf", str(self._stat), "-fd", "1"),
                 *("-trace_err", "-error_file", str(self.errors)),
+                *("-trace_logs", "-log_file", str(self._log)),
                 "-nostdin",
             ],
             stdin=subprocess.DEVNULL,
@@ -89,6 +96,16 @@ class Sipp:
                 self.kill()
         self._output.close()
 
+    def audio_port(self, timeout_s: float) -> int:
+        """The audio port that the peer's newest SDP named; waits for it."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            ports = re.findall(r"audio (\d+)", self._log.read_text()) if self._log.exists() else []
+            if ports:
+                return int(ports[-1])
+            time.sleep(0.01)
+        raise TimeoutError(f"{self.name}: no SDP in {timeout_s} s")
+
     def result(self) -> Result:
         """The newest counters; call it when the process has ended for the final ones."""
         with self._stat.open(newline="") as file:
@@ -113,12 +130,17 @@ class Sipp:
         return [_milliseconds(value) for value in values if value]
 
 
-def _scenario_arguments(scenario: str, workdir: Path, speech: Path | None) -> list[str]:
+def _scenario_arguments(
+    scenario: str, workdir: Path, speech: Path | None, audio_port: int | None
+) -> list[str]:
     if scenario.startswith("-sn "):
+        pcap = workdir / "pcap"  # where the stock scenarios look for their media
+        if not pcap.exists():
+            pcap.symlink_to("/usr/share/sip-tester")
         return scenario.split()
     text = (SCENARIOS / f"{scenario}.xml").read_text()
-    if speech is not None:
-        text = text.replace("@SPEECH@", str(speech))
+    play = f'<nop><action><exec rtp_stream="{speech},1,0"/></action></nop>' if speech else ""
+    text = text.replace("@PLAY@", play).replace("@AUDIO_PORT@", str(audio_port or "[media_port]"))
     path = workdir / f"{scenario}.xml"
     path.write_text(text)
     return ["-sf", str(path)]
