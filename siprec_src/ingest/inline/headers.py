@@ -51,32 +51,17 @@ def for_dialog(request: Request) -> Headers:
     return Headers(_one_hop_less(request, list(fields)))
 
 
-def for_response(response: Response, *, reliable: bool = False) -> Headers:
-    """Header fields of a response on the other leg.
-
-    Contact passes where it names alternatives, not the peer. ``reliable``: the option tag 100rel is
-    taken out of Require, since the leg that repeats the response says so itself (RFC 3262 3).
-    """
+def for_response(response: Response) -> Headers:
+    """Header fields of a response on the other leg; Contact passes only where it names alternatives."""
     of_leg = _OF_ONE_LEG | _OF_THE_DIALOG
     if 300 <= response.status < 400 or response.status in _KEEPS_CONTACT:
         of_leg -= {"contact"}
-    headers = Headers(_crossing(response.headers, of_leg))
-    if not reliable:
-        return headers
-    kept = [tag for tag in response.tags("require") if tag.lower() != "100rel"]
-    return headers.replaced("Require", ", ".join(kept)) if kept else headers.without("Require")
+    return Headers(_crossing(response.headers, of_leg))
 
 
 def without_body(headers: Headers) -> Headers:
     """The same header fields of a message whose body is left out."""
     return headers.without(*_OF_THE_BODY)
-
-
-def is_reliable(response: Response) -> bool:
-    """Whether a provisional response waits for a PRACK (RFC 3262 4)."""
-    if not 100 < response.status < 200 or "rseq" not in response.headers:
-        return False
-    return any(tag.lower() == "100rel" for tag in response.tags("require"))
 
 
 def without_tag(value: str) -> str:

@@ -40,7 +40,10 @@ class Publication:
         self._request = request
         self._ids = {name: identity.uuid() for name in ("session", "group", "caller", "callee")}
         self._stream_ids: dict[tuple[int, Side, str], bytes] = {}
-        self._names = {Side.CALLER: names_of(request, "from"), Side.CALLEE: names_of(request, "to")}
+        self._names = {
+            Side.CALLER: asserted_names(request) or said_names(request, "from"),
+            Side.CALLEE: said_names(request, "to"),
+        }
         self._session_ids = [_session_id(request), None]
         self._started: float | None = None
         self._last: CommunicationSession | None = None
@@ -62,8 +65,7 @@ class Publication:
     def answered(self, response: Response, now: float) -> None:
         """The 2xx of the callee tells who answered, and when."""
         self._started = now
-        if "p-asserted-identity" in response.headers:
-            self._names[Side.CALLEE] = names_of(response, "to")
+        self._names[Side.CALLEE] = asserted_names(response) or self._names[Side.CALLEE]
         self._session_ids[1] = _session_id(response)
 
     def changed(self, media: CallMedia) -> CommunicationSession | None:
@@ -131,23 +133,24 @@ class Publication:
         return (caller if callee is None or callee == caller else f"{caller};remote={callee}",)
 
 
-def names_of(message: Message, fallback: str) -> tuple[Name, ...]:
-    """The identities of the sender of ``message``: asserted ones, else that of From or To."""
+def asserted_names(message: Message) -> tuple[Name, ...]:
+    """What the sender's own domain says of its identity (RFC 3325 9.1); empty when it says nothing."""
     try:
-        asserted = [
-            address
-            for value in message.headers.all("p-asserted-identity")
-            for address in parse_name_addresses(value)
+        found = [
+            a for value in message.headers.all("p-asserted-identity") for a in parse_name_addresses(value)
         ]
     except RemoteProtocolError:
-        asserted = []
-    if not asserted:
-        value = message.headers.get(fallback)
-        try:
-            asserted = [] if value is None else [parse_name_address(value)]
-        except RemoteProtocolError:
-            asserted = []
-    return tuple(_name(address) for address in asserted[:MAX_NAMES]) or (ANONYMOUS,)
+        return ()
+    return tuple(_name(address) for address in found[:MAX_NAMES])
+
+
+def said_names(message: Message, field: str) -> tuple[Name, ...]:
+    """The identity in From or To."""
+    value = message.headers.get(field)
+    try:
+        return (ANONYMOUS,) if value is None else (_name(parse_name_address(value)),)
+    except RemoteProtocolError:
+        return (ANONYMOUS,)
 
 
 def _name(address: NameAddress) -> Name:

@@ -14,6 +14,7 @@ from siprec_src.ingest.inline.relay import CARRIES_SESSION, Relayed
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.headers import Reason
 from siprec_src.sip.message import Headers
+from siprec_src.sip.reliable import is_reliable
 
 
 class CallResponses(CallLegs):
@@ -44,7 +45,7 @@ class CallResponses(CallLegs):
         The first one that is sent reliably binds (RFC 3261 13.2.1); later ones only repeat it. While the
         first INVITE rings, the newest fork that shows early media is the one that is heard.
         """
-        binding = event.response.status >= 200 or crossing.is_reliable(event.response)
+        binding = event.response.status >= 200 or is_reliable(event.response)
         if event.dialog in exchange.settled or not (binding or relayed is self._first):
             crossed = self._media.crossed_answer(exchange, session.description)
             self._deliver(relayed, event, exchanged(event.response.body, session, crossed))
@@ -87,8 +88,7 @@ class CallResponses(CallLegs):
         if relayed is self._first and 200 <= event.response.status < 300:
             self._media.agreed = self._agreements.get(event.dialog, self._media.agreed)
         if headers is None:
-            reliable = crossing.is_reliable(event.response)
-            headers = crossing.for_response(event.response, reliable=reliable)
+            headers = crossing.for_response(event.response)
         crossed = headers
         self._connect(lambda: self._pass(relayed, event, body, crossed))
 
@@ -105,7 +105,7 @@ class CallResponses(CallLegs):
             headers=headers,
             body=body,
             dialog=event.dialog if first else "",
-            reliable=crossing.is_reliable(event.response),
+            reliable=is_reliable(event.response),
         )
         if status >= 200:
             self._final(relayed, event)
@@ -147,8 +147,7 @@ class CallResponses(CallLegs):
         """A description that cannot be used: left out of a 1xx; a 2xx becomes 502 (RFC 3261 21.5.3)."""
         self._log("warning", "call.bad-answer", ("reason", str(error)))
         if event.response.status < 200:
-            reliable = crossing.is_reliable(event.response)
-            headers = crossing.without_body(crossing.for_response(event.response, reliable=reliable))
+            headers = crossing.without_body(crossing.for_response(event.response))
             self._deliver(relayed, event, b"", headers)
             return
         self._turn_down(relayed, event, 502, Reason.of("SIP", 488, "unusable description"))

@@ -1,0 +1,416 @@
+"""A small world in virtual time: phones, the daemon's user agent and ingest, a fake media plane.
+
+Every message travels as octets through writer and parser, without delay unless `World.lost` swallows it.
+`World.ladder` is the text of all that went over the wire, which flow tests compare with a golden one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeVar
+
+from siprec_src.communication import CommunicationSession, Publish
+from siprec_src.ingest.inline.call import Call
+from siprec_src.ingest.inline.ingest import InlineIngest
+from siprec_src.ingest.inline.routing import RoutingTable, Trunk
+from siprec_src.ingest.inline.settings import InlineSettings
+from siprec_src.machine import Finished, Forward, LogLine, Observe
+from siprec_src.media import plane
+from siprec_src.sdp.model import SessionDescription
+from siprec_src.sdp.parser import parse_sdp
+from siprec_src.sip import vocabulary as sip
+from siprec_src.sip.flow import Address, Edge, Flow, Transport
+from siprec_src.sip.message import Headers, Message, Request, Response
+from siprec_src.sip.parser import Malformed, parse_datagram
+from siprec_src.sip.uri import parse_uri
+from siprec_src.sip.user_agent import UserAgent
+from tests.support.identity import CountingIdentity
+from tests.support.media import FakeMedia
+
+EventT = TypeVar("EventT", bound=sip.Event)
+
+ALICE, BOB, SRC = "10.0.0.1", "10.0.0.2", "10.0.0.9"
+NAMES = {ALICE: "alice", BOB: "bob", SRC: "src"}
+
+
+def sdp(host: str, *media: str, session: str = "", version: int = 1) -> bytes:
+    """A description of ``host``; each of ``media`` is an m-line's value and its further lines."""
+    head = f"v=0\r\no=- 1 {version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n{session}"
+    blocks = (f"m={block.strip()}\n".replace("\r", "").replace("\n", "\r\n") for block in media)
+    return (head + "".join(blocks)).encode()
+
+
+PCMU = "audio {port} RTP/AVP 0 101\na=rtpmap:0 PCMU/8000\na=rtpmap:101 telephone-event/8000"
+
+
+def audio(host: str, port: int, *lines: str, version: int = 1) -> bytes:
+    """G.711 and telephone events at ``host`` and ``port``, with further lines."""
+    return sdp(host, "\n".join((PCMU.format(port=port), *lines)), version=version)
+
+
+def edge(host: str, name: str = "default", **changes: int) -> Edge:
+    return Edge(
+        name=name,
+        sip_bind=Address(host, 5060),
+        sip_advertised=Address(host, 5060),
+        transports=(Transport.UDP,),
+        rtp_bind=host,
+        rtp_advertised=host,
+        rtp_low=changes.get("low", 10000),
+        rtp_high=changes.get("high", 10099),
+    )
+
+
+class Phone:
+    """A party: a user agent of its own, and what its owner was told."""
+
+    def __init__(self, world: World, host: str) -> None:
+        self.world = world
+        self.host = host
+        self.identity = CountingIdentity(NAMES[host][0])
+        self.agent = UserAgent(self.identity, {"default": edge(host)})
+        self.events: list[sip.Event] = []
+        self.usage = 0
+        self.dialog = ""
+        self.invite = 0  #: token of the newest INVITE, sent or received
+        self.call_headers = Headers(
+            (("From", f"<sip:{NAMES[host]}@pbx.example>"), ("To", "<sip:bob@pbx.example>"))
+        )
+
+    # ---- what it does
+
+    def call(self, body: bytes = b"", *headers: tuple[str, str], uri: str = f"sip:bob@{SRC}") -> None:
+        fields = self.call_headers.appended(*headers)
+        if body:
+            fields = fields.appended(*_typed(headers))
+        self.usage, self.invite = self.identity.number(), self.identity.number()
+        self._do(
+            sip.StartInvite(
+                usage=self.usage,
+                token=self.invite,
+                edge="default",
+                request_uri=uri,
+                headers=fields,
+                body=body,
+                next_hop=parse_uri(f"sip:{SRC}:5060"),
+            )
+        )
+
+    def reply(
+        self,
+        status: int,
+        body: bytes = b"",
+        *headers: tuple[str, str],
+        label: str = "",
+        reliable: bool = False,
+        token: int | None = None,
+    ) -> None:
+        """Answer the newest request, or the one named."""
+        fields = Headers(headers)
+        if body:
+            fields = fields.appended(*_typed(headers))
+        pending = token or self._newest_request()
+        if status >= 200 and pending == self.invite:
+            self.dialog = label or self.dialog
+        self._do(
+            sip.Respond(
+                usage=self.usage,
+                token=pending,
+                status=status,
+                headers=fields,
+                body=body,
+                dialog=label,
+                reliable=reliable,
+            )
+        )
+
+    def ack(self, body: bytes = b"") -> None:
+        """Acknowledge the newest 2xx to an INVITE of ours."""
+        answer = self.last(sip.ResponseArrived)
+        fields = Headers(_typed(())) if body else Headers()
+        self._do(
+            sip.SendAck(usage=self.usage, dialog=answer.dialog, token=answer.token, headers=fields, body=body)
+        )
+
+    def request(
+        self, method: str, body: bytes = b"", *headers: tuple[str, str], dialog: str | None = None
+    ) -> int:
+        """Send a request inside the dialog; returns its token."""
+        fields = Headers(headers)
+        if body:
+            fields = fields.appended(*_typed(headers))
+        token = self.identity.number()
+        if method == "INVITE":
+            self.invite = token
+        name = self.dialog if dialog is None else dialog
+        self._do(
+            sip.SendRequest(
+                usage=self.usage, dialog=name, token=token, method=method, headers=fields, body=body
+            )
+        )
+        return token
+
+    def cancel(self, *headers: tuple[str, str]) -> None:
+        self._do(sip.CancelInvite(usage=self.usage, token=self.invite, headers=Headers(headers)))
+
+    # ---- what it saw
+
+    def last(self, kind: type[EventT]) -> EventT:
+        return next(event for event in reversed(self.events) if isinstance(event, kind))
+
+    @property
+    def request_seen(self) -> Request:
+        """The newest request that its owner was told."""
+        kinds = sip.InviteArrived | sip.RequestArrived | sip.AckArrived
+        return next(event.request for event in reversed(self.events) if isinstance(event, kinds))
+
+    @property
+    def response_seen(self) -> Response:
+        return self.last(sip.ResponseArrived).response
+
+    def told(self, event: sip.Event) -> None:
+        self.events.append(event)
+        match event:
+            case sip.InviteArrived():
+                self.usage, self.invite = event.usage, event.token
+            case sip.RequestArrived(request=Request(method="INVITE")):
+                self.invite = event.token
+            case sip.ResponseArrived() if 200 <= event.response.status < 300:
+                self.dialog = event.dialog
+            case _:
+                pass
+
+    def _newest_request(self) -> int:
+        kinds = sip.InviteArrived | sip.RequestArrived
+        return next(event.token for event in reversed(self.events) if isinstance(event, kinds))
+
+    def _do(self, command: sip.Command) -> None:
+        self.world.perform(self.host, self.agent.command(command, self.world.now))
+        self.world.run()
+
+
+class Daemon:
+    """The daemon's control process without sockets: user agent, ingest, calls, media plane."""
+
+    def __init__(self, world: World, host: str, trunks: Iterable[Trunk], settings: InlineSettings) -> None:
+        self.world = world
+        self.host = host
+        self.identity = CountingIdentity()
+        edges = {"default": edge(host)}
+        self.agent = UserAgent(self.identity, edges)
+        self.ingest = InlineIngest(
+            identity=self.identity, routing=RoutingTable(trunks, edges), edges=edges, settings=settings
+        )
+        self.media = FakeMedia()
+        self.calls: list[Call] = []
+        self.published: list[CommunicationSession] = []
+        self.logs: list[LogLine] = []
+        self.observed: list[Observe] = []
+        self.hold_media = False  #: answers of the media plane wait in ``held``
+        self.held: deque[tuple[Call, plane.Answer]] = deque()
+        self._owners: dict[int, Call] = {}
+
+    def told(self, event: sip.Event) -> None:
+        if isinstance(event, sip.InviteArrived):
+            self._effects(None, self.ingest.receive(event, self.world.now))
+        elif event.usage in self._owners:
+            self.feed(self._owners[event.usage], event)
+
+    def feed(self, call: Call, event: object) -> None:
+        self._effects(call, call.receive(event, self.world.now))
+
+    def everyone(self, event: plane.Event) -> None:
+        """An event of the media plane that concerns every call."""
+        for call in list(self.calls):
+            self.feed(call, event)
+        self.world.run()
+
+    def wake(self) -> None:
+        for call in list(self.calls):
+            if call.deadline is not None and call.deadline <= self.world.now:
+                self._effects(call, call.wake(self.world.now))
+
+    def release(self) -> None:
+        """The media plane answers what waited."""
+        self.hold_media = False
+        while self.held:
+            call, answer = self.held.popleft()
+            self.feed(call, answer)
+        self.world.run()
+
+    def log(self, event: str) -> dict[str, object]:
+        """Fields of the only line called ``event``."""
+        (line,) = [line for line in self.logs if line.event == event]
+        return dict(line.fields)
+
+    def _effects(self, call: Call | None, effects: Iterable[object]) -> None:
+        for effect in effects:
+            match effect:
+                case Forward(machine=Call() as made, event=event):
+                    self.calls.append(made)
+                    assert isinstance(event, sip.InviteArrived)
+                    self._owners[event.usage] = made
+                    self.world.later(partial(self.feed, made, event))
+                case Publish():
+                    self.published.append(effect.session)
+                case LogLine():
+                    self.logs.append(effect)
+                case Observe():
+                    self.observed.append(effect)
+                case Finished():
+                    assert call is not None
+                    self.calls.remove(call)
+                    self._owners = {u: c for u, c in self._owners.items() if c is not call}
+                case _ if isinstance(effect, plane.Command):
+                    assert call is not None
+                    self._media(call, effect)
+                case _:
+                    self._sip(call, effect)
+
+    def _media(self, call: Call, command: plane.Command) -> None:
+        answer = self.media.answer(command)
+        if self.hold_media:
+            self.held.append((call, answer))
+        else:
+            self.world.later(lambda: self.feed(call, answer))
+
+    def _sip(self, call: Call | None, effect: object) -> None:
+        assert isinstance(effect, sip.Command)
+        if isinstance(effect, sip.StartInvite) and call is not None:
+            self._owners[effect.usage] = call
+        self.world.perform(self.host, self.agent.command(effect, self.world.now))
+
+
+class World:
+    """Everybody, the wire between them, and the time."""
+
+    def __init__(self, trunks: Iterable[Trunk] | None = None, settings: InlineSettings | None = None) -> None:
+        self.now = 100.0
+        self.ladder_lines: list[str] = []
+        self.lost: Callable[[str, str, Message], bool] = lambda source, target, message: False
+        self._todo: deque[Callable[[], None]] = deque()
+        self.alice = Phone(self, ALICE)
+        self.bob = Phone(self, BOB)
+        self.src = Daemon(self, SRC, two_trunks() if trunks is None else trunks, settings or InlineSettings())
+        self._nodes: dict[str, Phone | Daemon] = {ALICE: self.alice, BOB: self.bob, SRC: self.src}
+
+    @property
+    def ladder(self) -> str:
+        """All that went over the wire since the last look."""
+        text = "\n".join(self.ladder_lines)
+        self.ladder_lines.clear()
+        return text
+
+    def later(self, step: Callable[[], None]) -> None:
+        self._todo.append(step)
+
+    def run(self) -> None:
+        """Until nothing more happens at this moment."""
+        while self._todo:
+            self._todo.popleft()()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, with every timer at its moment."""
+        end = self.now + seconds
+        while True:
+            self.run()
+            due = min((at for at in self._deadlines() if at is not None), default=end)
+            if due >= end:
+                break
+            self.now = max(self.now, due)
+            self._wake()
+        self.now = end
+        self._wake()
+        self.run()
+
+    def perform(self, host: str, effects: Iterable[sip.Effect]) -> None:
+        """Effects of the user agent at ``host``."""
+        for effect in effects:
+            match effect:
+                case sip.Tell():
+                    self.later(partial(self._nodes[host].told, effect.event))
+                case sip.Transmit():
+                    self._carry(host, effect)
+                case sip.Resolve():
+                    raise AssertionError(effect)
+
+    def _carry(self, host: str, transmit: sip.Transmit) -> None:
+        message = parse_datagram(transmit.data)
+        assert message is not None
+        assert not isinstance(message, Malformed), message
+        target = transmit.flow.remote.host
+        lost = self.lost(NAMES[host], NAMES[target], message)
+        self.ladder_lines.append(_rung(NAMES[host], NAMES[target], message, lost=lost))
+        if not lost:
+            self.later(lambda: self._arrive(host, target, message))
+
+    def _arrive(self, source: str, target: str, message: Request | Response) -> None:
+        flow = Flow(Transport.UDP, Address(source, 5060), "default")
+        agent = self._nodes[target].agent
+        self.perform(target, agent.receive(sip.Received(flow=flow, message=message), self.now))
+
+    def _deadlines(self) -> Iterable[float | None]:
+        yield from (node.agent.deadline for node in self._nodes.values())
+        yield from (call.deadline for call in self.src.calls)
+
+    def _wake(self) -> None:
+        for host, node in self._nodes.items():
+            if node.agent.deadline is not None and node.agent.deadline <= self.now:
+                self.perform(host, node.agent.wake(self.now))
+        self.src.wake()
+        self.run()
+
+
+def two_trunks() -> tuple[Trunk, ...]:
+    """Alice behind the PBX, Bob behind the carrier, calls both ways."""
+    return (
+        Trunk(
+            name="pbx",
+            sources=(ipaddress.ip_network(f"{ALICE}/32"),),
+            to="carrier",
+            uri=parse_uri(f"sip:{ALICE}:5060"),
+        ),
+        Trunk(
+            name="carrier",
+            sources=(ipaddress.ip_network(f"{BOB}/32"),),
+            to="pbx",
+            uri=parse_uri(f"sip:{BOB}:5060"),
+        ),
+    )
+
+
+def described(message: Message) -> SessionDescription:
+    """The session description that is a message's whole body."""
+    return parse_sdp(message.body)
+
+
+def _typed(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    said = any(name.lower() == "content-type" for name, _ in headers)
+    return () if said else (("Content-Type", "application/sdp"),)
+
+
+def _rung(source: str, target: str, message: Request | Response, *, lost: bool) -> str:
+    if isinstance(message, Request):
+        text = message.method if message.to.tag else f"{message.method} {message.uri}"
+    else:
+        text = f"{message.status} {message.cseq.method}"
+        if "rseq" in message.headers:
+            text += " reliable"
+    return f"{source:>5} -> {target:<5}  {text}{_media(message)}{'  LOST' if lost else ''}"
+
+
+def _media(message: Message) -> str:
+    """The m-lines of a message: medium, address, direction when it is said."""
+    if not message.body or message.content_type is None or message.content_type.essence != "application/sdp":
+        return ""
+    session = described(message)
+    found = []
+    for media in session.media:
+        connection = session.connection(media)
+        place = f"{connection.host if connection else '-'}:{media.port}"
+        direction = f" {media.own_direction.value}" if media.own_direction else ""
+        found.append(f"{media.medium} {place}{direction}")
+    return f"  [{', '.join(found)}]"
