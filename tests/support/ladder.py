@@ -20,7 +20,7 @@ class Ladder:
 
     def text(self, *, times: bool = False) -> str:
         """Every line so far; with the time of sending in seconds where ``times``."""
-        return "\n".join(f"{now:7.2f} {line}" if times else line for now, line in self._lines)
+        return "\n".join(f"{now:.2f} {line}" if times else line for now, line in self._lines)
 
     def clear(self) -> None:
         self._lines.clear()

@@ -169,7 +169,8 @@ class Transaction:
         self.state, todo = row
         for do in todo:
             self._perform(do, now, out, message, data)
-        if self.state is State.TERMINATED:
+        ended_by_zero_timer = bool(out) and isinstance(out[-1], Ended)
+        if self.state is State.TERMINATED and not ended_by_zero_timer:
             self._running.clear()
             out.append(Ended())
 
