@@ -33,6 +33,7 @@ from siprec_src.ingest.inline.routing import RoutingTable
 from siprec_src.ingest.inline.settings import InlineSettings
 from siprec_src.machine import WallClock
 from siprec_src.media import plane
+from siprec_src.net.counters import TransportCounters
 from siprec_src.net.resolver import Resolver, ResolverLimits
 from siprec_src.net.sockets import BindError
 from siprec_src.net.tcp import StreamLimits
@@ -164,6 +165,7 @@ async def _control(config: Config, media_socket: Path, settings: int, status: in
         driver.media(message)
 
     media_client = MediaClient(media_socket, media_says)
+    _gauges(metrics, ingest, pool, user_agent, transport.counters)
     driver = Driver(
         user_agent=user_agent,
         ingest=ingest,
@@ -215,6 +217,30 @@ def _tell_ready(status: int, log: logs.Logger, edges: Any) -> None:
             rtp=f"{edge.rtp_bind}:{edge.rtp_low}-{edge.rtp_high}",
         )
     os.write(status, b"ready\n")
+
+
+def _gauges(
+    metrics: Metrics,
+    ingest: InlineIngest,
+    pool: RecordingPool,
+    user_agent: UserAgent,
+    sip: TransportCounters,
+) -> None:
+    metrics.gauge("calls_active", "Calls that have not ended.", lambda: ingest.calls)
+    metrics.gauge("recordings_active", "Calls with a recording that is not over.", lambda: pool.live)
+    metrics.gauge("sip_transactions", "SIP transactions remembered.", lambda: user_agent.transactions)
+    metrics.counts(
+        "sip_messages",
+        "SIP messages, by what became of them.",
+        "fate",
+        lambda: (
+            ("received", sip.received),
+            ("sent", sip.sent),
+            ("malformed", sip.malformed),
+            ("send_failed", sip.send_failed),
+        ),
+    )
+    metrics.counts("sip_dropped", "SIP messages dropped, by reason.", "reason", sip.dropped.items)
 
 
 def _pages(

@@ -22,6 +22,7 @@ from siprec_src.media.model import PortId
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Flow
 from siprec_src.sip.parser import Malformed
+from siprec_src.telemetry.books import observations
 from siprec_src.telemetry.log import Logger
 
 INTERNAL_ERROR: Final = 500  # RFC 3261 21.5.1
@@ -283,6 +284,8 @@ class Driver:
     # ---- media -----------------------------------------------------------------------------------
 
     def _media_answered(self, answer: plane.Answer) -> None:
+        for observation in observations(answer):
+            self._observe(observation)
         owner = self._owners.answered(answer)
         if owner is not None:
             self._queue.append((owner, answer))

@@ -46,7 +46,7 @@ DECLARED: Final = (
     Declared("calls_unrecorded_total", "Calls or parts of calls that were not recorded.", ("reason",)),
     Declared("recordings_total", "Recording sessions that ended.", ("outcome", "reason")),
     Declared("recording_setup_seconds", "INVITE to the SRS until media flows.", (), SETUP_BUCKETS_S),
-    Declared("fork_packets_delivered_total", "Packets sent to an SRS.", ("srs",)),
+    Declared("fork_packets_total", "Packets of forks that ended, by what became of them.", ("fate",)),
     Declared("fork_packets_dropped_total", "Packets that an SRS should have got and did not.", ("srs",)),
     Declared("call_setup_added_seconds", "INVITE in until INVITE out.", (), ADDED_BUCKETS_S),
     Declared("media_packets_total", "Packets of calls that ended, by what became of them.", ("fate",)),

@@ -1,0 +1,31 @@
+"""The engine's books as metrics: what became of the packets of ports and readers that have ended."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from siprec_src.machine import Observe
+from siprec_src.media import plane
+from siprec_src.media.model import PortCounters, ReaderCounters
+
+_NOT_PACKETS = frozenset({"received_octets", "delivered_octets", "jitter_us", "reported_jitter_us"})
+
+
+def observations(answer: plane.Answer) -> Iterator[Observe]:
+    """Counts to add for an answer that closes books; none for any other."""
+    match answer:
+        case plane.PortsClosed():
+            for _, counters in answer.counters:
+                yield from _fates("media_packets_total", counters)
+        case plane.ReaderDetached():
+            yield from _fates("fork_packets_total", answer.counters)
+        case plane.PortsOpen() | plane.ReaderAttached() | plane.Counters() | plane.Done() | plane.Refused():
+            return
+
+
+def _fates(name: str, counters: PortCounters | ReaderCounters) -> Iterator[Observe]:
+    for field in dataclasses.fields(counters):
+        count = getattr(counters, field.name)
+        if count and field.name not in _NOT_PACKETS:
+            yield Observe(name, (("fate", field.name),), float(count))

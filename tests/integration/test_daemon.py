@@ -1,0 +1,157 @@
+"""The service as an operator sees it: start, ready, signals, deaths, exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import LOOPBACK, REPOSITORY, Daemon, free_port, running, until
+
+SRS = "sip:127.0.0.1:5999"
+ROUTE = "sip:127.0.0.1:5998"
+
+
+@pytest.fixture
+def sip_port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, sip_port: int) -> Iterator[Daemon]:
+    with running(tmp_path, srs=[SRS], route=ROUTE, listen=sip_port) as started:
+        yield started
+
+
+def options(port: int) -> bytes:
+    """What the daemon answers to an OPTIONS."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5)
+        sock.bind((LOOPBACK, 0))
+        mine = sock.getsockname()[1]
+        lines = (
+            f"OPTIONS sip:{LOOPBACK}:{port} SIP/2.0",
+            f"Via: SIP/2.0/UDP {LOOPBACK}:{mine};branch=z9hG4bKoptions{mine}",
+            "From: <sip:test@127.0.0.1>;tag=1",
+            f"To: <sip:{LOOPBACK}>",
+            f"Call-ID: options-{mine}",
+            "CSeq: 1 OPTIONS",
+            "Max-Forwards: 70",
+            "Content-Length: 0",
+            "",
+            "",
+        )
+        sock.sendto("\r\n".join(lines).encode(), (LOOPBACK, port))
+        return sock.recv(65535)
+
+
+@pytest.mark.rfc("3261", "11.2")
+def test_a_ready_daemon_answers_options_and_ends_with_0_on_sigterm(daemon: Daemon, sip_port: int) -> None:
+    assert options(sip_port).startswith(b"SIP/2.0 200 ")
+    assert daemon.get("/healthz") == (200, "ok\n")
+    status, metrics = daemon.get("/metrics")
+    assert status == 200
+    assert "siprec_src_calls_active 0.0" in metrics
+    assert "_created" not in metrics
+    assert daemon.stop() == 0
+
+
+def test_sigint_is_sigterm(daemon: Daemon) -> None:
+    daemon.signal(signal.SIGINT)
+    assert daemon.wait() == 0
+
+
+def test_a_second_daemon_on_the_same_port_says_so_and_ends_with_1(
+    daemon: Daemon, sip_port: int, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    second = Daemon(
+        *("start", "--srs", SRS, "--route", ROUTE, "--http", "", "--log-format", "json"),
+        *("--listen", f"{LOOPBACK}:{sip_port}"),
+        directory=other,
+    )
+    assert second.wait() == 1
+    (event,) = second.events("control.cannot-start")
+    assert event["error"] == f"cannot listen on UDP {LOOPBACK}:{sip_port}: Address already in use"
+    assert daemon.ready
+
+
+def test_a_killed_media_process_is_started_again_and_the_service_is_ready(daemon: Daemon) -> None:
+    before = daemon.pid_of("media")
+    os.kill(before, signal.SIGKILL)
+    until(lambda: daemon.pid_of("media") != before, 10, "a new media process")
+    until(lambda: len(daemon.events("media.up")) == 2, 10, "media up again")
+    daemon.wait_ready()
+    assert len(daemon.events("media.down")) == 1
+    assert daemon.stop() == 0
+
+
+def test_a_killed_control_process_is_started_again_beside_the_same_media_process(daemon: Daemon) -> None:
+    media, control = daemon.pid_of("media"), daemon.pid_of("control")
+    os.kill(control, signal.SIGKILL)
+    until(lambda: daemon.pid_of("control") != control, 10, "a new control process")
+    until(lambda: len(daemon.events("control.listening")) == 2, 10, "control listens again")
+    daemon.wait_ready()
+    assert daemon.pid_of("media") == media
+    assert daemon.stop() == 0
+
+
+def test_a_control_process_that_dies_again_and_again_ends_the_service_with_1(daemon: Daemon) -> None:
+    for deaths in range(1, 6):
+        until(lambda n=deaths: len(daemon.events("supervisor.ready")) == n, 20, "ready")  # type: ignore[misc]
+        os.kill(daemon.pid_of("control"), signal.SIGKILL)
+    assert daemon.wait() == 1
+    (event,) = daemon.events("supervisor.gave-up")
+    assert event["child"] == "control"
+
+
+def test_children_do_not_outlive_a_killed_supervisor(daemon: Daemon) -> None:
+    children = [daemon.pid_of("media"), daemon.pid_of("control")]
+    daemon.process.kill()
+    daemon.process.wait()
+    until(lambda: not any(_alive(pid) for pid in children), 10, "both children gone")
+
+
+def test_bad_configuration_ends_with_78_and_names_file_line_and_key(tmp_path: Path) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text('[sip]\nlisten = "127.0.0.1:5060"\n\n[[srs]]\nurl = "sip:127.0.0.1"\n')
+    for command in (["check"], ["start"], ["start", "--check"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "siprec_src", *command, "--config", str(file), "--route", ROUTE],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 78
+        assert f"{file}:5: srs.1.url: unknown key (did you mean 'uri'?)" in ended.stderr
+
+
+def test_sighup_with_a_broken_file_changes_nothing_and_says_why(tmp_path: Path) -> None:
+    file = tmp_path / "siprec-src.toml"
+    good = f'[[srs]]\nuri = "{SRS}"\n'
+    file.write_text(good)
+    with running(tmp_path, srs=[], route=ROUTE, arguments=["--config", str(file)]) as daemon:
+        file.write_text(good + "nonsense = 1\n")
+        daemon.signal(signal.SIGHUP)
+        until(lambda: bool(daemon.events("config.invalid")), 10, "the complaint")
+        assert "nonsense" in daemon.events("config.invalid")[0]["problems"][0]
+        file.write_text(good)
+        daemon.signal(signal.SIGHUP)
+        until(lambda: bool(daemon.events("config.reloaded")), 10, "the reload")
+        assert daemon.ready
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

@@ -1,0 +1,161 @@
+"""The real daemon as a process: started on free ports, waited for by its `/readyz`, always stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+LOOPBACK = "127.0.0.1"
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    """A port that was free for UDP and TCP a moment ago, below the range the system gives to clients."""
+    for _ in range(200):
+        port = random.randrange(20_000, 30_000)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                stack.enter_context(socket.socket(socket.AF_INET, kind)).bind((LOOPBACK, port))
+            return port
+    raise RuntimeError("no free port")
+
+
+def until(holds: Callable[[], bool], timeout_s: float, what: str) -> None:
+    """Wait until ``holds``, or fail with ``what`` was waited for."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {timeout_s} s: {what}")
+        time.sleep(0.02)
+
+
+class Daemon:
+    """One `siprec-src` process, with its log in a file."""
+
+    def __init__(
+        self,
+        *arguments: str,
+        directory: Path,
+        http: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.http = http
+        self.log_file = directory / "daemon.log"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("SIPREC_SRC_")}
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "siprec_src", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=REPOSITORY,
+                env={**clean, "XDG_RUNTIME_DIR": str(directory), **(environment or {})},
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Every log line whose event is ``name``, in order."""
+        lines = (line for line in self.log.splitlines() if line.startswith("{"))
+        return [event for event in map(json.loads, lines) if event["event"] == name]
+
+    def pid_of(self, child: str) -> int:
+        """The process id of the child that was started last."""
+        return int([e["pid"] for e in self.events("supervisor.started") if e["child"] == child][-1])
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of a GET."""
+        connection = http.client.HTTPConnection(LOOPBACK, self.http or 0, timeout=5)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    @property
+    def ready(self) -> bool:
+        try:
+            return self.get("/readyz")[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def wait_ready(self, timeout_s: float = 20.0) -> None:
+        def ready_or_dead() -> bool:
+            return self.ready or self.process.poll() is not None
+
+        until(ready_or_dead, timeout_s, f"ready; its log:\n{self.log}")
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the daemon ended with {self.process.returncode}:\n{self.log}")
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The value of one sample of `/metrics`; 0 when it is not there. ``name`` is without the prefix."""
+        wanted = "siprec_src_" + name
+        if labels:
+            wanted += "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
+        for line in self.get("/metrics")[1].splitlines():
+            sample, _, value = line.rpartition(" ")
+            if sample == wanted:
+                return float(value)
+        return 0.0
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, timeout_s: float = 20.0) -> int:
+        """Its exit code."""
+        return self.process.wait(timeout_s)
+
+    def stop(self, timeout_s: float = 20.0) -> int:
+        """SIGTERM, and the exit code; killed when it does not end in time."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        try:
+            return self.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+@contextlib.contextmanager
+def running(
+    directory: Path,
+    *,
+    srs: Sequence[str],
+    route: str,
+    listen: int | None = None,
+    arguments: Sequence[str] = (),
+) -> Iterator[Daemon]:
+    """A ready daemon on loopback; ended at once when the block is left."""
+    http_port = free_port()
+    flags = [flag for uri in srs for flag in ("--srs", uri)]
+    daemon = Daemon(
+        "start",
+        *flags,
+        *("--route", route, "--listen", f"{LOOPBACK}:{listen or free_port()}"),
+        *("--http", f"{LOOPBACK}:{http_port}", "--log-format", "json", *arguments),
+        directory=directory,
+        http=http_port,
+    )
+    try:
+        daemon.wait_ready()
+        yield daemon
+    finally:
+        if daemon.process.poll() is None:
+            daemon.signal(signal.SIGTERM)
+            daemon.signal(signal.SIGTERM)
+        daemon.stop()
