@@ -1,0 +1,1 @@
+"""Local recordings: what is written of a call's media on this host."""

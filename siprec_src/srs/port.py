@@ -1,0 +1,100 @@
+"""One RTP/RTCP socket pair of the bundled SRS (RFC 3550 11)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from siprec_src.errors import NoRoom
+from siprec_src.net.sockets import BindError, bind_udp
+from siprec_src.sip.flow import Address
+
+RECEIVE_BUFFER_BYTES: Final = 4 << 20
+BATCH: Final = 256  #: datagrams read for one readiness
+MAX_INBOX: Final = 20_000  #: datagrams that wait for the writer
+MAX_DATAGRAM_BYTES: Final = 2048
+
+
+class TrackPort:
+    """Receives RTP into an inbox, RTCP into a callback."""
+
+    def __init__(self, rtp: socket.socket, rtcp: socket.socket, on_rtcp: Callable[[bytes], None]) -> None:
+        self.port: int = rtp.getsockname()[1]
+        self.foreign = 0
+        self.overrun = 0
+        self._rtp = rtp
+        self._rtcp = rtcp
+        self._on_rtcp = on_rtcp
+        self._inbox: list[tuple[float, bytes]] = []
+        self._source: object = None
+        self._loop = asyncio.get_running_loop()
+        rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        self._loop.add_reader(rtp, self._read_rtp)
+        self._loop.add_reader(rtcp, self._read_rtcp)
+
+    def take(self) -> list[tuple[float, bytes]]:
+        """Everything received since the last call, with arrival times of the loop's clock."""
+        inbox, self._inbox = self._inbox, []
+        return inbox
+
+    def forget_source(self) -> None:
+        """The sender may have moved: whoever sends next is the source."""
+        self._source = None
+
+    def send_rtcp(self, data: bytes, host: str, port: int) -> None:
+        """Send without waiting; what cannot be sent is left out, reports repeat."""
+        with contextlib.suppress(OSError):
+            self._rtcp.sendto(data, (host, port))
+
+    def drain_and_close(self) -> list[tuple[float, bytes]]:
+        """Read what the sockets still hold, then close them."""
+        self._read_rtp()
+        for sock in (self._rtp, self._rtcp):
+            self._loop.remove_reader(sock)
+            sock.close()
+        return self.take()
+
+    def _read_rtp(self) -> None:
+        arrival = self._loop.time()
+        receive, inbox = self._rtp.recvfrom, self._inbox
+        for _ in range(BATCH):
+            try:
+                data, source = receive(MAX_DATAGRAM_BYTES)
+            except OSError:
+                return
+            if source != self._source:
+                if self._source is not None:
+                    self.foreign += 1
+                    continue
+                self._source = source
+            if len(inbox) < MAX_INBOX:
+                inbox.append((arrival, data))
+            else:
+                self.overrun += 1
+
+    def _read_rtcp(self) -> None:
+        with contextlib.suppress(OSError):
+            self._on_rtcp(self._rtcp.recv(MAX_DATAGRAM_BYTES))
+
+
+def open_port(host: str, low: int, high: int, start: int, on_rtcp: Callable[[bytes], None]) -> TrackPort:
+    """Bind the first free pair at or after ``start``, round the range, RTP on an even port.
+
+    Raises:
+        NoRoom: there is none.
+    """
+    evens = range(low + low % 2, high, 2)
+    offset = max(0, (start - evens.start) // 2) % len(evens)
+    for step in range(len(evens)):
+        port = evens[(offset + step) % len(evens)]
+        with contextlib.suppress(BindError):
+            rtp = bind_udp(Address(host, port))
+            try:
+                return TrackPort(rtp, bind_udp(Address(host, port + 1)), on_rtcp)
+            except BindError:
+                rtp.close()
+    msg = "no free RTP port"
+    raise NoRoom(msg)
