@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from siprec_src.errors import RemoteProtocolError
+from siprec_src.sip.headers import parse_vias, salvage_via
 from siprec_src.sip.limits import SipLimits
 from siprec_src.sip.lines import decode, has_bare_nul, split_fields, unfold
 from siprec_src.sip.message import Headers, Request, Response
@@ -74,8 +75,10 @@ def complete(head: Head, body: bytes, limits: SipLimits) -> Parsed:
 
 
 def refuse(head: Head, error: RemoteProtocolError, *, close: bool = False) -> Malformed:
-    """``head`` as a message that cannot be used."""
-    partial = Request(headers=head.headers, method=head.method, uri=head.uri) if head.method else None
+    """``head`` as a message that cannot be used; its topmost Via is made readable where that can be."""
+    if not head.method:
+        return Malformed(error=error, close=close)
+    partial = Request(headers=_answerable(head.headers), method=head.method, uri=head.uri)
     return Malformed(error=error, partial=partial, close=close)
 
 
@@ -165,6 +168,18 @@ def _check_request(request: Request) -> None:
         return  # 416 is for whoever serves the request: an unknown method is refused first
     if target.headers:
         raise RemoteProtocolError("header fields in the Request-URI", section="RFC 3261 19.1.1")
+
+
+def _answerable(headers: Headers) -> Headers:
+    lines = headers.all("via")
+    try:
+        if lines:
+            parse_vias(lines[0])
+    except RemoteProtocolError:
+        via = salvage_via(lines[0])
+        if via is not None:
+            return headers.replaced("Via", str(via), *lines[1:])
+    return headers
 
 
 def _longest(head: Head) -> int:

@@ -36,6 +36,7 @@ from siprec_src.sip.parameters import (
     Parameters,
     format_parameters,
     is_token,
+    leading_parameters,
     parse_number,
     parse_parameters,
     quote,
@@ -50,7 +51,7 @@ __all__ = [
     "Warning", "format_parameters", "is_token", "parse_accept", "parse_call_id", "parse_contacts",
     "parse_cseq", "parse_disposition", "parse_media_type", "parse_name_address", "parse_name_addresses",
     "parse_number", "parse_rack", "parse_reasons", "parse_retry_after", "parse_rseq", "parse_session_id",
-    "parse_tokens", "parse_vias", "parse_warnings", "quote", "unquote",
+    "parse_tokens", "parse_vias", "parse_warnings", "quote", "salvage_via", "unquote",
 ]  # fmt: skip
 
 MAGIC_COOKIE: Final = "z9hG4bK"  #: how a branch of RFC 3261 begins (8.1.1.7)
@@ -154,6 +155,17 @@ def parse_vias(value: str) -> tuple[Via, ...]:
     return tuple(found)
 
 
+def salvage_via(value: str) -> Via | None:
+    """What can be read of the first hop of a malformed Via line, for an answer (RFC 4475 3.1.2.1)."""
+    m = _ANY_VIA.match(value)
+    if m is None:
+        return None
+    try:
+        return Via(m[1], parse_host(m[2]), parse_port(m[3]), leading_parameters(value, m.end()))
+    except RemoteProtocolError:
+        return None
+
+
 def parse_name_address(value: str) -> NameAddress:
     """One name-addr or addr-spec with parameters (From, To, Refer-To …)."""
     address, end = _name_address(value, 0)
@@ -200,11 +212,12 @@ def parse_tokens(name: str, value: str) -> tuple[str, ...]:
     return tokens
 
 
-_VIA: Final = re.compile(
-    rf"[ \t]*+SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++"
-    rf"({HOST_PATTERN})(?:[ \t]*+:[ \t]*+([0-9]{{1,6}}))?+[ \t]*+(?=[;,]|\Z)",
-    re.IGNORECASE,
+_SENT_BY: Final = (
+    rf"[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++"
+    rf"({HOST_PATTERN})(?:[ \t]*+:[ \t]*+([0-9]{{1,6}}))?+[ \t]*+"
 )
+_VIA: Final = re.compile(rf"[ \t]*+SIP[ \t]*+/[ \t]*+2\.0{_SENT_BY}(?=[;,]|\Z)", re.IGNORECASE)
+_ANY_VIA: Final = re.compile(rf"[ \t]*+SIP[ \t]*+/[ \t]*+[0-9.]++{_SENT_BY}", re.IGNORECASE)
 _NAME_ADDR: Final = re.compile(
     rf"[ \t]*+(?:({QUOTED})|((?:[A-Za-z0-9\-.!%*_+`'~ \t]|[^\x00-\x7f])*+))"
     r"[ \t]*+<([^<>]*+)>[ \t]*+(?=[;,]|\Z)",

@@ -49,6 +49,15 @@ def parse_parameters(text: str, at: int, where: str) -> tuple[Parameters, int]:
     return tuple(found), at
 
 
+def leading_parameters(text: str, at: int) -> Parameters:
+    """The parameters from ``text[at:]`` up to whatever is none."""
+    found: list[tuple[str, str | None]] = []
+    while m := _PARAMETER.match(text, at):
+        found.append((m[1], m[2]))
+        at = m.end()
+    return tuple(found)
+
+
 def parse_trailing(text: str, at: int, where: str) -> Parameters:
     """Parameters that must reach to the end of ``text``."""
     found, end = parse_parameters(text, at, where)

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Final
 
+from siprec_src.errors import RemoteProtocolError
 from siprec_src.sip.flow import Address, Flow
 from siprec_src.sip.headers import Via, parse_vias
 from siprec_src.sip.message import Headers, Request, Response, header_key
@@ -53,7 +54,7 @@ def make_response(
     head += [("From", value) for value in request.headers.all("from")[:1]]
     to = request.headers.get("to")
     if to is not None:
-        head.append(("To", f"{to};tag={tag}" if tag and request.to.tag is None else to))
+        head.append(("To", _tagged(request, to, tag)))
     head += [("Call-ID", value) for value in request.headers.all("call-id")[:1]]
     head += [("CSeq", value) for value in request.headers.all("cseq")[:1]]
     if status == 100:
@@ -68,6 +69,14 @@ def stateless_tag(request: Request) -> str:
         f"{name}:{value}" for name, value in request.headers.only("via", "from", "call-id", "cseq")
     )
     return hashlib.blake2s(said.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def _tagged(request: Request, to: str, tag: str) -> str:
+    """``to`` with our tag where it has none; what cannot be read is given back as it came."""
+    try:
+        return f"{to};tag={tag}" if tag and request.to.tag is None else to
+    except RemoteProtocolError:
+        return to
 
 
 def _vias(request: Request, flow: Flow) -> list[tuple[str, str]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from siprec_src.errors import ConfigurationError
+from siprec_src.sip.headers import parse_session_id
 from siprec_src.sip.limits import SipLimits
 from siprec_src.sip.message import Request, Response
 from siprec_src.sip.parser import KeepAlive, Malformed, Parsed, StreamParser, parse_datagram
@@ -150,6 +153,18 @@ def test_a_malformed_request_line_is_400_and_can_be_answered(start: str) -> None
     assert (refused.error.status, refused.close) == (400, False)
     assert refused.partial is not None
     assert (refused.partial.method, refused.partial.via.branch) == ("OPTIONS", "z9hG4bK1")
+
+
+@pytest.mark.rfc("4475", "3.1.2.1")
+def test_what_can_be_read_of_a_malformed_via_is_kept_for_the_answer() -> None:
+    bad = wire("Via: SIP/7.0/UDP c.example.com:5070;branch=z9hG4bK7;;x", "Via: SIP/2.0/TCP d")
+    partial = malformed(parse_datagram(bad)).partial
+    assert partial is not None
+    assert partial.headers.all("via") == ("SIP/2.0/UDP c.example.com:5070;branch=z9hG4bK7", "SIP/2.0/TCP d")
+    for hopeless in ("Via: nonsense", "Via: SIP/2.0/UDP [::g];branch=x"):
+        partial = malformed(parse_datagram(wire(hopeless))).partial
+        assert partial is not None
+        assert partial.headers.get("via") == hopeless[5:]
 
 
 @pytest.mark.rfc("3261", "8.2.2.1")
@@ -315,3 +330,29 @@ def test_the_complete_wire_examples_are_read_the_same_from_a_datagram_and_a_conn
         data = path.read_bytes()
         parsed = request(parse_datagram(data))
         assert StreamParser().feed(data) == [parsed], path.name
+        assert parsed.tags("require") in {("siprec",), ()}, path.name
+
+
+@pytest.mark.rfc("8068", "3")
+def test_the_messages_printed_in_the_rfcs_are_read() -> None:
+    printed = sorted(reference_path("examples").glob("rfc*/*.sip.txt"))
+    assert len(printed) == 16
+    for path in printed:
+        data = unprinted(path.read_text())
+        if path.name == "s3.5-turret-two-cs.sip.txt":  # printed without CSeq and most of its head
+            assert malformed(parse_datagram(data)).error.section == "RFC 3261 8.1.1.5"
+            continue
+        parsed = request(parse_datagram(data))
+        assert parsed.content_type is not None, path.name
+        if parsed.headers.get("session-id") is not None:
+            assert parse_session_id(parsed.headers.get("session-id") or "").remote is not None, path.name
+
+
+def unprinted(text: str) -> bytes:
+    """A message as an RFC prints it, as octets: no indent, no ``[length]``, broken lines folded."""
+    head, _, body = (
+        re.sub(r" *Content-Length: \[length\]\n", "", text).replace("\n\n", "\0", 1).partition("\0")
+    )
+    first, *rest = (line.strip() for line in head.split("\n"))
+    fields = [line if re.match(r"[A-Za-z-]+:", line) else f" {line}" for line in rest if line]
+    return "\r\n".join([first, *fields, "", *body.split("\n")]).encode()
