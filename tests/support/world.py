@@ -25,6 +25,7 @@ from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Address, Edge, Flow, Transport
 from siprec_src.sip.message import Headers, Message, Request, Response
 from siprec_src.sip.parser import Malformed, parse_datagram
+from siprec_src.sip.timers import Timers
 from siprec_src.sip.uri import parse_uri
 from siprec_src.sip.user_agent import UserAgent
 from tests.support.identity import CountingIdentity
@@ -67,11 +68,11 @@ def edge(host: str, name: str = "default", **changes: int) -> Edge:
 class Phone:
     """A party: a user agent of its own, and what its owner was told."""
 
-    def __init__(self, world: World, host: str) -> None:
+    def __init__(self, world: World, host: str, timers: Timers) -> None:
         self.world = world
         self.host = host
         self.identity = CountingIdentity(NAMES[host][0])
-        self.agent = UserAgent(self.identity, {"default": edge(host)})
+        self.agent = UserAgent(self.identity, {"default": edge(host)}, timers=timers)
         self.events: list[sip.Event] = []
         self.usage = 0
         self.dialog = ""
@@ -189,7 +190,8 @@ class Phone:
 
     def _do(self, command: sip.Command) -> None:
         self.world.perform(self.host, self.agent.command(command, self.world.now))
-        self.world.run()
+        if not self.world.at_once:
+            self.world.run()
 
 
 class Daemon:
@@ -287,13 +289,20 @@ class Daemon:
 class World:
     """Everybody, the wire between them, and the time."""
 
-    def __init__(self, trunks: Iterable[Trunk] | None = None, settings: InlineSettings | None = None) -> None:
+    def __init__(
+        self,
+        trunks: Iterable[Trunk] | None = None,
+        settings: InlineSettings | None = None,
+        patience: int = 1,
+    ) -> None:
+        """``patience``: how much longer than the rest Bob waits before he gives up."""
         self.now = 100.0
         self.ladder_lines: list[str] = []
         self.lost: Callable[[str, str, Message], bool] = lambda source, target, message: False
+        self.at_once = False  #: what phones do is only begun, until `run`: messages cross on the wire
         self._todo: deque[Callable[[], None]] = deque()
-        self.alice = Phone(self, ALICE)
-        self.bob = Phone(self, BOB)
+        self.alice = Phone(self, ALICE, Timers())
+        self.bob = Phone(self, BOB, Timers(t1_s=Timers().t1_s * patience))
         self.src = Daemon(self, SRC, two_trunks() if trunks is None else trunks, settings or InlineSettings())
         self._nodes: dict[str, Phone | Daemon] = {ALICE: self.alice, BOB: self.bob, SRC: self.src}
 
@@ -303,6 +312,11 @@ class World:
         text = "\n".join(self.ladder_lines)
         self.ladder_lines.clear()
         return text
+
+    def settle(self) -> None:
+        """What the phones began at once goes on."""
+        self.at_once = False
+        self.run()
 
     def later(self, step: Callable[[], None]) -> None:
         self._todo.append(step)
@@ -364,6 +378,16 @@ class World:
         self.run()
 
 
+def connected(caller: bytes = b"", callee: bytes = b"", *headers: tuple[str, str]) -> World:
+    """A world in which Alice and Bob talk; its ladder begins behind the ACK."""
+    world = World()
+    world.alice.call(caller or audio(ALICE, 4000), *headers)
+    world.bob.reply(200, callee or audio(BOB, 5000))
+    world.alice.ack()
+    world.ladder_lines.clear()
+    return world
+
+
 def two_trunks() -> tuple[Trunk, ...]:
     """Alice behind the PBX, Bob behind the carrier, calls both ways."""
     return (
@@ -380,6 +404,10 @@ def two_trunks() -> tuple[Trunk, ...]:
             uri=parse_uri(f"sip:{BOB}:5060"),
         ),
     )
+
+
+def is_request(message: Message, method: str) -> bool:
+    return isinstance(message, Request) and message.method == method
 
 
 def described(message: Message) -> SessionDescription:

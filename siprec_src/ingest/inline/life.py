@@ -272,7 +272,8 @@ class CallLife:
         for answer in answers:
             if isinstance(answer, plane.PortsClosed):
                 for port, counters in answer.counters:
-                    books[sides[port]].append(counters)
+                    if port in sides:
+                        books[sides[port]].append(counters)
         self._log_end(books)
         self._finished = True
         self._out.append(Finished())

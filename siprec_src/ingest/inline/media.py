@@ -249,10 +249,18 @@ class CallMedia:
 
 
 def sent_formats(line: AgreedLine, side: Side) -> tuple[Format, ...]:
-    """What ``side`` may send: what the other takes, under its numbers, as far as ``side`` knows it too."""
+    """What ``side`` may send: what the other takes, under its numbers, as far as ``side`` knows it too.
+
+    An answer that names no codec of the offer (RFC 3264 6.1 forbids it) does not tell what will be sent.
+    Either party may then use what it offered itself, so both lists count.
+    """
     own = line.parties[side].formats
     theirs = line.parties[other(side)].formats
-    return tuple(form for form in theirs if any(codecs.same_codec(form, known) for known in own))
+    common = tuple(form for form in theirs if any(codecs.same_codec(form, known) for known in own))
+    if any(codecs.is_primary(form) for form in common):
+        return common
+    taken = {form.payload_type for form in theirs}
+    return theirs + tuple(form for form in own if form.payload_type not in taken)
 
 
 def sent_direction(line: AgreedLine, side: Side) -> Direction:
