@@ -189,7 +189,7 @@ class RecordingSession:
         return self._take_answer(event.request, now) + self._flush(now) + self._proceed(now)
 
     def dialog_ended(self, cause: str, now: float) -> Effects:
-        return self._gone("srs-dialog-lost", cause, now)
+        return self._gone("shutdown" if cause == "shutdown" else "srs-dialog-lost", cause, now)
 
     @property
     def fields(self) -> books.Fields:
@@ -359,7 +359,8 @@ class RecordingSession:
     def _gone(self, reason: str, detail: str, now: float) -> Effects:
         """The dialog is no more, by the SRS's BYE or because it forgot it (RFC 3261 12.2.1.2)."""
         self._bye = None
-        again = reason != "srs-bye" or self.target.config.on_srs_bye is OnSrsBye.RESTART
+        restart = self.target.config.on_srs_bye is OnSrsBye.RESTART
+        again = reason == "srs-dialog-lost" or (reason == "srs-bye" and restart)
         lost = Outcome(result=Result.INTERRUPTED, reason=reason, detail=detail, again=again)
         match self._state:
             case State.ACTIVE:

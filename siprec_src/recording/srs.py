@@ -129,7 +129,7 @@ def parse_target(config: SrsConfig, edges: Mapping[str, Edge]) -> SrsTarget:
         if name not in _STANDARD:
             raise _bad(config.uri, f"unknown parameter {name!r}")
     uri = _uri(config.uri, head, parameters)
-    transport, warning = _transport(config.uri, uri, edge, parameters.get("transport"), secure=secure)
+    transport, warning = _transport(config.uri, uri, edge, _named_transport(parameters), secure=secure)
     return SrsTarget(
         uri=uri, edge=edge.name, secure=secure, transport=transport, warning=warning, config=config
     )
@@ -180,6 +180,11 @@ def _uri(text: str, head: str, parameters: Mapping[str, str | None]) -> Uri:
     if uri.scheme not in ("sip", "sips"):
         raise _bad(text, "expected a sip: URI")
     return uri
+
+
+def _named_transport(parameters: Mapping[str, str | None]) -> str | None:
+    """The transport parameter; "" when it stands there without a value, None when it does not."""
+    return (parameters["transport"] or "") if "transport" in parameters else None
 
 
 def _transport(
