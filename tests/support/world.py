@@ -13,6 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from siprec_src.communication import CommunicationSession, Publish
+from siprec_src.errors import RemoteProtocolError
 from siprec_src.ingest.inline.call import Call
 from siprec_src.ingest.inline.ingest import InlineIngest
 from siprec_src.ingest.inline.routing import RoutingTable, Trunk
@@ -434,7 +435,10 @@ def _media(message: Message) -> str:
     """The m-lines of a message: medium, address, direction when it is said."""
     if not message.body or message.content_type is None or message.content_type.essence != "application/sdp":
         return ""
-    session = described(message)
+    try:
+        session = described(message)
+    except RemoteProtocolError:
+        return "  [unreadable]"
     found = []
     for media in session.media:
         connection = session.connection(media)
