@@ -1,0 +1,135 @@
+"""A dead child costs as little as it can: media flows on without control, and comes back after media."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import LOOPBACK, Daemon, free_port, running, until
+from tests.support.sipp import Sipp
+
+
+class Party:
+    """One end of a call's media: a socket that sends numbered PCMU packets and sees what comes."""
+
+    def __init__(self, ssrc: int) -> None:
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sock.bind((LOOPBACK, 0))
+        self._sock.setblocking(False)
+        self._ssrc = ssrc
+        self._sequence = 0
+        self.port: int = self._sock.getsockname()[1]
+
+    def send(self, to: int) -> bytes:
+        self._sequence += 1
+        packet = struct.pack("!BBHII", 0x80, 0, self._sequence, 160 * self._sequence, self._ssrc)
+        packet += bytes([self._sequence % 256]) * 160
+        self._sock.sendto(packet, (LOOPBACK, to))
+        return packet
+
+    def received(self) -> list[bytes]:
+        packets = []
+        while True:
+            try:
+                packets.append(self._sock.recv(2048))
+            except (BlockingIOError, ConnectionRefusedError):
+                return packets
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class Call:
+    """A call through the daemon whose media two parties of the test have."""
+
+    def __init__(self, daemon: Daemon, sip_port: int, route_port: int, directory: Path) -> None:
+        self.caller, self.callee = Party(1), Party(2)
+        self.callee_sipp = Sipp(
+            "callee",
+            directory,
+            address=(LOOPBACK, route_port),
+            media_port=free_port(),
+            audio_port=self.callee.port,
+        )
+        self.caller_sipp = Sipp(
+            "caller",
+            directory,
+            *(f"{LOOPBACK}:{sip_port}", "-m", "1", "-d", "60000"),
+            address=(LOOPBACK, free_port()),
+            media_port=free_port(),
+            audio_port=self.caller.port,
+        )
+        self.to_daemon_from_caller = self.caller_sipp.audio_port(10)
+        self.to_daemon_from_callee = self.callee_sipp.audio_port(10)
+        self.daemon = daemon
+
+    def talks(self) -> bool:
+        """Send one packet each way; whether both arrived unchanged."""
+        said = self.caller.send(self.to_daemon_from_caller)
+        answered = self.callee.send(self.to_daemon_from_callee)
+        arrived: tuple[list[bytes], list[bytes]] = ([], [])
+
+        def both() -> bool:
+            arrived[0].extend(self.callee.received())
+            arrived[1].extend(self.caller.received())
+            return said in arrived[0] and answered in arrived[1]
+
+        try:
+            until(both, 0.5, "one packet each way")
+        except TimeoutError:
+            return False
+        return True
+
+    def close(self) -> None:
+        for sipp in (self.caller_sipp, self.callee_sipp):
+            sipp.kill()
+            sipp.stop()
+        self.caller.close()
+        self.callee.close()
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Iterator[Call]:
+    sip_port, route_port = free_port(), free_port()
+    srs = f"sip:{LOOPBACK}:{free_port()}"
+    with running(tmp_path, srs=[srs], route=f"sip:{LOOPBACK}:{route_port}", listen=sip_port) as daemon:
+        made = Call(daemon, sip_port, route_port, tmp_path)
+        try:
+            until(made.talks, 10, "media both ways")
+            yield made
+        finally:
+            made.close()
+
+
+def test_media_of_a_call_flows_on_while_control_is_dead_and_when_it_is_back(call: Call) -> None:
+    daemon = call.daemon
+    os.kill(daemon.pid_of("control"), signal.SIGKILL)
+    assert call.talks()
+    until(lambda: len(daemon.events("control.listening")) == 2, 15, "control again")
+    assert call.talks()
+    assert daemon.events("media.control-connected")[-1]["orphaned_ports"] == 2
+
+
+def test_a_call_has_its_media_again_on_the_same_ports_after_the_media_process_died(call: Call) -> None:
+    os.kill(call.daemon.pid_of("media"), signal.SIGKILL)
+    until(lambda: len(call.daemon.events("media.up")) == 2, 15, "media again")
+    until(call.talks, 15, "media both ways again")
+    assert not call.daemon.events("machine.failed")
+
+
+def test_a_second_sigterm_ends_running_calls_with_bye(call: Call) -> None:
+    daemon = call.daemon
+    daemon.signal(signal.SIGTERM)
+    until(lambda: bool(daemon.events("control.draining")), 10, "draining")
+    assert daemon.get("/readyz")[0] == 503
+    assert call.talks()
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == 0
+    (end,) = daemon.events("call.end")
+    assert end["caller_received"] == end["caller_relayed"] > 0
