@@ -28,6 +28,7 @@ from siprec_src.app.media_client import MediaClient
 from siprec_src.app.media_process import listen
 from siprec_src.app.supervisor import ChildSpec, Supervisor
 from siprec_src.config import Config, InvalidConfiguration, from_values
+from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.ingest import InlineIngest
 from siprec_src.ingest.inline.routing import RoutingTable
 from siprec_src.ingest.inline.settings import InlineSettings
@@ -46,6 +47,7 @@ from siprec_src.telemetry.metrics import Metrics
 
 CONVENTIONAL_RUNTIME: Final = Path("/run/siprec-src")
 MEDIA_SOCKET: Final = "media.sock"
+_FIXED: Final = ("edges", "http", "sip", "media")  # what a running process does not change
 
 
 def start(config: Config, reload: Callable[[], Config]) -> int:
@@ -183,7 +185,17 @@ async def _control(config: Config, media_socket: Path, settings: int, status: in
         ingest.draining = True
 
     def reload() -> None:
-        log.info("config.reloaded")
+        fresh = _read_settings(settings)
+        try:
+            routing = RoutingTable(fresh.trunks, edges)
+            pool.retarget(fresh.srs)
+        except ConfigurationError as error:
+            log.error("config.not-reloaded", error=str(error))  # noqa: TRY400 says it all
+            return
+        ingest.reroute(routing)
+        _configure_logs(fresh)
+        needs_restart = [name for name in _FIXED if getattr(fresh, name) != getattr(config, name)]
+        log.info("config.reloaded", needs_restart=needs_restart)
 
     process = Control(
         log=log,

@@ -61,6 +61,14 @@ class RecordingPool:
         """What the operator should be told of the configured SRSs, once."""
         return tuple(f"{target.name}: {target.warning}" for target in self._targets if target.warning)
 
+    def retarget(self, srs: Sequence[SrsConfig]) -> None:
+        """New calls are recorded at these SRSs; recordings that run stay where they are.
+
+        Raises:
+            ConfigurationError: the URI of an SRS cannot be used; nothing was changed.
+        """
+        self._targets = tuple(parse_target(config, self._ground.edges) for config in srs)
+
     def receive(self, event: CommunicationSession | commands.Command | commands.Over, now: float) -> Effects:
         """Take a publication, a command, or the end of one recording. ``now`` is not needed."""
         match event:

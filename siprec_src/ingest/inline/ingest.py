@@ -53,6 +53,10 @@ class InlineIngest:
         """Live calls."""
         return len(self._calls)
 
+    def reroute(self, routing: RoutingTable) -> None:
+        """New calls go by this table; those that run keep their way."""
+        self._routing = routing
+
     def receive(self, event: object, now: float) -> Sequence[Effect]:
         """Take an `InviteArrived`; anything else concerns a call that has ended and is passed over."""
         if not isinstance(event, InviteArrived):
