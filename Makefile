@@ -4,10 +4,10 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 NATIVE_SOURCES := native/CMakeLists.txt $(wildcard native/include/rtpfork/*.h native/src/*.[ch] siprec_src/media/*.pyx siprec_src/media/*.pxd)
 
-# Load and bench: make load RATE=50 DURATION_S=60 TARGET=192.0.2.7:5060
+# Load and bench: make load RATE=50 DURATION_S=60
 RATE       ?= 20
 DURATION_S ?= 60
-HOLD_MS    ?= 5000
+
 TARGET     ?=
 FUZZ_SECONDS ?= 60
 
@@ -44,8 +44,9 @@ format: build  ## put Python and C into house style
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/clang-format -i $(shell git ls-files 'native/*.[ch]')
 
-load: build  ## SIPp load with media: RATE, DURATION_S, HOLD_MS, TARGET (default: a daemon of its own)
-	$(PY) -m tests.load --rate $(RATE) --duration-s $(DURATION_S) --hold-ms $(HOLD_MS) $(if $(TARGET),--target $(TARGET))
+load: build  ## SIPp load with media: RATE, DURATION_S; TARGET, CALLEE, SRS for a daemon elsewhere
+	$(PY) -m tests.load --rate $(RATE) --duration-s $(DURATION_S) \
+		$(if $(TARGET),--target $(TARGET) --callee $(CALLEE) --srs $(SRS))
 
 bench: build  ## engine packets a core, control CPU a call, set-up delay
 	$(PY) -m tests.bench

@@ -29,7 +29,8 @@ class Result:
 class Sipp:
     """One SIPp process. ``scenario`` is a file in tests/support/sipp, or a stock one as ``-sn uas``.
 
-    ``speech``: raw PCMU that SIPp itself plays once; ``audio_port``: where another program has the media.
+    ``speech``: raw PCMU that SIPp itself plays once; ``audio_port``: where another program has the
+    media; ``formats``: what the SRS answers.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Sipp:
         media_port: int,
         speech: Path | None = None,
         audio_port: int | None = None,
+        formats: str = "0",
         name: str = "",
     ) -> None:
         binary = shutil.which("sipp")
@@ -54,7 +56,7 @@ class Sipp:
         self._process = subprocess.Popen(
             [
                 binary,
-                *_scenario_arguments(scenario, workdir, speech, audio_port),
+                *_scenario_arguments(scenario, workdir, speech, audio_port, formats),
                 *arguments,
                 *("-i", address[0], "-p", str(address[1])),
                 *("-mi", address[0], "-mp", str(media_port)),
@@ -131,7 +133,7 @@ class Sipp:
 
 
 def _scenario_arguments(
-    scenario: str, workdir: Path, speech: Path | None, audio_port: int | None
+    scenario: str, workdir: Path, speech: Path | None, audio_port: int | None, formats: str
 ) -> list[str]:
     if scenario.startswith("-sn "):
         pcap = workdir / "pcap"  # where the stock scenarios look for their media
@@ -140,7 +142,11 @@ def _scenario_arguments(
         return scenario.split()
     text = (SCENARIOS / f"{scenario}.xml").read_text()
     play = f'<nop><action><exec rtp_stream="{speech},1,0"/></action></nop>' if speech else ""
-    text = text.replace("@PLAY@", play).replace("@AUDIO_PORT@", str(audio_port or "[media_port]"))
+    text = (
+        text.replace("@FORMATS@", formats)
+        .replace("@PLAY@", play)
+        .replace("@AUDIO_PORT@", str(audio_port or "[media_port]"))
+    )
     path = workdir / f"{scenario}.xml"
     path.write_text(text)
     return ["-sf", str(path)]
