@@ -98,16 +98,15 @@ def content_length(headers: Headers) -> int | None:
 
 def skip_line_ends(data: bytes | bytearray) -> int:
     """Where the start line begins behind empty lines (RFC 3261 7.5)."""
-    at = 0
-    while data.startswith(b"\r\n", at):
-        at += 2
-    return at
+    m = _LINE_ENDS.match(data)
+    return m.end() if m else 0
 
 
 FIRST_OCTETS: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~"
 )  #: of a method or of ``SIP/2.0``; STUN, RTP, DTLS and padding begin otherwise
 
+_LINE_ENDS: Final = re.compile(rb"(?:\r\n)*+")
 _REQUEST_LINE: Final = re.compile(rf"({TOKEN}++) ([^\x00-\x20\x7f<>\"]++) SIP/2\.0", re.IGNORECASE)
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
 _OTHER_REQUEST: Final = re.compile(

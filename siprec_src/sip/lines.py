@@ -36,6 +36,6 @@ def has_bare_nul(text: str) -> bool:
     return "\0" in text and "\0" in _PAIR.sub("", text)
 
 
-_FOLD: Final = re.compile(r"[ \t]*+\r\n[ \t]++")
+_FOLD: Final = re.compile(r"(?<![ \t])[ \t]*+\r\n[ \t]++")  # tried once a run of blanks, not at each
 _FIELD: Final = re.compile(rf"^({TOKEN}++)[ \t]*+:[ \t]*+([^\r\n]*+)\r\n", re.MULTILINE)
 _PAIR: Final = re.compile(r"\\.", re.DOTALL)
