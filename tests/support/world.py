@@ -84,7 +84,13 @@ class Phone:
 
     # ---- what it does
 
-    def call(self, body: bytes = b"", *headers: tuple[str, str], uri: str = f"sip:bob@{SRC}") -> None:
+    def call(
+        self,
+        body: bytes = b"",
+        *headers: tuple[str, str],
+        uri: str = f"sip:bob@{SRC}",
+        contact_parameters: str = "",
+    ) -> None:
         fields = self.call_headers.appended(*headers)
         if body:
             fields = fields.appended(*_typed(headers))
@@ -98,6 +104,7 @@ class Phone:
                 headers=fields,
                 body=body,
                 next_hop=parse_uri(f"sip:{SRC}:5060"),
+                contact_parameters=contact_parameters,
             )
         )
 

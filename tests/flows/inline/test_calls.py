@@ -19,7 +19,7 @@ alice -> src    INVITE sip:bob@10.0.0.9  [audio 10.0.0.1:4000]
 
 @pytest.mark.rfc("3261", "13.2.1")
 @pytest.mark.rfc("3261", "15.1")
-def test_a_call_is_set_up_through_our_ports_and_ended_by_the_caller():
+def test_a_call_is_set_up_through_our_ports_and_ended_by_the_caller() -> None:
     world = World()
     world.alice.call(audio(ALICE, 4000))
     world.bob.reply(180)
@@ -47,7 +47,7 @@ alice -> src    BYE
 
 @pytest.mark.rfc("3261", "15.1")
 @pytest.mark.rfc("3326", "2")
-def test_the_callee_may_end_the_call_and_its_reason_is_published():
+def test_the_callee_may_end_the_call_and_its_reason_is_published() -> None:
     world = connected()
     world.bob.request("BYE", b"", ("Reason", 'Q.850;cause=16;text="Normal call clearing"'))
     world.alice.reply(200)
@@ -66,7 +66,7 @@ alice -> src    200 BYE"""
 
 
 @pytest.mark.rfc("3261", "13.2.1")
-def test_early_media_flows_before_the_caller_is_told_of_it():
+def test_early_media_flows_before_the_caller_is_told_of_it() -> None:
     world = World()
     world.alice.call(audio(ALICE, 4000))
     world.src.hold_media = True
@@ -84,7 +84,7 @@ def test_early_media_flows_before_the_caller_is_told_of_it():
 @pytest.mark.rfc("3262", "3")
 @pytest.mark.rfc("3262", "5")
 @pytest.mark.req("DLG-16")
-def test_a_reliable_183_and_its_prack_cross():
+def test_a_reliable_183_and_its_prack_cross() -> None:
     world = World()
     world.alice.call(audio(ALICE, 4000), ("Supported", "100rel"))
     world.bob.reply(183, audio(BOB, 5000), reliable=True)
@@ -112,7 +112,7 @@ alice -> src    ACK
 
 
 @pytest.mark.rfc("3261", "13.2.1")
-def test_a_late_offer_is_answered_in_the_ack_and_published_then():
+def test_a_late_offer_is_answered_in_the_ack_and_published_then() -> None:
     world = World()
     world.alice.call()
     world.bob.reply(200, audio(BOB, 5000))
@@ -134,7 +134,7 @@ alice -> src    ACK  [audio 10.0.0.1:4000]
 
 
 @pytest.mark.rfc("3262", "5")
-def test_an_offer_in_a_reliable_183_is_answered_in_the_prack():
+def test_an_offer_in_a_reliable_183_is_answered_in_the_prack() -> None:
     world = World()
     world.alice.call(b"", ("Supported", "100rel"))
     world.bob.reply(183, audio(BOB, 5000), reliable=True)
@@ -148,7 +148,7 @@ def test_an_offer_in_a_reliable_183_is_answered_in_the_prack():
 
 @pytest.mark.rfc("3261", "12.1.2")
 @pytest.mark.rfc("3261", "13.2.2.4")
-def test_each_fork_is_a_dialog_of_its_own_and_the_one_that_answers_is_heard():
+def test_each_fork_is_a_dialog_of_its_own_and_the_one_that_answers_is_heard() -> None:
     world = World()
     world.alice.call(audio(ALICE, 4000))
     world.bob.reply(183, audio(BOB, 5000), label="desk")
@@ -169,7 +169,7 @@ def test_each_fork_is_a_dialog_of_its_own_and_the_one_that_answers_is_heard():
 
 @pytest.mark.rfc("3262", "5")
 @pytest.mark.rfc("3261", "13.2.1")
-def test_a_fork_that_answers_without_sdp_is_heard_as_its_reliable_183_said():
+def test_a_fork_that_answers_without_sdp_is_heard_as_its_reliable_183_said() -> None:
     world = World()
     world.alice.call(audio(ALICE, 4000), ("Supported", "100rel"))
     world.bob.reply(183, audio(BOB, 5000), label="desk", reliable=True)
@@ -184,7 +184,7 @@ def test_a_fork_that_answers_without_sdp_is_heard_as_its_reliable_183_said():
 
 @pytest.mark.rfc("3261", "9.1")
 @pytest.mark.rfc("3261", "9.2")
-def test_a_cancel_crosses_with_its_reason():
+def test_a_cancel_crosses_with_its_reason() -> None:
     world = World()
     world.alice.call(audio(ALICE, 4000))
     world.bob.reply(180)
@@ -211,7 +211,7 @@ alice -> src    ACK
 
 
 @pytest.mark.rfc("3261", "9.1")
-def test_a_cancel_that_crosses_the_answer_ends_the_answered_leg():
+def test_a_cancel_that_crosses_the_answer_ends_the_answered_leg() -> None:
     world = World()
     world.alice.call(audio(ALICE, 4000))
     world.bob.reply(180)
@@ -232,7 +232,7 @@ def test_a_cancel_that_crosses_the_answer_ends_the_answered_leg():
 
 
 @pytest.mark.rfc("3261", "9.2")
-def test_a_cancel_while_ports_are_opened_calls_nobody():
+def test_a_cancel_while_ports_are_opened_calls_nobody() -> None:
     world = World()
     world.src.hold_media = True
     world.alice.call(audio(ALICE, 4000))
@@ -254,7 +254,7 @@ def test_a_cancel_while_ports_are_opened_calls_nobody():
         (606, ("X-Why", "no")),
     ],
 )
-def test_a_refusal_crosses_as_it_is(status, header):
+def test_a_refusal_crosses_as_it_is(status: int, header: tuple[str, str]) -> None:
     world = World()
     world.alice.call(audio(ALICE, 4000))
     world.bob.reply(status, b"because", header, ("Content-Type", "text/plain"))
@@ -265,7 +265,7 @@ def test_a_refusal_crosses_as_it_is(status, header):
 
 
 @pytest.mark.rfc("3261", "8.1.3.1")
-def test_a_silent_callee_is_told_to_the_caller_as_408():
+def test_a_silent_callee_is_told_to_the_caller_as_408() -> None:
     world = World()
     world.lost = lambda source, target, message: target == "bob"
     world.alice.call(audio(ALICE, 4000))
@@ -277,7 +277,7 @@ def test_a_silent_callee_is_told_to_the_caller_as_408():
 
 @pytest.mark.rfc("3261", "13.3.1.4")
 @pytest.mark.req("DLG-13")
-def test_a_caller_that_never_acknowledges_loses_the_call_on_both_legs():
+def test_a_caller_that_never_acknowledges_loses_the_call_on_both_legs() -> None:
     world = World(patience=2)
     world.lost = lambda source, target, message: source == "alice" and is_request(message, "ACK")
     world.alice.call(audio(ALICE, 4000))
@@ -291,7 +291,7 @@ def test_a_caller_that_never_acknowledges_loses_the_call_on_both_legs():
 
 @pytest.mark.rfc("3261", "12.2.1.2")
 @pytest.mark.req("DLG-04")
-def test_a_dialog_that_the_peer_has_forgotten_ends_the_other_leg():
+def test_a_dialog_that_the_peer_has_forgotten_ends_the_other_leg() -> None:
     world = connected()
     world.alice.request("INFO")
     world.bob.reply(481)
@@ -309,7 +309,7 @@ alice -> src    481 BYE"""
 
 
 @pytest.mark.rfc("3262", "3")
-def test_a_reliable_183_that_nobody_acknowledges_ends_the_call():
+def test_a_reliable_183_that_nobody_acknowledges_ends_the_call() -> None:
     world = World(patience=2)
     world.alice.call(audio(ALICE, 4000), ("Supported", "100rel"))
     world.bob.reply(183, audio(BOB, 5000), reliable=True)
@@ -319,7 +319,7 @@ def test_a_reliable_183_that_nobody_acknowledges_ends_the_call():
 
 
 @pytest.mark.rfc("3261", "16.6")
-def test_the_carrier_can_call_the_pbx():
+def test_the_carrier_can_call_the_pbx() -> None:
     world = World()
     world.bob.call(audio(BOB, 5000), uri="sip:alice@10.0.0.9")
     world.alice.reply(200, audio(ALICE, 4000))

@@ -19,7 +19,7 @@ def directions(world: World) -> list[Direction]:
 
 @pytest.mark.rfc("3264", "8.4")
 @pytest.mark.req("MD-50", "MD-51")
-def test_hold_and_resume_cross_and_are_published():
+def test_hold_and_resume_cross_and_are_published() -> None:
     world = connected()
     world.alice.request("INVITE", audio(ALICE, 4000, "a=sendonly", version=2))
     world.bob.reply(200, audio(BOB, 5000, "a=recvonly", version=2))
@@ -54,7 +54,7 @@ alice -> src    ACK
 
 
 @pytest.mark.rfc("3264", "8.4")
-def test_the_old_spelling_of_hold_crosses_and_stops_the_relay_to_that_party():
+def test_the_old_spelling_of_hold_crosses_and_stops_the_relay_to_that_party() -> None:
     world = connected()
     world.alice.request("INVITE", audio(ZERO, 4000))
     assert world.ladder.splitlines()[2] == "  src -> bob    INVITE  [audio 0.0.0.0:10002]"
@@ -67,7 +67,7 @@ def test_the_old_spelling_of_hold_crosses_and_stops_the_relay_to_that_party():
 
 
 @pytest.mark.rfc("3264", "8.3.2")
-def test_a_codec_change_is_published_as_what_each_party_may_send():
+def test_a_codec_change_is_published_as_what_each_party_may_send() -> None:
     world = connected()
     new = "audio {port} RTP/AVP 8 0\na=rtpmap:8 PCMA/8000\na=ptime:30"
     world.alice.request("INVITE", sdp(ALICE, new.format(port=4000)))
@@ -81,7 +81,7 @@ def test_a_codec_change_is_published_as_what_each_party_may_send():
 
 @pytest.mark.rfc("3264", "8.3.1")
 @pytest.mark.req("DLG-10")
-def test_the_relay_follows_a_new_address_only_when_the_answer_takes_it():
+def test_the_relay_follows_a_new_address_only_when_the_answer_takes_it() -> None:
     world = connected()
     facing_alice = next(iter(world.src.media.ports.values()))
 
@@ -100,7 +100,7 @@ def test_the_relay_follows_a_new_address_only_when_the_answer_takes_it():
 
 @pytest.mark.rfc("3311", "5.1")
 @pytest.mark.rfc("3311", "5.2")
-def test_an_update_crosses_with_and_without_an_offer():
+def test_an_update_crosses_with_and_without_an_offer() -> None:
     world = connected()
     world.bob.request("UPDATE", audio(BOB, 5000, "a=inactive"))
     world.alice.reply(200, audio(ALICE, 4000, "a=inactive"))
@@ -122,7 +122,7 @@ alice -> src    UPDATE
 
 
 @pytest.mark.rfc("3311", "5.1")
-def test_an_update_inside_an_early_dialog_finds_its_fork():
+def test_an_update_inside_an_early_dialog_finds_its_fork() -> None:
     world = World()
     world.alice.call(audio(ALICE, 4000), ("Supported", "100rel"))
     world.bob.reply(183, audio(BOB, 5000), label="desk", reliable=True)
@@ -138,7 +138,7 @@ def test_an_update_inside_an_early_dialog_finds_its_fork():
 
 @pytest.mark.rfc("3261", "14.2")
 @pytest.mark.req("DLG-07")
-def test_re_invites_that_meet_halfway_are_both_sent_back():
+def test_re_invites_that_meet_halfway_are_both_sent_back() -> None:
     world = connected()
     world.at_once = True
     world.alice.request("INVITE", audio(ALICE, 4000, "a=sendonly"))
@@ -151,7 +151,7 @@ def test_re_invites_that_meet_halfway_are_both_sent_back():
 
 
 @pytest.mark.rfc("3261", "14.2")
-def test_a_re_invite_that_meets_one_waiting_for_ports_is_sent_back():
+def test_a_re_invite_that_meets_one_waiting_for_ports_is_sent_back() -> None:
     world = connected()
     world.src.hold_media = True
     world.alice.request("INVITE", sdp(ALICE, "audio 4000 RTP/AVP 0", "video 4010 RTP/AVP 96"))
@@ -162,7 +162,7 @@ def test_a_re_invite_that_meets_one_waiting_for_ports_is_sent_back():
 
 
 @pytest.mark.rfc("3261", "9.1")
-def test_a_re_invite_can_be_cancelled_and_the_call_goes_on():
+def test_a_re_invite_can_be_cancelled_and_the_call_goes_on() -> None:
     world = connected()
     world.alice.request("INVITE", audio(ALICE, 4000, "a=sendonly"))
     world.bob.reply(180)
@@ -180,7 +180,7 @@ def test_a_re_invite_can_be_cancelled_and_the_call_goes_on():
 @pytest.mark.rfc("3428", "4")
 @pytest.mark.rfc("3261", "11")
 @pytest.mark.parametrize("method", ["INFO", "REFER", "NOTIFY", "MESSAGE", "OPTIONS"])
-def test_other_requests_cross_both_ways_with_headers_and_body(method):
+def test_other_requests_cross_both_ways_with_headers_and_body(method: str) -> None:
     world = connected()
     for sender, receiver in ((world.alice, world.bob), (world.bob, world.alice)):
         sender.request(method, b"any \xff octets", ("Content-Type", "application/x-any"), ("X-Mark", "7"))
@@ -193,7 +193,7 @@ def test_other_requests_cross_both_ways_with_headers_and_body(method):
 
 
 @pytest.mark.rfc("3264", "8.1")
-def test_a_switch_to_t38_is_relayed_as_datagrams_and_back():
+def test_a_switch_to_t38_is_relayed_as_datagrams_and_back() -> None:
     world = connected()
     fax = ("audio 0 RTP/AVP 0", "image {port} udptl t38\na=T38FaxVersion:0")
     world.bob.request("INVITE", sdp(BOB, fax[0], fax[1].format(port=5002)))
@@ -219,7 +219,7 @@ def test_a_switch_to_t38_is_relayed_as_datagrams_and_back():
 
 
 @pytest.mark.rfc("3264", "6")
-def test_video_is_relayed_beside_audio_and_may_be_refused():
+def test_video_is_relayed_beside_audio_and_may_be_refused() -> None:
     offer = sdp(ALICE, "audio 4000 RTP/AVP 0", "video 4010 RTP/AVP 96\na=rtpmap:96 H264/90000")
     both = connected(offer, sdp(BOB, "audio 5000 RTP/AVP 0", "video 5010 RTP/AVP 96\na=rtpmap:96 H264/90000"))
     assert [stream.medium for stream in both.src.published[0].streams] == ["audio"] * 2 + ["video"] * 2
@@ -230,7 +230,7 @@ def test_video_is_relayed_beside_audio_and_may_be_refused():
 
 
 @pytest.mark.rfc("3264", "8.1")
-def test_a_stream_for_which_there_is_no_port_is_refused_and_the_call_goes_on():
+def test_a_stream_for_which_there_is_no_port_is_refused_and_the_call_goes_on() -> None:
     world = connected()
     world.src.media.refuse(OpenPorts, "ports-exhausted")
     world.alice.request("INVITE", sdp(ALICE, "audio 4000 RTP/AVP 0", "video 4010 RTP/AVP 96"))
@@ -242,7 +242,7 @@ def test_a_stream_for_which_there_is_no_port_is_refused_and_the_call_goes_on():
 
 
 @pytest.mark.rfc("3261", "14.1")
-def test_an_offerless_re_invite_is_answered_in_its_ack():
+def test_an_offerless_re_invite_is_answered_in_its_ack() -> None:
     world = connected()
     world.bob.request("INVITE")
     world.alice.reply(200, audio(ALICE, 4000, "a=sendonly"))
@@ -255,7 +255,7 @@ def test_an_offerless_re_invite_is_answered_in_its_ack():
 
 
 @pytest.mark.rfc("3261", "15.1.2")
-def test_a_bye_ends_what_is_still_unanswered():
+def test_a_bye_ends_what_is_still_unanswered() -> None:
     world = connected()
     world.alice.request("INFO")
     world.bob.request("BYE")

@@ -34,7 +34,7 @@ def connections(world: World) -> list[ConnectPort]:
 @pytest.mark.rfc("4568", "5.1.1")
 @pytest.mark.rfc("4568", "5.1.3")
 @pytest.mark.req("KEY-11", "KEY-13")
-def test_each_leg_has_srtp_keys_of_its_own():
+def test_each_leg_has_srtp_keys_of_its_own() -> None:
     world = connected(
         savp(ALICE, 4000, crypto(1, S80, 1), crypto(2, S32, 2)), savp(BOB, 5000, crypto(2, S32, 9))
     )
@@ -57,7 +57,7 @@ def test_each_leg_has_srtp_keys_of_its_own():
 
 
 @pytest.mark.rfc("4568", "7.1.4")
-def test_a_key_that_a_re_offer_repeats_stays_and_a_new_one_changes_only_that_direction():
+def test_a_key_that_a_re_offer_repeats_stays_and_a_new_one_changes_only_that_direction() -> None:
     world = connected(savp(ALICE, 4000, crypto(1, S80, 1)), savp(BOB, 5000, crypto(1, S80, 9)))
     before = connections(world)
     world.alice.request("INVITE", savp(ALICE, 4000, "a=sendonly", crypto(1, S80, 1)))
@@ -78,7 +78,7 @@ def test_a_key_that_a_re_offer_repeats_stays_and_a_new_one_changes_only_that_dir
 
 @pytest.mark.rfc("4568", "5.1.3")
 @pytest.mark.req("KEY-13")
-def test_an_answer_with_a_key_that_was_not_offered_ends_the_call():
+def test_an_answer_with_a_key_that_was_not_offered_ends_the_call() -> None:
     world = World()
     world.alice.call(savp(ALICE, 4000, crypto(1, S80, 1)))
     world.bob.reply(200, savp(BOB, 5000, crypto(7, S80, 9)))
@@ -88,7 +88,7 @@ def test_an_answer_with_a_key_that_was_not_offered_ends_the_call():
 
 
 @pytest.mark.rfc("5763", "5")
-def test_dtls_srtp_passes_as_opaque_datagrams_without_ice_and_bundle():
+def test_dtls_srtp_passes_as_opaque_datagrams_without_ice_and_bundle() -> None:
     dtls = "a=fingerprint:sha-256 AA\na=setup:actpass"
     lines = f"{dtls}\na=ice-ufrag:x\na=candidate:1 1 UDP 1 10.0.0.1 4000 typ host"
     offer = sdp(
@@ -106,7 +106,7 @@ def test_dtls_srtp_passes_as_opaque_datagrams_without_ice_and_bundle():
 
 
 @pytest.mark.rfc("5621", "3.1")
-def test_a_description_inside_a_multipart_is_exchanged_and_the_other_parts_stay():
+def test_a_description_inside_a_multipart_is_exchanged_and_the_other_parts_stay() -> None:
     parts = (
         b"--cut\r\nContent-Type: application/sdp\r\n\r\n" + audio(ALICE, 4000)
         + b"\r\n--cut\r\nContent-Type: application/isup;version=x\r\n\r\n\x01\x02\xff\r\n--cut--\r\n"
@@ -123,7 +123,7 @@ def test_a_description_inside_a_multipart_is_exchanged_and_the_other_parts_stay(
 
 @pytest.mark.rfc("3605", "2.1")
 @pytest.mark.rfc("5761", "5.1.1")
-def test_rtcp_has_the_place_that_the_parties_agree_on():
+def test_rtcp_has_the_place_that_the_parties_agree_on() -> None:
     world = connected(
         audio(ALICE, 4000, "a=rtcp:4009", "a=rtcp-mux"), audio(BOB, 5000, "a=rtcp:5007 IN IP4 10.0.0.3")
     )
@@ -136,7 +136,7 @@ def test_rtcp_has_the_place_that_the_parties_agree_on():
 
 
 @pytest.mark.rfc("4733", "2.5.1")
-def test_the_engine_is_told_the_event_payload_type_each_party_sends():
+def test_the_engine_is_told_the_event_payload_type_each_party_sends() -> None:
     offer = sdp(ALICE, "audio 4000 RTP/AVP 0 97\na=rtpmap:97 telephone-event/8000")
     answer = sdp(BOB, "audio 5000 RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000")
     caller, callee = connections(connected(offer, answer))
@@ -144,7 +144,7 @@ def test_the_engine_is_told_the_event_payload_type_each_party_sends():
 
 
 @pytest.mark.rfc("3261", "21.5.4")
-def test_a_caller_is_told_when_to_try_again_when_ports_have_run_out():
+def test_a_caller_is_told_when_to_try_again_when_ports_have_run_out() -> None:
     world = World()
     world.src.media.refuse(OpenPorts, "ports-exhausted")
     world.alice.call(audio(ALICE, 4000))
@@ -156,7 +156,7 @@ def test_a_caller_is_told_when_to_try_again_when_ports_have_run_out():
 
 
 @pytest.mark.rfc("3261", "21.5.4")
-def test_ports_that_run_out_for_a_late_offer_end_both_legs():
+def test_ports_that_run_out_for_a_late_offer_end_both_legs() -> None:
     world = World()
     world.alice.call()
     world.src.media.refuse(OpenPorts, "ports-exhausted")
@@ -167,7 +167,7 @@ def test_ports_that_run_out_for_a_late_offer_end_both_legs():
 
 
 @pytest.mark.rfc("3261", "21.5.4")
-def test_a_media_plane_that_is_silent_counts_as_none():
+def test_a_media_plane_that_is_silent_counts_as_none() -> None:
     world = World()
     world.src.hold_media = True
     world.alice.call(audio(ALICE, 4000))
@@ -188,7 +188,7 @@ def test_a_media_plane_that_is_silent_counts_as_none():
         (sdp(ALICE, *["audio 4000 RTP/AVP 0"] * 17), 488),
     ],
 )
-def test_an_offer_that_cannot_be_relayed_is_refused(body, status):
+def test_an_offer_that_cannot_be_relayed_is_refused(body: bytes, status: int) -> None:
     world = World()
     world.alice.call(body)
     assert world.alice.response_seen.status == status
@@ -197,14 +197,14 @@ def test_an_offer_that_cannot_be_relayed_is_refused(body, status):
 
 
 @pytest.mark.rfc("3261", "21.4.13")
-def test_an_encoded_description_is_refused_with_415():
+def test_an_encoded_description_is_refused_with_415() -> None:
     world = World()
     world.alice.call(audio(ALICE, 4000), ("Content-Type", "application/sdp"), ("Content-Encoding", "gzip"))
     assert world.alice.response_seen.status == 415
 
 
 @pytest.mark.rfc("3261", "21.5.3")
-def test_an_answer_that_cannot_be_read_is_left_out_of_a_183_and_fails_a_200():
+def test_an_answer_that_cannot_be_read_is_left_out_of_a_183_and_fails_a_200() -> None:
     world = World()
     world.alice.call(audio(ALICE, 4000))
     world.bob.reply(183, b"rubbish")
@@ -218,7 +218,7 @@ def test_an_answer_that_cannot_be_read_is_left_out_of_a_183_and_fails_a_200():
 
 @pytest.mark.rfc("3261", "14.1")
 @pytest.mark.req("DLG-10")
-def test_a_re_invite_with_a_broken_offer_or_answer_leaves_the_call_as_it_was():
+def test_a_re_invite_with_a_broken_offer_or_answer_leaves_the_call_as_it_was() -> None:
     world = connected()
     world.alice.request("INVITE", b"rubbish")
     assert world.alice.response_seen.status == 400
@@ -230,7 +230,7 @@ def test_a_re_invite_with_a_broken_offer_or_answer_leaves_the_call_as_it_was():
 
 
 @pytest.mark.rfc("3261", "13.2.1")
-def test_a_late_offer_whose_answer_is_broken_ends_the_call():
+def test_a_late_offer_whose_answer_is_broken_ends_the_call() -> None:
     world = World()
     world.alice.call()
     world.bob.reply(200, audio(BOB, 5000))
@@ -242,7 +242,7 @@ def test_a_late_offer_whose_answer_is_broken_ends_the_call():
     assert (world.src.calls, world.src.media.ports) == ([], {})
 
 
-def test_a_media_process_that_comes_back_serves_the_same_ports_and_new_sources():
+def test_a_media_process_that_comes_back_serves_the_same_ports_and_new_sources() -> None:
     world = connected()
     world.src.everyone(world.src.media.lose())
     world.src.everyone(world.src.media.serve())
@@ -257,7 +257,7 @@ def test_a_media_process_that_comes_back_serves_the_same_ports_and_new_sources()
     assert world.ladder == ""
 
 
-def test_a_media_process_that_dies_again_while_it_comes_back_is_served_in_the_end():
+def test_a_media_process_that_dies_again_while_it_comes_back_is_served_in_the_end() -> None:
     world = connected()
     world.src.everyone(world.src.media.lose())
     world.src.hold_media = True
@@ -268,7 +268,7 @@ def test_a_media_process_that_dies_again_while_it_comes_back_is_served_in_the_en
     assert [port.rtp_port for port in world.src.media.ports.values()] == [10000, 10002]
 
 
-def test_signalling_goes_on_while_the_media_process_is_gone():
+def test_signalling_goes_on_while_the_media_process_is_gone() -> None:
     world = connected()
     world.src.everyone(world.src.media.lose())
     world.alice.request("INVITE", audio(ALICE, 4000, "a=sendonly"))
@@ -281,7 +281,7 @@ def test_signalling_goes_on_while_the_media_process_is_gone():
     assert world.src.published[-1].ended is not None
 
 
-def test_the_books_of_both_tracks_are_in_the_one_line_at_the_end():
+def test_the_books_of_both_tracks_are_in_the_one_line_at_the_end() -> None:
     world = connected(b"", b"", ("P-Asserted-Identity", "<tel:+4930123>"))
     caller, callee = world.src.media.ports.values()
     caller.counters = PortCounters(received=100, relayed=98, lost=3, dropped_send=2)
@@ -304,7 +304,7 @@ def test_the_books_of_both_tracks_are_in_the_one_line_at_the_end():
     assert [(o.name, o.labels) for o in world.src.observed] == [("calls_total", (("outcome", "answered"),))]
 
 
-def test_recording_is_told_of_the_end_before_the_ports_are_closed():
+def test_recording_is_told_of_the_end_before_the_ports_are_closed() -> None:
     world = connected()
     world.src.hold_media = True
     world.alice.request("BYE")
@@ -315,7 +315,7 @@ def test_recording_is_told_of_the_end_before_the_ports_are_closed():
     assert world.src.log("call.end")["outcome"] == "answered"
 
 
-def test_our_address_is_all_that_a_party_sees():
+def test_our_address_is_all_that_a_party_sees() -> None:
     world = connected()
     assert described(world.bob.last(sip.InviteArrived).request).own_connection is not None
     seen = world.bob.last(sip.InviteArrived).request

@@ -1,0 +1,117 @@
+"""Who may begin a call, and what recording is told of its parties."""
+
+from __future__ import annotations
+
+import pytest
+
+from siprec_src.communication import Name
+from siprec_src.ingest.inline.publication import ANONYMOUS
+from siprec_src.ingest.inline.settings import InlineSettings
+from siprec_src.sip.message import Headers
+from tests.support.world import ALICE, BOB, World, audio
+
+UUID_A, UUID_B = "ab30317f1a784dc48ff824d0d3715d86", "47755a9de7794ba387653f2099600ef2"
+
+
+def names(world: World) -> tuple[tuple[Name, ...], tuple[Name, ...]]:
+    caller, callee = world.src.published[0].participants
+    return caller.names, callee.names
+
+
+def answered(*headers: tuple[str, str], answer: tuple[tuple[str, str], ...] = (), sender: str = "") -> World:
+    world = World()
+    if sender:
+        world.alice.call_headers = Headers((("From", sender), ("To", '"Bob" <sip:bob@pbx.example;x=y>')))
+    world.alice.call(audio(ALICE, 4000), *headers)
+    world.bob.reply(200, audio(BOB, 5000), *answer)
+    world.alice.ack()
+    return world
+
+
+@pytest.mark.rfc("7865", "6.5.1")
+@pytest.mark.rfc("3325", "9.1")
+def test_parties_are_named_by_asserted_identity_before_from_and_to() -> None:
+    world = answered(
+        ("P-Asserted-Identity", '"Alice A." <sip:100@pbx.example;user=phone>, <tel:+4930100>'),
+        answer=(("P-Asserted-Identity", "<sip:201@carrier.example>"),),
+    )
+    assert names(world) == (
+        (Name(aor="sip:100@pbx.example", display="Alice A."), Name(aor="tel:+4930100")),
+        (Name(aor="sip:201@carrier.example"),),
+    )
+
+
+@pytest.mark.rfc("7865", "6.5.1")
+def test_without_asserted_identity_from_and_to_name_them() -> None:
+    world = answered(sender='"Al" <sip:alice:secret@pbx.example>')
+    assert names(world) == (
+        (Name(aor="sip:alice@pbx.example", display="Al"),),
+        (Name(aor="sip:bob@pbx.example", display="Bob"),),
+    )
+
+
+@pytest.mark.rfc("3323", "4.1")
+@pytest.mark.req("MD-32")
+@pytest.mark.parametrize("sender", ['"Anonymous" <sip:anonymous@anonymous.invalid>', "<data:x>"])
+def test_who_is_not_known_is_anonymous(sender: str) -> None:
+    assert names(answered(sender=sender))[0] == (ANONYMOUS,)
+
+
+@pytest.mark.rfc("7989", "5")
+def test_the_session_ids_of_both_parties_are_published() -> None:
+    world = answered(
+        ("Session-ID", f"{UUID_A};remote={'0' * 32}"), answer=(("Session-ID", f"{UUID_B};remote={UUID_A}"),)
+    )
+    assert world.src.published[0].sip_session_ids == (f"{UUID_A};remote={UUID_B}",)
+    assert answered().src.published[0].sip_session_ids == ()
+    assert answered(("Session-ID", "rubbish")).src.published[0].sip_session_ids == ()
+
+
+def test_the_fields_of_the_invite_are_published_as_received() -> None:
+    world = answered(("X-Account", "17"))
+    assert ("X-Account", "17") in world.src.published[0].headers
+
+
+@pytest.mark.rfc("7866", "6.1.1")
+@pytest.mark.req("SIP-07", "SIP-18")
+@pytest.mark.parametrize(
+    ("contact", "require", "status"),
+    [(";+sip.srs", "siprec", 501), ("", "timer, SIPREC", 403), (";+sip.srs", None, None)],
+)
+def test_recording_sessions_that_others_begin_are_refused(
+    contact: str, require: str | None, status: int | None
+) -> None:
+    world = World()
+    headers = () if require is None else (("Require", require),)
+    world.alice.call(audio(ALICE, 4000), *headers, contact_parameters=contact)
+    if status is None:
+        assert world.bob.request_seen.method == "INVITE"
+    else:
+        assert world.alice.response_seen.status == status
+        assert world.src.log("call.refused")["status"] == status
+        assert world.src.calls == []
+
+
+@pytest.mark.rfc("3261", "21.5.4")
+def test_a_call_beyond_the_limit_or_while_draining_gets_503_and_the_others_go_on() -> None:
+    world = World(settings=InlineSettings(max_calls=1, retry_after_s=3))
+    world.alice.call(audio(ALICE, 4000))
+    first = world.alice.usage
+    world.alice.call(audio(ALICE, 4002))
+    answer = world.alice.response_seen
+    assert (answer.status, answer.headers.get("retry-after")) == (503, "3")
+    assert world.src.ingest.calls == 1
+    world.alice.usage = first
+    world.src.ingest.draining = True
+    world.bob.reply(486)
+    assert world.src.ingest.calls == 0
+    world.alice.call(audio(ALICE, 4004))
+    assert world.alice.response_seen.status == 503
+    assert world.src.observed[-1].labels == (("outcome", "refused"),)
+
+
+def test_a_source_that_is_no_trunk_is_refused_with_403() -> None:
+    world = World(trunks=())
+    world.alice.call(audio(ALICE, 4000))
+    assert world.alice.response_seen.status == 403
+    assert world.src.log("call.refused")["source"] == f"{ALICE}:5060"

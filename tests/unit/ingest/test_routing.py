@@ -1,0 +1,120 @@
+"""Routing: trunks by source, the next hop, the Request-URI."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+
+from siprec_src.errors import ConfigurationError
+from siprec_src.ingest.inline.routing import Refusal, Route, RoutingTable, Trunk, catch_all
+from siprec_src.sip.flow import Address, Flow, Transport
+from siprec_src.sip.message import Headers, Request
+from siprec_src.sip.uri import parse_uri
+from tests.support.world import edge
+
+EDGES = {"default": edge("10.0.0.9"), "out": edge("192.0.2.9", "out")}
+
+
+def trunk(name: str, network: str, to: str, uri: str | None = None, edge_name: str = "default") -> Trunk:
+    return Trunk(
+        name=name,
+        sources=(ipaddress.ip_network(network),),
+        to=to,
+        uri=None if uri is None else parse_uri(uri),
+        edge=edge_name,
+    )
+
+
+PBX = trunk("pbx", "10.0.0.0/24", "carrier", "sip:10.0.0.1")
+BRANCH = trunk("branch", "10.0.0.64/26", "pbx", "sip:10.0.0.65")
+CARRIER = trunk("carrier", "192.0.2.0/28", "pbx", "sip:gw.example:5070;transport=tcp", "out")
+TABLE = RoutingTable((PBX, BRANCH, CARRIER), EDGES)
+
+
+def route(
+    uri: str, source: str = "10.0.0.1", table: RoutingTable = TABLE, by: str = "default"
+) -> Route | Refusal:
+    flow = Flow(Transport.UDP, Address(source, 5060), by)
+    return table.route(flow, Request(method="INVITE", uri=uri, headers=Headers()))
+
+
+@pytest.mark.rfc("3261", "16.6")
+@pytest.mark.parametrize(
+    ("received", "sent"),
+    [
+        ("sip:+4930123;phone-context=x@10.0.0.9", "sip:+4930123;phone-context=x@gw.example:5070"),
+        ("sip:100@10.0.0.9:5060;user=phone", "sip:100@gw.example:5070;user=phone"),
+        ("sip:100@192.0.2.9", "sip:100@gw.example:5070"),
+        ("sip:100@10.0.0.9:5080", "sip:100@10.0.0.9:5080"),
+        ("sip:100@other.example;x=y", "sip:100@other.example;x=y"),
+        ("tel:+4930123", "tel:+4930123"),
+    ],
+)
+def test_the_host_of_the_request_uri_is_replaced_only_where_it_names_us(received: str, sent: str) -> None:
+    found = route(received)
+    assert isinstance(found, Route)
+    assert found.request_uri == sent
+
+
+def test_a_call_goes_where_its_trunk_says_by_the_edge_of_the_other() -> None:
+    found = route("sip:1@10.0.0.9")
+    assert isinstance(found, Route)
+    assert (found.trunk, found.to, found.caller_edge, found.callee_edge) == (
+        "pbx",
+        "carrier",
+        "default",
+        "out",
+    )
+    assert str(found.next_hop) == "sip:gw.example:5070;transport=tcp"
+
+
+def test_among_networks_that_hold_a_source_the_longest_wins() -> None:
+    found = route("sip:1@10.0.0.9", source="10.0.0.70")
+    assert isinstance(found, Route)
+    assert found.trunk == "branch"
+
+
+def test_a_mapped_ipv4_source_is_known_by_its_ipv4_address() -> None:
+    found = route("sip:1@10.0.0.9", source="::ffff:10.0.0.1")
+    assert isinstance(found, Route)
+    assert found.trunk == "pbx"
+
+
+@pytest.mark.rfc("3261", "21.4.4")
+def test_an_unknown_source_is_refused_with_403() -> None:
+    found = route("sip:1@10.0.0.9", source="203.0.113.1")
+    assert isinstance(found, Refusal)
+    assert found.status == 403
+
+
+@pytest.mark.rfc("3261", "16.3")
+@pytest.mark.parametrize("next_hop", ["sip:10.0.0.9", "sip:192.0.2.9:5060;transport=tcp"])
+def test_a_next_hop_that_is_ourselves_is_a_loop(next_hop: str) -> None:
+    table = RoutingTable((catch_all(parse_uri(next_hop), "default"),), EDGES)
+    found = route("sip:1@10.0.0.9", table=table)
+    assert isinstance(found, Refusal)
+    assert found.status == 482
+
+
+def test_one_catch_all_trunk_takes_every_call_from_anywhere() -> None:
+    table = RoutingTable((catch_all(parse_uri("sip:10.0.0.5:5070"), "default"),), EDGES)
+    for source in ("10.0.0.1", "203.0.113.1", "2001:db8::1"):
+        found = route("sip:service@10.0.0.9", source=source, table=table)
+        assert isinstance(found, Route)
+        assert found.request_uri == "sip:service@10.0.0.5:5070"
+
+
+def test_a_trunk_that_cannot_be_reached_is_refused_with_404() -> None:
+    table = RoutingTable((PBX, trunk("carrier", "192.0.2.0/28", "pbx")), EDGES)
+    found = route("sip:1@10.0.0.9", table=table)
+    assert isinstance(found, Refusal)
+    assert found.status == 404
+
+
+@pytest.mark.parametrize(
+    "wrong", [trunk("a", "10.0.0.0/8", "nowhere"), trunk("a", "10.0.0.0/8", "a", "sip:x", "none")]
+)
+def test_a_trunk_or_edge_that_does_not_exist_is_a_configuration_error(wrong: Trunk) -> None:
+    with pytest.raises(ConfigurationError, match="'a'"):
+        RoutingTable((wrong,), EDGES)
