@@ -35,6 +35,17 @@ RTCP = {
 }
 
 
+# Datagrams of a call: where each arrives and from whom (fuzz_core.c), its length, its octets.
+CALLER, CALLEE_RTCP, SRS_RTCP, STRANGER = 0x00, 0x99, 0xAA, 0x38
+CORE = {
+    "talk": [(CALLER, RTP["plain"]), (CALLER, RTP["marker"]), (CALLER, RTP["everything"])],
+    "key-press": [(CALLER, RTP["event"]), (CALLER, RTP["event-end"]), (CALLER, RTP["event-end"])],
+    "reports": [(CALLER, RTCP["sr-blocks"]), (SRS_RTCP, RTCP["rr-block"].replace("0000000a", "00000001"))],
+    "strangers": [(CALLER, RTP["plain"]), (STRANGER, RTP["marker"]), (CALLEE_RTCP, RTCP["bye"])],
+    "handshake": [(CALLER, RTP["stun"]), (CALLER, RTP["dtls"])],
+}
+
+
 def write(folder: str, name: str, data: bytes) -> None:
     path = CORPUS / folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +60,9 @@ def main() -> None:
     for suite in range(8):
         write("srtp", f"rtp-{suite}", struct.pack("!B", suite) + bytes.fromhex(RTP["everything"]))
         write("srtp", f"rtcp-{suite}", struct.pack("!B", 0x80 | suite) + bytes.fromhex(RTCP["sdes"]))
+    for name, datagrams in CORE.items():
+        octets = [(where, bytes.fromhex(text)) for where, text in datagrams]
+        write("core", name, b"".join(bytes([where, len(data)]) + data for where, data in octets))
 
 
 if __name__ == "__main__":

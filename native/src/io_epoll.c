@@ -102,13 +102,12 @@ static void epoll_aim(struct rtpfork_io *io, uint32_t slot, bool rtcp,
 	static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 	struct rtpfork_address *aimed = &io->sockets[slot].aimed[rtcp];
 	int fd = io->sockets[slot].fds[rtcp];
-	bool was_aimed = rtpfork_address_known(aimed);
-	if (address ? rtpfork_address_equal(address, aimed) : !was_aimed)
+	if (address ? rtpfork_address_equal(address, aimed) : !rtpfork_address_known(aimed))
 		return;
-	if (was_aimed)
-		connect(fd, &nowhere, sizeof nowhere);
+	int failed = connect(fd, address ? &address->any : &nowhere,
+			     address ? rtpfork_address_bytes(address) : sizeof nowhere);
 	memset(aimed, 0, sizeof *aimed);
-	if (address && connect(fd, &address->any, rtpfork_address_bytes(address)) == 0)
+	if (address && !failed)
 		*aimed = *address;
 }
 

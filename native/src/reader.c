@@ -4,6 +4,9 @@
 #include <string.h>
 
 #define NS_PER_S 1000000000U
+/* Well below half a turn of the timestamp at any clock rate, beyond which "earlier" means nothing.
+ */
+#define SOON_NS (60ULL * NS_PER_S)
 
 void rtpfork_reader_init(struct rtpfork_reader *reader, uint32_t ssrc, uint32_t clock_rate,
 			 uint16_t first_sequence, uint32_t first_timestamp, uint64_t position)
@@ -47,7 +50,8 @@ static void anchor(struct rtpfork_reader *reader, const struct rtpfork_logged *p
 	uint32_t timestamp = reader->last_timestamp;
 	if (reader->begun) {
 		timestamp = timestamp_at(reader, packet->arrival_ns);
-		if ((int32_t)(timestamp - reader->last_timestamp) <= 0)
+		bool soon = packet->arrival_ns < reader->reference_ns + SOON_NS;
+		if (soon && (int32_t)(timestamp - reader->last_timestamp) <= 0)
 			timestamp = reader->last_timestamp + 1;
 	}
 	reader->anchored = true;
@@ -117,7 +121,7 @@ bool rtpfork_reader_take(struct rtpfork_reader *reader, const struct rtpfork_log
 	uint32_t timestamp = packet->timestamp + reader->timestamp_offset;
 	if (sequence >= reader->next_sequence)
 		reader->next_sequence = sequence + 1;
-	if (!reader->begun || (int32_t)(timestamp - reader->last_timestamp) > 0)
+	if (fresh || (int32_t)(timestamp - reader->last_timestamp) > 0)
 		reader->last_timestamp = timestamp;
 	refer(reader, packet, timestamp, fresh);
 	*to = (struct rtpfork_rtp_rewrite){

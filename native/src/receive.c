@@ -227,19 +227,19 @@ static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtp
 
 /* ---- the rest ------------------------------------------------------------------------------ */
 
+/* What is no compound packet (RFC 5506 allows it) is the parties' own affair, but proves no source.
+ */
 static void receive_rtcp(struct rtpfork_core *core, struct port *port, struct rtpfork_in *in)
 {
 	int result = 0;
 	if (port->receive.suite)
 		result = rtpfork_srtcp_unprotect(&port->receive, core->crypto, in->data, in->bytes,
 						 in->data, in->bytes, &in->bytes);
-	if (result == 0)
-		result = rtpfork_rtcp_check(in->data, in->bytes);
 	if (result != 0) {
 		core_count_refused(port, result);
 		return;
 	}
-	if (in->rtcp)
+	if (in->rtcp && rtpfork_rtcp_check(in->data, in->bytes) == 0)
 		learn(port, &port->latched_rtcp, &in->from);
 	port->counters.rtcp_received++;
 	relay(core, port, in, RTPFORK_OUT_RTCP);
@@ -264,43 +264,43 @@ static enum rtpfork_kind kind_here(const struct port *port, const struct rtpfork
 	return kind;
 }
 
-void rtpfork_core_receive(struct rtpfork_core *core, const struct rtpfork_in *given)
+void rtpfork_core_receive(struct rtpfork_core *core, const struct rtpfork_in *in)
 {
-	struct rtpfork_in in = *given;
-	struct port *port = &core->ports[in.port];
-	if (in.error != 0) {
-		core_unreachable(core, port, in.rtcp, in.now_ns);
+	struct rtpfork_in opened = *in; /* decrypting shortens it */
+	struct port *port = &core->ports[in->port];
+	if (in->error != 0) {
+		core_unreachable(core, port, in->rtcp, in->now_ns);
 		return;
 	}
-	if (in.bytes > RTPFORK_MAX_DATAGRAM_BYTES) {
+	if (in->bytes > RTPFORK_MAX_DATAGRAM_BYTES) {
 		port->counters.dropped_malformed++;
 		return;
 	}
-	if (port->via_readers != NONE && core_receive_from_srs(core, port, &in))
+	if (port->via_readers != NONE && core_receive_from_srs(core, port, in))
 		return;
-	if (!(in.rtcp ? admit_rtcp(port, &in.from) : admit_rtp(port, &in.from))) {
+	if (!(in->rtcp ? admit_rtcp(port, &in->from) : admit_rtp(port, &in->from))) {
 		port->counters.dropped_foreign++;
 		return;
 	}
 	if (port->party.raw) {
-		receive_raw(core, port, &in);
+		receive_raw(core, port, in);
 		return;
 	}
-	enum rtpfork_kind kind = kind_here(port, &in);
-	if (kind != RTPFORK_KIND_RTP && !proven(port, &in)) {
+	enum rtpfork_kind kind = kind_here(port, in);
+	if (kind != RTPFORK_KIND_RTP && !proven(port, in)) {
 		port->counters.dropped_foreign++;
 		return;
 	}
 	switch (kind) {
 	case RTPFORK_KIND_RTP:
-		receive_rtp(core, port, &in);
+		receive_rtp(core, port, &opened);
 		break;
 	case RTPFORK_KIND_RTCP:
-		receive_rtcp(core, port, &in);
+		receive_rtcp(core, port, &opened);
 		break;
 	case RTPFORK_KIND_STUN:
 	case RTPFORK_KIND_DTLS:
-		receive_raw(core, port, &in);
+		receive_raw(core, port, in);
 		break;
 	case RTPFORK_KIND_UNKNOWN:
 		port->counters.dropped_malformed++;

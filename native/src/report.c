@@ -164,13 +164,13 @@ static int open_rtcp(struct rtpfork_core *core, struct fork *fork, struct rtpfor
 }
 
 bool core_receive_from_srs(struct rtpfork_core *core, struct port *port,
-			   const struct rtpfork_in *given)
+			   const struct rtpfork_in *in)
 {
-	struct rtpfork_in in = *given;
-	struct fork *fork = find_sender(core, port, &in);
-	if (!fork || rtpfork_classify(in.data, in.bytes) != RTPFORK_KIND_RTCP)
+	struct rtpfork_in opened = *in;
+	struct fork *fork = find_sender(core, port, in);
+	if (!fork || rtpfork_classify(in->data, in->bytes) != RTPFORK_KIND_RTCP)
 		return false;
-	int result = open_rtcp(core, fork, &in);
+	int result = open_rtcp(core, fork, &opened);
 	if (result != 0) {
 		core_count_refused(port, result);
 		return true;
@@ -178,8 +178,8 @@ bool core_receive_from_srs(struct rtpfork_core *core, struct port *port,
 	fork->reader.counters.rtcp_received++;
 	struct rtpfork_rtcp_packet packet;
 	size_t offset = 0;
-	while (rtpfork_rtcp_next(in.data, in.bytes, &offset, &packet))
-		take_packet(core, port, &packet, in.now_ns);
+	while (rtpfork_rtcp_next(opened.data, opened.bytes, &offset, &packet))
+		take_packet(core, port, &packet, in->now_ns);
 	return true;
 }
 

@@ -76,6 +76,13 @@ def test_rtcp_is_relayed_to_the_other_partys_rtcp_port(call: Call) -> None:
     assert (counters.rtcp_received, counters.rtcp_relayed, counters.received) == (1, 1, 0)
 
 
+@pytest.mark.rfc("5506", "3.2")
+def test_reduced_size_rtcp_is_relayed_too(call: Call) -> None:
+    picture_loss = struct.pack("!BBHII", 0x81, 206, 2, 1, 2)
+    call.caller.send_rtcp(picture_loss, call.caller_port)
+    assert call.callee.receive_rtcp() == picture_loss
+
+
 @pytest.mark.rfc("5761", "4")
 def test_multiplexed_rtcp_goes_to_the_rtcp_port_of_a_party_that_does_not_multiplex(call: Call) -> None:
     call.connect(call.caller_port, call.caller, rtcp_mux=True)

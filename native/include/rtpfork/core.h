@@ -187,15 +187,15 @@ int rtpfork_core_slot(const struct rtpfork_core *core, uint64_t port, uint32_t *
 
 /* Say who is at the other end. The same key again keeps its roll-over counter (RFC 4568 7.1.4), the
  * same addresses keep what was learned. RTPFORK_ECRYPTO: nothing was changed. */
-int rtpfork_core_connect(struct rtpfork_core *core, uint64_t port,
-			 const struct rtpfork_party *party);
+int rtpfork_core_connect(struct rtpfork_core *core, uint64_t id, const struct rtpfork_party *party);
 
 /* Relay between |a| and |b|; a bridge that either had ends. RTPFORK_EARGUMENT: they are one. */
 int rtpfork_core_bridge(struct rtpfork_core *core, uint64_t a, uint64_t b);
 
-/* Copy what |stream| receives to |target| from port |via|, paused. |*log| becomes the stream's if
- * it has none yet (then |*log| is NULL afterwards). RTPFORK_EEXHAUSTED: no reader is free. */
-int rtpfork_core_attach(struct rtpfork_core *core, uint64_t stream, uint64_t via,
+/* Copy what port |stream_id| receives to |target| from port |via_id|, paused. |*log| becomes the
+ * stream's if it has none yet (then |*log| is NULL afterwards). RTPFORK_EEXHAUSTED: no reader is
+ * free. */
+int rtpfork_core_attach(struct rtpfork_core *core, uint64_t stream_id, uint64_t via_id,
 			const struct rtpfork_identity *identity,
 			const struct rtpfork_target *target, struct rtpfork_log **log,
 			uint64_t *reader);
@@ -210,10 +210,10 @@ int rtpfork_core_detach(struct rtpfork_core *core, uint64_t reader, uint64_t now
 
 /* Close a port: its bridge and all readers on it end. Its slot may be given out again by the next
  * rtpfork_core_open(), so the BYEs must leave before its sockets close. */
-int rtpfork_core_close(struct rtpfork_core *core, uint64_t port, uint64_t now_ns,
+int rtpfork_core_close(struct rtpfork_core *core, uint64_t id, uint64_t now_ns,
 		       struct rtpfork_port_counters *counters, struct rtpfork_log **garbage);
 
-int rtpfork_core_port_counters(const struct rtpfork_core *core, uint64_t port,
+int rtpfork_core_port_counters(const struct rtpfork_core *core, uint64_t id,
 			       struct rtpfork_port_counters *counters);
 int rtpfork_core_reader_counters(const struct rtpfork_core *core, uint64_t reader,
 				 struct rtpfork_reader_counters *counters);
