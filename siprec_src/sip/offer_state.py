@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 
 from siprec_src.errors import RemoteProtocolError
-from siprec_src.sip.message import Message
+from siprec_src.sip.message import Message, Response
 
 
 class Open(enum.Enum):
@@ -44,21 +44,31 @@ class OfferState:
         if has_sdp(message):
             self.open = Open.NONE if self.open is Open.OURS else Open.THEIRS
 
-    def we_answer_invite(self, response: Message) -> None:
-        """Our reliable 1xx or 2xx to an INVITE. A copy of SDP that has settled the matter is no offer."""
-        if has_sdp(response) and not self._invite_settled:
-            self.we_send(response)
-            self._invite_settled = self.open is Open.NONE
+    def we_answer_invite(self, response: Response) -> None:
+        """Our reliable 1xx or 2xx to an INVITE. A copy of SDP that has settled the matter is no offer.
 
-    def they_answer_invite(self, response: Message) -> None:
+        A 2xx that leaves their offer without an answer breaks a rule; it is not waited for any more.
+        """
+        if self._invite_settled:
+            return
+        self.we_send(response)
+        self._settle(response, Open.THEIRS)
+
+    def they_answer_invite(self, response: Response) -> None:
         """The peer's reliable 1xx or 2xx to our INVITE."""
-        if has_sdp(response) and not self._invite_settled:
-            self.they_send(response)
-            self._invite_settled = self.open is Open.NONE
+        if self._invite_settled:
+            return
+        self.they_send(response)
+        self._settle(response, Open.OURS)
 
     def close(self) -> None:
         """The request that carried the offer has failed, or its exchange is over without an answer."""
         self.open = Open.NONE
+
+    def _settle(self, response: Response, waiting: Open) -> None:
+        if response.status >= 200 and self.open is waiting:
+            self.open = Open.NONE
+        self._invite_settled = has_sdp(response) and self.open is Open.NONE
 
 
 def has_sdp(message: Message) -> bool:
