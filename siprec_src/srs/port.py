@@ -35,6 +35,11 @@ class TrackPort:
         self._loop.add_reader(rtp, self._read_rtp)
         self._loop.add_reader(rtcp, self._read_rtcp)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether anything was received since the last `take`."""
+        return bool(self._inbox)
+
     def take(self) -> list[tuple[float, bytes]]:
         """Everything received since the last call, with arrival times of the loop's clock."""
         inbox, self._inbox = self._inbox, []

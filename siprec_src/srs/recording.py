@@ -144,7 +144,8 @@ class LiveRecording:
         for index, line in self._lines.items():
             if line.track is None:
                 continue
-            if line.job is None or line.job.done():
+            waits = line.port.waiting or line.track.waiting
+            if waits and (line.job is None or line.job.done()):
                 line.job = self._submit(self._write, index, line.track, line.label, line.port.take(), now)
             if now >= line.next_report:
                 line.next_report = now + REPORT_INTERVAL_S * self._identity.uniform(0.5, 1.5)

@@ -86,6 +86,11 @@ class Track:
         return self._source.ssrc if self._source else None
 
     @property
+    def waiting(self) -> bool:
+        """Whether packets wait for those before them."""
+        return self._source is not None and bool(self._source.pending)
+
+    @property
     def highest_sequence(self) -> int:
         """Extended highest sequence number received (RFC 3550 6.4.1)."""
         return self._source.highest & 0xFFFFFFFF if self._source else 0
