@@ -186,7 +186,8 @@ int rtpfork_core_open(struct rtpfork_core *core, uint64_t *port, uint32_t *slot)
 int rtpfork_core_slot(const struct rtpfork_core *core, uint64_t port, uint32_t *slot);
 
 /* Say who is at the other end. The same key again keeps its roll-over counter (RFC 4568 7.1.4), the
- * same addresses keep what was learned. RTPFORK_ECRYPTO: nothing was changed. */
+ * same addresses keep what was learned. RTPFORK_ECRYPTO: libcrypto failed, nothing but keys was
+ * changed. */
 int rtpfork_core_connect(struct rtpfork_core *core, uint64_t id, const struct rtpfork_party *party);
 
 /* Relay between |a| and |b|; a bridge that either had ends. RTPFORK_EARGUMENT: they are one. */
