@@ -1,0 +1,98 @@
+"""The file with every key, its default and its doc, made from the settings themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import inspect
+import re
+import typing
+from typing import Any, Final
+
+from siprec_src.config.settings import ARRAYS, SECTIONS, key_of
+
+_FIELD: Final = re.compile(r"^    (\w+): ")
+_INLINE: Final = re.compile(r"#: (.*)$")
+_HEAD: Final = """\
+# Every key of siprec-src with its default. Made from the settings by `python -m siprec_src.config`.
+# A flag goes before an environment variable (SIPREC_SRC_<SECTION>_<KEY>), that before this file.
+# Keys without a default, and tables that may be there several times, stand as examples.
+"""
+
+_EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "edge": {"name": "dublin", "listen": "192.0.2.10:5060"},
+    "trunk": {
+        "name": "pbx",
+        "from": ("192.0.2.20/32",),
+        "to": "sip:carrier.example",
+        "uri": "sip:192.0.2.20",
+    },
+    "srs": {"uri": "sip:recorder@192.0.2.30:5060;transport=tcp;edge=dublin"},
+}
+
+
+def full_file() -> str:
+    """The text of ``siprec-src.full.toml``."""
+    parts = [_HEAD]
+    parts += [f"[{name}]  # {_summary(cls)}\n{_keys(cls, {})}" for name, cls in SECTIONS.items()]
+    parts += [f"[[{name}]]  # {_summary(cls)}\n{_keys(cls, _EXAMPLES[name])}" for name, cls in ARRAYS.items()]
+    return "\n".join(parts)
+
+
+def field_docs(cls: type[Any]) -> dict[str, str]:
+    """The ``#:`` text of each field, behind it or on the first such line below or within it."""
+    docs: dict[str, str] = {}
+    current = ""
+    for line in inspect.getsource(cls).splitlines():
+        if field := _FIELD.match(line):
+            current = field[1]
+        doc = _INLINE.search(line)
+        if doc and current and current not in docs:
+            docs[current] = doc[1].strip()
+        if line.startswith("    def "):
+            break
+    return docs
+
+
+def _summary(cls: type[Any]) -> str:
+    return inspect.getdoc(cls).partition("\n")[0].replace("``", "")  # type: ignore[union-attr] # all have one
+
+
+def _keys(cls: type[Any], example: dict[str, Any]) -> str:
+    docs = field_docs(cls)
+    hints = typing.get_type_hints(cls)
+    lines = []
+    for field in dataclasses.fields(cls):
+        key = key_of(field)
+        doc = docs.get(field.name, "").replace("``", "") + _choices(hints[field.name])
+        value = example.get(key, _default(field))
+        # A key whose default is "chosen for you" is shown, but not set.
+        line = f"# {key} =" if value is None else f"{key} = {_toml(value)}"
+        lines.append(f"{line}  # {doc}" if doc else line)
+    return "\n".join(lines) + "\n"
+
+
+def _choices(hint: Any) -> str:
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return ": " + ", ".join(member.value for member in hint)
+    return ""
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    return None if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case enum.Enum():
+            return _toml(value.value)
+        case int() | float():
+            return str(value)
+        case tuple():
+            return "[" + ", ".join(_toml(item) for item in value) + "]"
+        case _:
+            return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

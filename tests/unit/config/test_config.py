@@ -1,0 +1,296 @@
+"""Configuration: where values come from, what is refused, and how that is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from siprec_src.config import Config, InvalidConfiguration, from_values, load
+from siprec_src.config.example import field_docs, full_file
+from siprec_src.config.lines import key_lines
+from siprec_src.config.settings import ARRAYS, SECTIONS
+from siprec_src.media.model import SourcePolicy
+from siprec_src.sip.flow import Address, Transport
+
+CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+Write = Callable[[str], Path]
+FLAGS: dict[str, object] = {
+    "--srs": ["sip:127.0.0.1:5090"],
+    "--route": "sip:127.0.0.1:5070",
+    "--listen": "127.0.0.1:5060",
+}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def make(text: str) -> Path:
+        file = tmp_path / "siprec-src.toml"
+        file.write_text(text)
+        return file
+
+    return make
+
+
+def refused(
+    file: Path | None = None, environment: dict[str, str] | None = None, **flags: object
+) -> list[str]:
+    named = {f"--{name}": value for name, value in flags.items()}
+    with pytest.raises(InvalidConfiguration) as caught:
+        load(file, environment or {}, {**FLAGS, **named} if file is None else named)
+    return list(caught.value.problems)
+
+
+def test_three_flags_are_a_whole_configuration() -> None:
+    config = load(None, {}, FLAGS)
+    (edge,) = config.edges.values()
+    assert (edge.name, edge.sip_bind, edge.sip_advertised) == (
+        "default",
+        Address("127.0.0.1", 5060),
+        Address("127.0.0.1", 5060),
+    )
+    assert edge.transports == (Transport.UDP, Transport.TCP)
+    assert (edge.rtp_bind, edge.rtp_advertised, edge.rtp_low, edge.rtp_high) == (
+        "127.0.0.1",
+        "127.0.0.1",
+        10000,
+        20000,
+    )
+    assert [trunk.name for trunk in config.trunks] == ["default"]
+    assert config.http_listen == Address("127.0.0.1", 8080)
+
+
+def test_a_flag_goes_before_the_environment_that_before_the_file_that_before_the_default(
+    write: Write,
+) -> None:
+    file = write(
+        '[sip]\nlisten = "127.0.0.1:1"\nroute = "sip:127.0.0.9"\nt1_s = 0.1\n[http]\nlisten = ""\n'
+        '[[srs]]\nuri = "sip:127.0.0.3"\n'
+    )
+    environment = {"SIPREC_SRC_LISTEN": "127.0.0.1:2", "SIPREC_SRC_SIP_T1_S": "0.2", "OTHER": "x"}
+    config = load(file, environment, {"--listen": "127.0.0.1:3", "--route": None})
+    assert config.edges["default"].sip_bind.port == 3
+    assert config.sip.t1_s == 0.2
+    assert config.http_listen is None
+    assert config.sip.t2_s == 4.0
+
+
+def test_srs_uris_come_from_the_environment_too() -> None:
+    environment = {"SIPREC_SRC_SRS": "sip:127.0.0.1:1 sip:127.0.0.1:2", "SIPREC_SRC_SIP_TRANSPORTS": "udp"}
+    config = load(None, environment, {**FLAGS, "--srs": None})
+    assert [srs.uri for srs in config.srs] == ["sip:127.0.0.1:1", "sip:127.0.0.1:2"]
+    assert config.edges["default"].transports == (Transport.UDP,)
+
+
+def test_every_error_is_told_at_once_with_file_line_and_key(write: Write) -> None:
+    file = write(
+        "\n".join(
+            (
+                "[sip]",
+                'listn = "127.0.0.1:5060"',
+                't1_s = "soon"',
+                "",
+                "[[trunk]]",
+                'name = "pbx"',
+                "from = [",
+                '  "10.0.0.1/24",',
+                "]",
+                'to = "carier"',
+                "[[trunk]]",
+                'name = "carrier"',
+                'from = ["10.1.0.0/16"]',
+                'to = "sip:10.0.0.1"',
+                'edge = "nowhere"',
+                "[[srs]]",
+                'uri = "sip:127.0.0.1;secure=maybe"',
+                "[daemn]",
+            )
+        )
+    )
+    problems = refused(file)
+    told = [problem.removeprefix(f"{file}:") for problem in problems]
+    assert told == [
+        "18: daemn: unknown section (did you mean 'daemon'?)",
+        "2: sip.listn: unknown key (did you mean 'listen'?)",
+        "3: sip.t1_s: expected a valid number, unable to parse string as a number",
+        "7: trunk.1.from: 10.0.0.1/24 has host bits set",
+        "10: trunk.1.to: 'carier' is neither a trunk nor a SIP URI (did you mean 'carrier'?)",
+        "15: trunk.2.edge: edge 'nowhere' does not exist",
+        "17: srs.1.uri: SRS 'sip:127.0.0.1;secure=maybe': secure=maybe: expected true or false",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [('a = 1\nb = "x\n', 2), ("[sip]\n[sip]\n", 2), ("a = \n", 1)],
+)
+def test_broken_toml_is_told_with_its_line(write: Write, text: str, line: int) -> None:
+    file = write(text)
+    assert refused(file)[0].startswith(f"{file}:{line}: ")
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    assert refused(Path("/nowhere/x.toml"))[0] == "/nowhere/x.toml: cannot be read: No such file or directory"
+
+
+def test_an_unknown_variable_is_refused_with_a_suggestion() -> None:
+    problems = refused(environment={"SIPREC_SRC_SIP_LISTN": "x"})
+    assert problems == [
+        "SIPREC_SRC_SIP_LISTN: unknown environment variable (did you mean 'SIPREC_SRC_SIP_LISTEN'?)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        ({"listen": "localhost:5060"}, "--listen: sip.listen: 'localhost:5060': expected a numeric address"),
+        ({"listen": "127.0.0.1"}, "--listen: sip.listen: '127.0.0.1': expected ADDRESS:PORT"),
+        ({"listen": "127.0.0.1:70000"}, "--listen: sip.listen: '127.0.0.1:70000': expected ADDRESS:PORT"),
+        ({"route": "tel:+1"}, "--route: sip.route: 'tel:+1': expected a sip: URI"),
+        ({"srs": ["sip:h;edge=x"]}, "--srs: srs.1.uri: SRS 'sip:h;edge=x': unknown edge"),
+        ({"route": None}, "no calls could be taken: give --route, or a [[trunk]]"),
+        ({"srs": None}, "nothing would be recorded: give --srs, or an [[srs]]"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(flags: dict[str, object], problem: str) -> None:
+    (told,) = refused(flags=flags)
+    assert told.startswith(problem)
+
+
+EDGES = """
+[[edge]]
+name = "a"
+listen = "127.0.0.1:5060"
+rtp_low = 10000
+rtp_high = 11000
+[[edge]]
+name = "b"
+listen = "{listen}"
+rtp_low = {low}
+rtp_high = 12000
+[[srs]]
+uri = "sip:127.0.0.1;edge=b"
+"""
+
+
+@pytest.mark.parametrize(
+    ("listen", "low", "problem"),
+    [
+        ("127.0.0.1:5062", 11000, "edge.2.rtp_low: its RTP ports overlap those of edge 'a'"),
+        ("0.0.0.0:5062", 11000, "edge.2.rtp_low: its RTP ports overlap those of edge 'a'"),
+        ("127.0.0.1:5060", 11001, "edge.2.listen: 127.0.0.1:5060 is that of edge 'a'"),
+        ("127.0.0.1:5062", 13000, "edge.2.rtp_high: expected more than rtp_low (13000) and at most 65535"),
+    ],
+)
+def test_edges_may_not_get_into_each_others_way(write: Write, listen: str, low: int, problem: str) -> None:
+    problems = refused(write(EDGES.format(listen=listen, low=low)), flags={"route": "sip:127.0.0.1:9"})
+    assert problem in problems[0]
+
+
+def test_edges_on_different_addresses_share_ports(write: Write) -> None:
+    file = write(EDGES.format(listen="127.0.0.2:5060", low=10000))
+    config = load(file, {}, {"--route": "sip:127.0.0.1:9"})
+    assert list(config.edges) == ["a", "b"]
+    assert config.targets[0].edge == "b"
+
+
+def test_an_edge_on_every_interface_tells_the_address_of_the_default_route() -> None:
+    config = load(None, {}, {**FLAGS, "--listen": "0.0.0.0:5060"})
+    edge = config.edges["default"]
+    assert edge.sip_bind.host == "0.0.0.0"
+    assert edge.sip_advertised.host == edge.rtp_advertised != "0.0.0.0"
+    assert edge.sip_advertised.host in config.notes[0]
+
+
+def test_an_advertised_name_is_for_sip_and_media_needs_an_address(write: Write) -> None:
+    file = write(
+        '[sip]\nlisten = "127.0.0.1:5060"\nadvertised = "sip.example"\n[[srs]]\nuri = "sip:1.2.3.4"\n'
+    )
+    edge = load(file, {}, {"--route": "sip:127.0.0.1:9"}).edges["default"]
+    assert (edge.sip_advertised, edge.rtp_advertised) == (Address("sip.example", 5060), "127.0.0.1")
+
+
+def test_trunks_of_both_directions(write: Write) -> None:
+    file = write(
+        """
+        [sip]
+        listen = "127.0.0.1:5060"
+        [[trunk]]
+        name = "pbx"
+        from = ["10.0.0.5/32"]
+        to = "carrier"
+        uri = "sip:10.0.0.5"
+        [[trunk]]
+        name = "carrier"
+        from = ["192.0.2.0/24", "2001:db8::/32"]
+        to = "pbx"
+        uri = "sip:192.0.2.1:5080"
+        media_source = "learn"
+        [[srs]]
+        uri = "sip:127.0.0.1:5090"
+        """
+    )
+    pbx, carrier = load(file, {}, {}).trunks
+    assert (pbx.to, carrier.to) == ("carrier", "pbx")
+    assert str(carrier.uri) == "sip:192.0.2.1:5080"
+    assert (pbx.source_policy, carrier.source_policy) == (SourcePolicy.STRICT, SourcePolicy.LEARN)
+
+
+def test_a_configuration_survives_the_way_to_the_control_process() -> None:
+    config = load(None, {"SIPREC_SRC_DAEMON_MAX_CALLS": "7"}, FLAGS)
+    again = from_values(json.loads(json.dumps(config.values)))
+    assert again == Config(**{f: getattr(config, f) for f in config.__slots__})
+    assert again.daemon.max_calls == 7
+
+
+def test_a_key_is_found_on_its_line_whatever_stands_around_it() -> None:
+    text = "\n".join(
+        (
+            "# [sip]",
+            "[ sip ]  # here",
+            'a = """',
+            "b = 1",
+            '"""',
+            "c = [",
+            '  "[x]", # ]',
+            "  { d = 1 },",
+            "]",
+            '"e f".g = 2',
+            "[[srs]]",
+            "uri = 1",
+            "[[srs]]",
+            "uri = 2",
+            "[srs.more]",
+            "x = 1",
+        )
+    )
+    assert key_lines(text) == {
+        ("sip",): 2,
+        ("sip", "a"): 3,
+        ("sip", "c"): 6,
+        ("sip", "e f", "g"): 10,
+        ("srs", 0): 11,
+        ("srs", 0, "uri"): 12,
+        ("srs", 1): 13,
+        ("srs", 1, "uri"): 14,
+        ("srs", "more"): 15,
+        ("srs", "more", "x"): 16,
+    }
+
+
+def test_the_file_with_every_key_is_up_to_date_and_good() -> None:
+    file = CONFIGS / "siprec-src.full.toml"
+    assert file.read_text() == full_file(), "run: python -m siprec_src.config > configs/siprec-src.full.toml"
+    assert load(file, {}, {"--route": "sip:192.0.2.1"}).targets
+
+
+def test_the_smallest_file_is_good() -> None:
+    config = load(CONFIGS / "siprec-src.toml", {}, {})
+    assert config.edges["default"].sip_bind == Address("127.0.0.1", 5060)
+
+
+@pytest.mark.parametrize("cls", [*SECTIONS.values(), *ARRAYS.values()], ids=lambda cls: cls.__name__)
+def test_every_key_has_its_doc(cls: type) -> None:
+    assert field_docs(cls).keys() == set(cls.__dataclass_fields__)  # type: ignore[attr-defined]
