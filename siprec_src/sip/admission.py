@@ -37,14 +37,13 @@ def examine(request: Request, settings: AgentSettings) -> Refusal | None:
     unknown = [tag for tag in request.tags("require") if tag.lower() not in settings.understood_requires]
     if unknown:
         return Refusal(420, (("Unsupported", ", ".join(unknown)),))
-    if request.method != "INVITE":
-        return None
-    if request.to.tag is None:
+    if request.method in {"INVITE", "UPDATE"}:
+        _check_contact(request)
+    if request.method == "INVITE" and request.to.tag is None:
         if request.max_forwards == 0:
             return Refusal(483)
         if not _takes_sdp(request):
             return Refusal(406, (("Accept", ", ".join(settings.accept)),))
-    _check_contact(request)
     return None
 
 
@@ -63,11 +62,14 @@ def abilities(settings: AgentSettings) -> Fields:
 
 
 def _check_contact(request: Request) -> None:
-    """An INVITE has one Contact that requests can be sent to (8.1.1.8), and a readable Record-Route."""
+    """What makes a dialog has one Contact that requests can be sent to, and a readable Record-Route.
+
+    Inside a dialog a missing one is forgiven: the target that is known stays (8.1.1.8, 12.2.2).
+    """
     contacts = request.contacts
-    if len(contacts) != 1:
-        raise RemoteProtocolError("an INVITE needs one Contact", section="RFC 3261 8.1.1.8")
-    if contacts[0].uri.scheme not in {"sip", "sips"}:
+    if len(contacts) > 1 or (not contacts and request.to.tag is None):
+        raise RemoteProtocolError("there must be one Contact", section="RFC 3261 8.1.1.8")
+    if contacts and contacts[0].uri.scheme not in {"sip", "sips"}:
         raise RemoteProtocolError("a Contact that cannot be called", section="RFC 3261 8.1.1.8")
     _ = request.record_routes
 

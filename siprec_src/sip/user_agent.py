@@ -16,6 +16,7 @@ from siprec_src.sip.admission import abilities, allow, examine
 from siprec_src.sip.client_usage import ClientUsage
 from siprec_src.sip.dialog import request_key
 from siprec_src.sip.flow import Edge, Flow
+from siprec_src.sip.headers import parse_rseq
 from siprec_src.sip.incoming import Incoming, merge_key
 from siprec_src.sip.message import Request, Response
 from siprec_src.sip.outgoing import local_response
@@ -299,6 +300,8 @@ def readable(response: Response) -> None:
         RemoteProtocolError: one of them breaks its rule.
     """
     _ = response.to, response.from_, response.call_id, response.record_routes
+    if "rseq" in response.headers:
+        parse_rseq(response.headers.get("rseq") or "")
     if response.cseq.method in {"INVITE", "UPDATE"} and response.status < 300:
         for contact in response.contacts:
             if contact.uri.scheme not in {"sip", "sips"}:
