@@ -139,7 +139,7 @@ class Call(CallResponses):
                 token=token,
                 edge=self._route.callee_edge,
                 request_uri=self._route.request_uri,
-                headers=crossing.for_new_dialog(event.request),
+                headers=self._dialogs.told(crossing.for_new_dialog(event.request)),
                 body=body,
                 next_hop=self._route.next_hop,
                 answer_timeout_s=self._settings.answer_timeout_s,
@@ -214,8 +214,7 @@ class Call(CallResponses):
                 exchange=exchange,
             )
         )
-        headers = crossing.for_dialog(event.request)
-        self._send(other(side), event.dialog, method, headers, body, token)
+        self._send(other(side), event.dialog, method, self._for_dialog(event.request), body, token)
 
     def _bye(self, event: sip.RequestArrived) -> None:
         """Answered at once and sent on; of an early dialog it ends only that fork (RFC 3261 15)."""
@@ -223,7 +222,7 @@ class Call(CallResponses):
         self._respond(side, event.token, 200)
         if event.dialog == self._dialog:
             self._acknowledge_all()
-        self._send(other(side), event.dialog, "BYE", crossing.for_dialog(request), request.body)
+        self._send(other(side), event.dialog, "BYE", self._for_dialog(request), request.body)
         if event.dialog == self._dialog:
             self._answer_rest()
             self._end(Outcome.ANSWERED, 200, reason_of(request))
@@ -234,6 +233,9 @@ class Call(CallResponses):
             return
         late = relayed.unanswered_offer(event.dialog, other(relayed.origin))
         self._relays.drop(relayed)
+        if relayed is self._first and self._answer_seen is not None:
+            self._enter(event.request, self._answer_seen)
+            self._answer_seen = None
         try:
             session = session_of(event.request)
             if session is None or late is None:

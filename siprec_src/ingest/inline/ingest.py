@@ -14,6 +14,7 @@ from typing import Final
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.identity import Identity
 from siprec_src.ingest.inline.call import Call
+from siprec_src.ingest.inline.dialogs import DialogBook
 from siprec_src.ingest.inline.routing import Refusal, RoutingTable
 from siprec_src.ingest.inline.settings import InlineSettings
 from siprec_src.machine import Forward, LogLine, Observe
@@ -41,6 +42,7 @@ class InlineIngest:
         self._routing = routing
         self._edges = edges
         self._settings = settings or InlineSettings()
+        self._dialogs = DialogBook()
         self._calls: weakref.WeakSet[Call] = weakref.WeakSet()  # a call lives as long as its driver holds it
         self.draining = False  #: set while the process goes down: no new call
 
@@ -73,6 +75,7 @@ class InlineIngest:
             edges=self._edges,
             arrived=event,
             settings=self._settings,
+            dialogs=self._dialogs,
             now=now,
         )
         self._calls.add(call)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from siprec_src.communication import Side
+from siprec_src.errors import RemoteProtocolError
 from siprec_src.identity import Identity
 from siprec_src.ingest.inline import headers as crossing
 from siprec_src.ingest.inline.bodies import SessionBody, exchanged
+from siprec_src.ingest.inline.dialogs import DialogBook, LegDialog
 from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.life import CallLife, Outcome
 from siprec_src.ingest.inline.media import AgreedLine, Exchange
@@ -31,10 +33,14 @@ class CallLegs(CallLife):
         edges: Mapping[str, Edge],
         arrived: sip.InviteArrived,
         settings: InlineSettings,
+        dialogs: DialogBook,
         now: float,
     ) -> None:
         super().__init__(identity=identity, route=route, edges=edges, request=arrived.request, now=now)
         self._settings = settings
+        self._dialogs = dialogs
+        self._entry: LegDialog | None = None  # the caller's dialog, once it is in the book
+        self._answer_seen: Message | None = None  # the callee's 2xx, until the ACK
         self._usages = {Side.CALLER: arrived.usage, Side.CALLEE: identity.number()}
         self._relays = Relays()
         self._first: Relayed | None = None  # the INVITE that began the call
@@ -100,7 +106,7 @@ class CallLegs(CallLife):
         )
 
     def _send_ack(self, relayed: Relayed, dialog: str, request: Request | None, body: bytes) -> None:
-        headers = Headers() if request is None else crossing.for_dialog(request)
+        headers = Headers() if request is None else self._for_dialog(request)
         self._out.append(
             sip.SendAck(
                 usage=self._usages[other(relayed.origin)],
@@ -110,6 +116,9 @@ class CallLegs(CallLife):
                 body=body,
             )
         )
+
+    def _for_dialog(self, request: Request) -> Headers:
+        return self._dialogs.told(crossing.for_dialog(request))
 
     def _bye_with(self, side: Side, dialog: str, reason: Reason) -> None:
         self._send(side, dialog, "BYE", Headers((("Reason", str(reason)),)))
@@ -136,6 +145,25 @@ class CallLegs(CallLife):
         agreement = self._media.agreement(exchange, session.description)
         self._agreements[dialog] = self._media.agreed = agreement
         return exchanged(message.body, session, crossed)
+
+    # ---- the dialogs' ids
+
+    def _enter(self, caller: Message, callee: Message) -> None:
+        """Both confirmed dialogs are in the book: ``caller`` is the ACK that came, ``callee`` the 2xx."""
+        try:
+            theirs, ours = caller.from_.tag or "", caller.to.tag or ""
+            entry = LegDialog(caller.call_id, ours, theirs)
+            other_ours, other_theirs = callee.from_.tag or "", callee.to.tag or ""
+            self._dialogs.add(entry, LegDialog(callee.call_id, other_ours, other_theirs))
+        except RemoteProtocolError:
+            return
+        self._entry = entry
+
+    def _end(self, outcome: Outcome, status: int, reason: Reason | None = None) -> None:
+        if self._entry is not None:
+            self._dialogs.remove(self._entry)
+            self._entry = None
+        super()._end(outcome, status, reason)
 
     # ---- ends
 

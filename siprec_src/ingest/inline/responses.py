@@ -119,6 +119,7 @@ class CallResponses(CallLegs):
             self._relays.drop(relayed)
         if success and first:
             self._dialog = event.dialog
+            self._answer_seen = event.response
             self._publication.answered(event.response, self._now)
         if success:
             if relayed.unanswered_offer(event.dialog, other(relayed.origin)) is None:

@@ -263,3 +263,23 @@ def test_a_bye_ends_what_is_still_unanswered() -> None:
     statuses = [e.response.status for e in world.alice.events if isinstance(e, sip.ResponseArrived)]
     assert statuses[-1] == 481
     assert (world.src.calls, world.src.media.ports) == ([], {})
+
+
+@pytest.mark.rfc("3891", "6.1")
+@pytest.mark.rfc("3515", "2.4.1")
+def test_dialog_ids_in_refer_to_are_those_of_the_leg_where_they_mean_something() -> None:
+    world = connected()
+    invite, answer = world.bob.last(sip.InviteArrived).request, world.alice.last(sip.ResponseArrived).response
+    ours, theirs = answer.to.tag, answer.from_.tag
+    world.alice.request(
+        "REFER",
+        b"",
+        ("Refer-To", f"<sip:c@x?Replaces={answer.call_id}%3Bto-tag%3D{ours}%3Bfrom-tag%3D{theirs}&X=1>"),
+    )
+    assert world.bob.request_seen.headers.get("refer-to") == (
+        f"<sip:c@x?Replaces={invite.call_id}%3Bto-tag%3D{world.bob.request_seen.to.tag}%3Bfrom-tag%3D{invite.from_.tag}&X=1>"
+    )
+    world.bob.reply(202)
+    world.alice.request("REFER", b"", ("Refer-To", "<sip:c@x?Replaces=unknown%3Bto-tag%3D1%3Bfrom-tag%3D2>"))
+    seen = world.bob.request_seen.headers.get("refer-to")
+    assert seen == "<sip:c@x?Replaces=unknown%3Bto-tag%3D1%3Bfrom-tag%3D2>"
