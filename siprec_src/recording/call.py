@@ -97,7 +97,7 @@ class CallRecording:
     def _sip_event(self, event: sip.Event, now: float) -> Effects:
         session = next((s for s in self._sessions if s.usage == event.usage), None)
         if session is None:
-            return []
+            return _no_such_dialog(event)
         match event:
             case sip.ResponseArrived():
                 return session.response(event, now)
@@ -208,6 +208,10 @@ class CallRecording:
             if outcome.other_type:
                 self._waiting.appendleft(self._replaced(session.target))
             return self._try_next(now)
+        others = [target for target in self._targets if target is not session.target]
+        if outcome.vanished and others:
+            self._rounds = 0
+            return self._begin_round(now, others[0])
         if now - session.began >= STEADY_S:
             self._rounds = 0
             return self._begin_round(now, session.target)
@@ -250,6 +254,13 @@ class CallRecording:
         if self._call is None:
             return ()
         return (("call", self._call.call), ("session", id_text(self._call.session_id)))
+
+
+def _no_such_dialog(event: sip.Event) -> Effects:
+    """Its session is over: a request gets 481, all else is late (RFC 3261 12.2.2)."""
+    if not isinstance(event, sip.RequestArrived):
+        return []
+    return [sip.Respond(usage=event.usage, token=event.token, status=481)]
 
 
 def _why(reason: str, status: int | None) -> str:

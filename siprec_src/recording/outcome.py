@@ -10,9 +10,10 @@ import base64
 import dataclasses
 import enum
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, assert_never
 
 from siprec_src.machine import LogLine, Observe
+from siprec_src.media import plane
 from siprec_src.recording.line import RecordedLine
 
 Fields = tuple[tuple[str, object], ...]
@@ -36,6 +37,7 @@ class Outcome:
     detail: str = ""  #: for people
     status: int | None = None  #: SIP status of the refusal
     again: bool = True  #: whether the call may still be recorded by a new session
+    vanished: bool = False  #: the SRS does not answer any more
     unusable: bool = False  #: the peer is no SRS; it is not asked again for this call
     other_type: bool = False  #: the SRS takes the metadata's other media type (RFC 9806)
 
@@ -85,6 +87,18 @@ def failed(fields: Fields, outcome: Outcome) -> list[LogLine | Observe]:
         LogLine(level, "recording.attempt-failed", (*fields, ("reason", outcome.reason), *status, *detail)),
         _counted(outcome),
     ]
+
+
+def heard(fields: Fields, event: plane.ReaderReport | plane.ReaderUnreachable) -> LogLine:
+    """What the network says of one fork; what the SRS reports is in the final totals too."""
+    match event:
+        case plane.ReaderUnreachable():
+            return LogLine("warning", "recording.unreachable", fields)
+        case plane.ReaderReport(fraction_lost=lost, jitter_us=jitter):
+            seen = (("fraction_lost", round(lost, 4)), ("jitter_us", jitter))
+            return LogLine("debug", "recording.report", (*fields, *seen))
+        case _:
+            assert_never(event)
 
 
 def id_text(identifier: bytes) -> str:

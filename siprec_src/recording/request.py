@@ -13,6 +13,7 @@ from siprec_src.recording.ground import Ground
 from siprec_src.recording.srs import SrsConfig, SrsTarget
 from siprec_src.sdp.model import SessionDescription
 from siprec_src.sdp.writer import write_sdp
+from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.body import join_mixed, make_part
 from siprec_src.sip.flow import Edge
 from siprec_src.sip.message import Headers
@@ -35,6 +36,47 @@ def opening(target: SrsTarget, edge: Edge, at: dt.datetime) -> Headers:
     )
 
 
+def start(
+    ground: Ground,
+    target: SrsTarget,
+    usage_and_token: tuple[int, int],
+    offer: SessionDescription,
+    document: bytes,
+    now: float,
+) -> sip.StartInvite:
+    """The INVITE that begins a recording session."""
+    usage, token = usage_and_token
+    edge = ground.edges[target.edge]
+    fields, body = enclose(ground, target.config, offer, document)
+    return sip.StartInvite(
+        usage=usage,
+        token=token,
+        edge=edge.name,
+        request_uri=str(target.uri),
+        headers=opening(target, edge, ground.wall.at(now)).appended(*fields),
+        body=body,
+        contact_user=CONTACT_USER,
+        contact_parameters=CONTACT_PARAMETERS,
+        answer_timeout_s=target.config.answer_timeout_s,
+    )
+
+
+def respond(
+    usage_and_token: tuple[int, int], status: int, headers: Fields, description: SessionDescription | None
+) -> sip.Respond:
+    """The answer to a request of the SRS, with our SDP where it needs one."""
+    usage, token = usage_and_token
+    typed: Fields = (("Content-Type", "application/sdp"),) if description is not None else ()
+    return sip.Respond(
+        usage=usage,
+        token=token,
+        status=status,
+        headers=Headers((*headers, *typed)),
+        body=b"" if description is None else write_sdp(description),
+        contact_parameters=CONTACT_PARAMETERS,
+    )
+
+
 def within() -> Headers:
     """Header fields of our re-INVITE and UPDATE."""
     return Headers(_COMMON)
@@ -46,18 +88,14 @@ def capabilities() -> Fields:
 
 
 def enclose(
-    ground: Ground, config: SrsConfig, description: SessionDescription | None, document: bytes | None
+    ground: Ground, config: SrsConfig, description: SessionDescription | None, document: bytes
 ) -> tuple[Fields, bytes]:
-    """Header fields and body that carry an SDP, a metadata document, or both (RFC 7866 9.1)."""
+    """Header fields and body that carry a metadata document, with an SDP or alone (RFC 7866 9.1)."""
     handling = "required" if config.metadata_required else "optional"
     disposition = f"recording-session;handling={handling}"
     media_type = config.metadata_type.value
-    if description is None and document is not None:
-        return (("Content-Type", media_type), ("Content-Disposition", disposition)), document
     if description is None:
-        return (), b""
-    if document is None:
-        return (("Content-Type", "application/sdp"),), write_sdp(description)
+        return (("Content-Type", media_type), ("Content-Disposition", disposition)), document
     content_type, body = join_mixed(
         (
             make_part("application/sdp", write_sdp(description), "session;handling=required"),

@@ -7,7 +7,6 @@ forks stop first, then the final metadata goes, then the BYE: nothing is sent af
 
 from __future__ import annotations
 
-import enum
 from typing import assert_never
 
 from siprec_src.communication import CommunicationSession
@@ -18,6 +17,7 @@ from siprec_src.recording import incoming, request
 from siprec_src.recording import outcome as books
 from siprec_src.recording.forks import Forks
 from siprec_src.recording.ground import Effects, Ground, retry_after_s
+from siprec_src.recording.life import PATIENCE_S, Farewell, State
 from siprec_src.recording.outcome import Outcome, Result
 from siprec_src.recording.policy import tracks_of
 from siprec_src.recording.srs import OnEnd, OnSrsBye, SrsTarget
@@ -25,29 +25,6 @@ from siprec_src.recording.talks import Talks
 from siprec_src.recording.updates import Updates, Verb
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.message import Headers, Request, Response
-
-PATIENCE_S = 2.0  #: how long the end waits for readers to end and for the final metadata's answer
-
-
-class State(enum.Enum):
-    """Where a recording session is in its life."""
-
-    OPENING = "opening"  #: ports are asked for
-    INVITING = "inviting"
-    CANCELLING = "cancelling"
-    ACTIVE = "active"
-    STOPPING = "stopping"  #: the forks are ending
-    CLOSING = "closing"  #: the final metadata is out
-    LEAVING = "leaving"  #: nothing is left but answers
-    OVER = "over"
-
-
-class Farewell(enum.Enum):
-    """What the SRS is still told at the end."""
-
-    FINAL = "final"  #: metadata with the call's end, then BYE
-    BYE = "bye"
-    NONE = "none"  #: the dialog is gone
 
 
 class RecordingSession:
@@ -103,9 +80,11 @@ class RecordingSession:
         return [*self._forks.pause(), *self._flush(now)]
 
     def resume(self, now: float) -> Effects:
-        """Ask the SRS; the copying goes on when it agrees."""
+        """Ask the SRS; the copying goes on when it agrees, or at once if it was never told of the pause."""
         self._paused = False
-        return self._flush(now)
+        told = self._flush(now)
+        undone = self._state is State.ACTIVE and self._updates.agreed(paused=False)
+        return [*told, *(self._forks.apply(paused=False) if undone else [])]
 
     def stop(self, reason: str, now: float) -> Effects:
         """End it in good order: the call has ended, or it shall not be recorded any more."""
@@ -154,15 +133,7 @@ class RecordingSession:
         line = self._forks.line_of(event.reader)
         if line is None:
             return []
-        fields = (*self.fields, ("label", line.label))
-        match event:
-            case plane.ReaderUnreachable():
-                return [LogLine("warning", "recording.unreachable", fields)]
-            case plane.ReaderReport(fraction_lost=lost, jitter_us=jitter):
-                seen = (("fraction_lost", round(lost, 4)), ("jitter_us", jitter))
-                return [LogLine("debug", "recording.report", (*fields, *seen))]
-            case _:
-                assert_never(event)
+        return [books.heard((*self.fields, ("label", line.label)), event)]
 
     # What comes from the SRS.
 
@@ -210,20 +181,8 @@ class RecordingSession:
         self._invite = self._ground.identity.number()
         offer = self._talks.offer(self._forks.lines, paused=self._paused)
         document = self._updates.snapshot(self._call, now)
-        fields, body = request.enclose(self._ground, self.target.config, offer, document)
-        return [
-            sip.StartInvite(
-                usage=self.usage,
-                token=self._invite,
-                edge=self.target.edge,
-                request_uri=str(self.target.uri),
-                headers=request.opening(self.target, self._edge, self._ground.wall.at(now)).appended(*fields),
-                body=body,
-                contact_user=request.CONTACT_USER,
-                contact_parameters=request.CONTACT_PARAMETERS,
-                answer_timeout_s=self.target.config.answer_timeout_s,
-            )
-        ]
+        where = (self.usage, self._invite)
+        return [request.start(self._ground, self.target, where, offer, document, now)]
 
     def _invite_answered(self, event: sip.ResponseArrived, now: float) -> Effects:
         response = event.response
@@ -310,10 +269,6 @@ class RecordingSession:
             self._forks.lines,
             paused=self._paused or self._state is not State.ACTIVE,
         )
-        headers, body = Headers(reply.headers), b""
-        if reply.description is not None:
-            fields, body = request.enclose(self._ground, self.target.config, reply.description, None)
-            headers = headers.appended(*fields)
         if event.request.method == "INVITE" and reply.status < 300:
             self._updates.await_ack(event.token, carries_answer=reply.is_offer)
         if reply.snapshot:
@@ -321,14 +276,7 @@ class RecordingSession:
         exchanged = reply.description is not None and not reply.is_offer and self._state is State.ACTIVE
         return [
             *(self._forks.apply(paused=self._paused) if exchanged else []),
-            sip.Respond(
-                usage=self.usage,
-                token=event.token,
-                status=reply.status,
-                headers=headers,
-                body=body,
-                contact_parameters=request.CONTACT_PARAMETERS,
-            ),
+            request.respond((self.usage, event.token), reply.status, reply.headers, reply.description),
             *self._flush(now),
         ]
 
@@ -361,7 +309,13 @@ class RecordingSession:
         self._bye = None
         restart = self.target.config.on_srs_bye is OnSrsBye.RESTART
         again = reason == "srs-dialog-lost" or (reason == "srs-bye" and restart)
-        lost = Outcome(result=Result.INTERRUPTED, reason=reason, detail=detail, again=again)
+        lost = Outcome(
+            result=Result.INTERRUPTED,
+            reason=reason,
+            detail=detail,
+            again=again,
+            vanished=detail in ("408", "no-ack"),
+        )
         match self._state:
             case State.ACTIVE:
                 return self._end(lost, Farewell.NONE, now)

@@ -117,6 +117,10 @@ class Updates:
         offer = self._talks.offer(self._forks.lines, paused=paused)
         return self._request(usage, dialog, exchange, offer, self.snapshot(call, now))
 
+    def agreed(self, *, paused: bool) -> bool:
+        """Whether the SRS knows the m-lines as they should be, and no request is out that says otherwise."""
+        return not self._busy and not self._talks.differs(self._forks.lines, paused=paused)
+
     def send_final(
         self, usage: int, dialog: str, call: CommunicationSession, now: float, *, paused: bool
     ) -> Effects:

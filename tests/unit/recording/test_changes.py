@@ -404,3 +404,13 @@ def test_a_pause_before_the_answer_holds_from_the_first_packet_on() -> None:
     play.accept()
     assert [r.live for r in play.media.readers.values()] == [False, False]
     assert play.methods() == ["INVITE"]
+
+
+def test_a_pause_that_is_undone_before_it_was_said_leaves_the_media_running() -> None:
+    play = recorded()
+    play.hold_media()
+    play.command(Pause(7))
+    play.command(Resume(7))
+    play.release_media()
+    assert [r.live for r in play.media.readers.values()] == [True, True]
+    assert play.requests == []

@@ -1,0 +1,29 @@
+"""The stages of a recording session's life, and what its SRS is still told at the end of it."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+PATIENCE_S: Final = 2.0  #: how long the end waits for readers to end and for the final metadata's answer
+
+
+class State(enum.Enum):
+    """Where a recording session is in its life."""
+
+    OPENING = "opening"  #: ports are asked for
+    INVITING = "inviting"
+    CANCELLING = "cancelling"
+    ACTIVE = "active"
+    STOPPING = "stopping"  #: the forks are ending
+    CLOSING = "closing"  #: the final metadata is out
+    LEAVING = "leaving"  #: nothing is left but answers
+    OVER = "over"
+
+
+class Farewell(enum.Enum):
+    """What the SRS is still told at the end."""
+
+    FINAL = "final"  #: metadata with the call's end, then BYE
+    BYE = "bye"
+    NONE = "none"  #: the dialog is gone
