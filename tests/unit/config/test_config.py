@@ -35,9 +35,11 @@ def write(tmp_path: Path) -> Write:
 
 
 def refused(
-    file: Path | None = None, environment: dict[str, str] | None = None, **flags: object
+    file: Path | None = None,
+    environment: dict[str, str] | None = None,
+    flags: dict[str, object] | None = None,
 ) -> list[str]:
-    named = {f"--{name}": value for name, value in flags.items()}
+    named = {f"--{name}": value for name, value in (flags or {}).items()}
     with pytest.raises(InvalidConfiguration) as caught:
         load(file, environment or {}, {**FLAGS, **named} if file is None else named)
     return list(caught.value.problems)

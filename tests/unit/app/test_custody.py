@@ -1,0 +1,138 @@
+"""Ports of a dead control process relay on, and are closed when nobody speaks on them any more."""
+
+from __future__ import annotations
+
+import pytest
+
+from siprec_src.app.custody import ORPHAN_CHECK_S, ORPHAN_SILENCE_S, Custody
+from siprec_src.media import plane
+from siprec_src.media.model import Endpoint, PortCounters, PortId, ReaderCounters, ReaderId
+
+A, B, VIA, OTHER = PortId(11), PortId(12), PortId(13), PortId(14)
+
+
+def open_ports(tag: int, count: int) -> plane.OpenPorts:
+    return plane.OpenPorts(tag=tag, host="127.0.0.1", low=10000, high=20000, count=count)
+
+
+def opened(tag: int, *ports: PortId) -> plane.PortsOpen:
+    return plane.PortsOpen(
+        tag=tag, ports=tuple(plane.OpenPort(port=port, rtp_port=10000 + 2 * port) for port in ports)
+    )
+
+
+def attach(tag: int, stream: PortId, via: PortId) -> plane.AttachReader:
+    return plane.AttachReader(
+        tag=tag,
+        stream=stream,
+        via=via,
+        remote=Endpoint("127.0.0.1", 4000),
+        ssrc=1,
+        cname="x",
+        first_sequence=0,
+        first_timestamp=0,
+        payload_types=((0, 0),),
+    )
+
+
+@pytest.fixture
+def custody() -> Custody:
+    """A control process that has a recorded call: A and B bridged, A recorded through VIA."""
+    custody = Custody()
+    custody.message(opened(custody.command(open_ports(1, 3)).tag, A, B, VIA), 0.0)
+    custody.message(plane.Done(tag=custody.command(plane.BridgePorts(tag=2, a=A, b=B)).tag), 0.0)
+    attached = plane.ReaderAttached(tag=custody.command(attach(3, A, VIA)).tag, reader=ReaderId(5))
+    custody.message(attached, 0.0)
+    return custody
+
+
+def counters(commands: list[plane.Command], received: int) -> list[plane.Counters]:
+    """Answers to the look at the books: each port has got ``received`` packets."""
+    books = PortCounters(received=received)
+    return [
+        plane.Counters(tag=command.tag, ports=tuple((port, books) for port in command.ports), readers=())
+        for command in commands
+        if isinstance(command, plane.ReadCounters)
+    ]
+
+
+def test_an_answer_comes_back_under_the_tag_of_control_and_only_once() -> None:
+    custody = Custody()
+    command = custody.command(open_ports(7, 1))
+    assert custody.message(opened(command.tag, A), 0.0) == opened(7, A)
+    assert custody.message(opened(command.tag, A), 0.0) is None
+
+
+def test_events_of_its_ports_and_readers_are_told_and_no_others(custody: Custody) -> None:
+    silent = plane.SilenceChanged(port=A, silent=True)
+    unreachable = plane.ReaderUnreachable(reader=ReaderId(5))
+    assert custody.message(silent, 0.0) == silent
+    assert custody.message(unreachable, 0.0) == unreachable
+    assert custody.message(plane.SilenceChanged(port=OTHER, silent=True), 0.0) is None
+    assert custody.message(plane.ReaderUnreachable(reader=ReaderId(6)), 0.0) is None
+
+
+def test_a_successor_is_told_nothing_of_its_predecessor(custody: Custody) -> None:
+    pending = custody.command(plane.ReadCounters(tag=9, ports=(A,)))
+    custody.release(1.0)
+    assert custody.message(plane.Counters(tag=pending.tag, ports=(), readers=()), 1.0) is None
+    assert custody.message(plane.SilenceChanged(port=A, silent=True), 1.0) is None
+    assert custody.orphaned_ports == 3
+
+
+def test_orphans_stay_while_anything_comes_in_on_any_of_them(custody: Custody) -> None:
+    custody.release(0.0)
+    now, packets = 0.0, 0
+    while now < 10 * ORPHAN_SILENCE_S:
+        now += ORPHAN_CHECK_S
+        packets += 1
+        commands = custody.wake(now)
+        assert not any(isinstance(command, plane.ClosePorts) for command in commands)
+        for answer in counters(commands, packets):
+            assert custody.message(answer, now) is None
+
+
+def test_silent_orphans_are_closed_together(custody: Custody) -> None:
+    custody.release(0.0)
+    now = 0.0
+    closed: list[plane.Command] = []
+    while not closed and now < 10 * ORPHAN_SILENCE_S:
+        now += ORPHAN_CHECK_S
+        commands = custody.wake(now)
+        closed = [command for command in commands if isinstance(command, plane.ClosePorts)]
+        for answer in counters(commands, 100):
+            custody.message(answer, now)
+    assert [set(command.ports) for command in closed if isinstance(command, plane.ClosePorts)] == [
+        {A, B, VIA}
+    ]
+    assert now == pytest.approx(ORPHAN_SILENCE_S, abs=2 * ORPHAN_CHECK_S)
+    assert custody.orphaned_ports == 0
+    assert custody.deadline is None
+
+
+def test_ports_that_open_after_their_control_died_are_orphans_too() -> None:
+    custody = Custody()
+    command = custody.command(open_ports(1, 2))
+    custody.release(0.0)
+    assert custody.message(opened(command.tag, A, B), 1.0) is None
+    assert custody.orphaned_ports == 2
+
+
+def test_orphans_that_are_gone_are_forgotten(custody: Custody) -> None:
+    custody.release(0.0)
+    for command in custody.wake(ORPHAN_CHECK_S):
+        custody.message(plane.Refused(tag=command.tag, reason="gone"), ORPHAN_CHECK_S)
+    assert custody.orphaned_ports == 0
+
+
+def test_closed_ports_and_detached_readers_are_nobodys(custody: Custody) -> None:
+    detached = custody.command(plane.DetachReader(tag=4, reader=ReaderId(5)))
+    custody.message(
+        plane.ReaderDetached(tag=detached.tag, reader=ReaderId(5), counters=ReaderCounters()), 0.0
+    )
+    closing = custody.command(plane.ClosePorts(tag=5, ports=(A, B, VIA)))
+    books = tuple((port, PortCounters()) for port in (A, B, VIA))
+    custody.message(plane.PortsClosed(tag=closing.tag, counters=books), 0.0)
+    custody.release(1.0)
+    assert custody.orphaned_ports == 0
+    assert custody.message(plane.ReaderUnreachable(reader=ReaderId(5)), 1.0) is None

@@ -1,0 +1,311 @@
+"""The driver hands each event to its owner, performs effects in order, and keeps faults where they are."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from siprec_src.app.driver import Driver
+from siprec_src.communication import CommunicationSession, Publish
+from siprec_src.machine import Finished, Forward, LogLine, Observe
+from siprec_src.media import plane
+from siprec_src.media.model import Endpoint, PortId, ReaderId
+from siprec_src.sip import vocabulary as sip
+from siprec_src.sip.flow import Address, Flow, Transport
+from siprec_src.sip.message import Headers, Request, Response
+from siprec_src.sip.parser import Malformed
+from tests.support.identity import CountingIdentity
+
+FLOW = Flow(Transport.UDP, Address("192.0.2.1", 5060), "default")
+INVITE = Request(headers=Headers(), method="INVITE", uri="sip:x@192.0.2.2")
+ARRIVED = sip.InviteArrived(usage=1, token=10, request=INVITE, flow=FLOW)
+SESSION = CommunicationSession(
+    call=1, session_id=b"s", group_id=b"g", participants=(), streams=(), started=0.0
+)
+OPEN = plane.OpenPorts(tag=70, host="127.0.0.1", low=10000, high=20000, count=2)
+PORTS = plane.PortsOpen(
+    tag=70, ports=tuple(plane.OpenPort(port=PortId(n), rtp_port=10000 + 2 * n) for n in (1, 2))
+)
+
+
+class Scripted:
+    """A machine that does what the test says for each event, and remembers what it was told."""
+
+    def __init__(self, script: Callable[[Any], Sequence[object]] = lambda _: ()) -> None:
+        self.script = script
+        self.told: list[Any] = []
+        self.deadline: float | None = None
+        self.woken = asyncio.Event()
+
+    def receive(self, event: Any, now: float) -> Sequence[Any]:
+        self.told.append(event)
+        return self.script(event)
+
+    def wake(self, now: float) -> Sequence[Any]:
+        self.deadline = None
+        self.woken.set()
+        return self.script("wake")
+
+
+class Agent:
+    """A user agent that passes `Tell`s on and remembers commands."""
+
+    deadline: float | None = None
+
+    def __init__(self) -> None:
+        self.commands: list[sip.Command] = []
+        self.facts: dict[str, Sequence[sip.Effect]] = {}
+        self.broken = False
+
+    def receive(self, fact: sip.Fact, now: float) -> Sequence[sip.Effect]:
+        assert isinstance(fact, sip.TransmitFailed)
+        if fact.key == "raise":
+            raise RuntimeError("broken user agent")
+        return self.facts[fact.key]
+
+    def command(self, command: sip.Command, now: float) -> Sequence[sip.Effect]:
+        if self.broken:
+            raise RuntimeError("cannot be done")
+        self.commands.append(command)
+        return [sip.Transmit(flow=FLOW, data=type(command).__name__.encode())]
+
+    def wake(self, now: float) -> Sequence[sip.Effect]:
+        return ()
+
+    def refuse(self, malformed: Malformed, flow: Flow, now: float) -> Sequence[sip.Effect]:
+        return [sip.Transmit(flow=flow, data=b"400")]
+
+
+@dataclasses.dataclass
+class Log:
+    lines: list[tuple[str, str, dict[str, object]]] = dataclasses.field(default_factory=list)
+
+    def debug(self, event: str, **fields: object) -> None:
+        self.lines.append(("debug", event, fields))
+
+    def info(self, event: str, **fields: object) -> None:
+        self.lines.append(("info", event, fields))
+
+    def warning(self, event: str, **fields: object) -> None:
+        self.lines.append(("warning", event, fields))
+
+    def error(self, event: str, **fields: object) -> None:
+        self.lines.append(("error", event, fields))
+
+
+class World:
+    """A driver with everything around it in the test's hand."""
+
+    def __init__(self) -> None:
+        self.agent, self.log = Agent(), Log()
+        self.call, self.ingest, self.pool = Scripted(), Scripted(), Scripted()
+        self.ingest.script = lambda event: [Forward(self.call, event)] if event is ARRIVED else []
+        self.sent: list[bytes] = []
+        self.submitted: list[plane.Command] = []
+        self.observed: list[Observe] = []
+        self.driver = Driver(
+            user_agent=self.agent,
+            ingest=self.ingest,
+            pool=self.pool,
+            identity=CountingIdentity(),
+            transmit=lambda transmit: self.sent.append(transmit.data),
+            resolve=lambda _: None,
+            submit=self.submitted.append,
+            observe=self.observed.append,
+            log=self.log,
+        )
+
+    def tell(self, *events: sip.Event) -> None:
+        """As if a message had made the user agent tell these."""
+        self.agent.facts["k"] = [sip.Tell(event) for event in events]
+        self.driver.received(sip.TransmitFailed(key="k"))
+
+    @property
+    def errors(self) -> list[str]:
+        return [event for level, event, _ in self.log.lines if level == "error"]
+
+
+@pytest.fixture
+async def world() -> World:
+    return World()
+
+
+def bye(usage: int = 1) -> sip.RequestArrived:
+    request = dataclasses.replace(INVITE, method="BYE")
+    return sip.RequestArrived(usage=usage, dialog="a", token=11, request=request, flow=FLOW)
+
+
+async def test_a_new_call_goes_to_the_ingest_and_what_follows_to_its_machine(world: World) -> None:
+    world.tell(ARRIVED)
+    world.tell(bye())
+    assert world.ingest.told == [ARRIVED]
+    assert world.call.told == [ARRIVED, bye()]
+
+
+async def test_effects_are_performed_in_order(world: World) -> None:
+    ring = sip.Respond(usage=1, token=10, status=180)
+    world.call.script = lambda event: (
+        [LogLine("info", "call.begin", (("call", 1),)), OPEN, ring, Observe("x")] if event is ARRIVED else []
+    )
+    world.tell(ARRIVED)
+    assert world.log.lines == [("info", "call.begin", {"call": 1})]
+    assert world.submitted == [OPEN]
+    assert world.sent == [b"Respond"]
+    assert Observe("x") in world.observed
+
+
+async def test_answers_events_and_readers_find_their_machine(world: World) -> None:
+    detach = plane.ReaderAttached(tag=71, reader=ReaderId(9))
+    attach = plane.AttachReader(
+        tag=71,
+        stream=PortId(1),
+        via=PortId(2),
+        remote=Endpoint("127.0.0.1", 4000),
+        ssrc=1,
+        cname="c",
+        first_sequence=0,
+        first_timestamp=0,
+        payload_types=((0, 0),),
+    )
+    commands: dict[object, Sequence[object]] = {ARRIVED: [OPEN], PORTS: [attach]}
+    world.call.script = lambda event: commands.get(event, [])
+    world.tell(ARRIVED)
+    told: list[plane.Answer | plane.Event] = [
+        PORTS,
+        detach,
+        plane.SilenceChanged(port=PortId(2), silent=True),
+        plane.ReaderUnreachable(reader=ReaderId(9)),
+    ]
+    for message in told:
+        world.driver.media(message)
+    world.driver.media(plane.SilenceChanged(port=PortId(3), silent=True))
+    assert world.call.told == [ARRIVED, *told]
+
+
+async def test_a_publication_reaches_the_pool_before_the_effects_behind_it(world: World) -> None:
+    recording = Scripted(lambda _: [plane.DetachReader(tag=5, reader=ReaderId(1))])
+    world.pool.script = lambda event: [Forward(recording, event)]
+    close = plane.ClosePorts(tag=6, ports=(PortId(1),))
+    world.call.script = lambda event: [Publish(SESSION), close]
+    world.tell(ARRIVED)
+    assert recording.told == [SESSION]
+    assert [type(command).__name__ for command in world.submitted] == ["DetachReader", "ClosePorts"]
+
+
+async def test_a_finished_machine_is_forgotten_and_late_requests_get_481(world: World) -> None:
+    world.call.script = lambda event: [Finished()]
+    world.tell(ARRIVED)
+    assert world.driver.living == 0
+    world.tell(bye())
+    assert world.agent.commands == [sip.Respond(usage=1, token=11, status=481, dialog="a")]
+
+
+async def test_ports_that_open_for_a_machine_that_has_ended_are_closed(world: World) -> None:
+    world.call.script = lambda event: [OPEN, Finished()]
+    world.tell(ARRIVED)
+    world.driver.media(PORTS)
+    (_, close) = world.submitted
+    assert isinstance(close, plane.ClosePorts)
+    assert close.ports == (PortId(1), PortId(2))
+
+
+async def test_a_machine_is_woken_at_its_deadline(world: World) -> None:
+    def script(event: Any) -> Sequence[object]:
+        world.call.deadline = None if event == "wake" else asyncio.get_running_loop().time() + 0.01
+        return [Finished()] if event == "wake" else []
+
+    world.call.script = script
+    world.tell(ARRIVED)
+    async with asyncio.timeout(5):
+        await world.call.woken.wait()
+    assert world.driver.living == 0
+
+
+@pytest.mark.rfc("3261", "21.5.1")
+async def test_a_fault_in_a_machine_ends_its_call_and_no_other(world: World) -> None:
+    other = Scripted()
+    second = dataclasses.replace(ARRIVED, usage=2, token=20)
+    world.ingest.script = lambda event: [Forward(world.call if event is ARRIVED else other, event)]
+    world.call.script = lambda event: {ARRIVED: [OPEN]}[event]
+    world.tell(ARRIVED)
+    world.tell(second)
+    world.driver.media(PORTS)
+    assert world.errors == ["machine.failed"]
+    assert world.agent.commands == [sip.Respond(usage=1, token=10, status=500)]
+    assert [c.ports for c in world.submitted if isinstance(c, plane.ClosePorts)] == [(PortId(1), PortId(2))]
+    assert world.driver.living == 1
+    world.tell(bye(usage=2))
+    assert other.told == [second, bye(usage=2)]
+
+
+async def test_a_command_that_cannot_be_carried_out_ends_the_machine_that_gave_it(world: World) -> None:
+    world.agent.broken = True
+    world.call.script = lambda event: [sip.Respond(usage=1, token=10, status=180), OPEN]
+    world.tell(ARRIVED)
+    assert world.errors[0] == "machine.failed"
+    assert world.submitted == []
+    assert world.driver.living == 0
+
+
+async def test_a_fault_in_the_ingest_refuses_the_call_and_the_next_one_is_taken(world: World) -> None:
+    world.ingest.script = lambda event: [][event]  # raises
+    world.tell(ARRIVED)
+    assert world.agent.commands == [sip.Respond(usage=1, token=10, status=500)]
+    world.ingest.script = lambda event: [Forward(world.call, event)]
+    world.tell(dataclasses.replace(ARRIVED, usage=2))
+    assert len(world.call.told) == 1
+
+
+async def test_a_fault_in_the_user_agent_is_told_and_the_next_message_served(world: World) -> None:
+    world.driver.received(sip.TransmitFailed(key="raise"))
+    assert world.errors == ["sip.failed"]
+    world.tell(ARRIVED)
+    assert world.call.told == [ARRIVED]
+
+
+async def test_octets_that_are_no_message_are_answered_where_they_can_be(world: World) -> None:
+    world.driver.malformed(Malformed(error=RuntimeError()), FLOW)  # type: ignore[arg-type] # not looked at
+    assert world.sent == [b"400"]
+
+
+async def test_every_machine_hears_of_the_end_of_media_and_its_return(world: World) -> None:
+    world.call.script = lambda event: [OPEN] if event is ARRIVED else []
+    world.tell(ARRIVED)
+    world.driver.media(PORTS)
+    world.driver.media(plane.MediaDown())
+    world.driver.media(plane.MediaUp())
+    world.driver.media(plane.SilenceChanged(port=PortId(1), silent=True))
+    assert world.call.told[2:] == [plane.MediaDown(), plane.MediaUp()]
+
+
+@pytest.mark.rfc("3261", "15")
+async def test_hanging_up_ends_answered_calls_with_bye_and_the_others_with_503(world: World) -> None:
+    second, waiting = Scripted(), dataclasses.replace(ARRIVED, usage=2, token=20)
+    world.ingest.script = lambda event: [Forward(world.call if event is ARRIVED else second, event)]
+    world.call.script = lambda event: (
+        [sip.Respond(usage=1, token=10, status=200, dialog="a")] if event is ARRIVED else []
+    )
+    world.tell(ARRIVED)
+    world.tell(waiting)
+    world.agent.commands.clear()
+    world.driver.hang_up()
+    assert [(type(c).__name__, c.usage) for c in world.agent.commands] == [("SendRequest", 1), ("Respond", 2)]
+    assert world.call.told[-1] == sip.DialogEnded(usage=1, dialog="a", cause="shutdown")
+    assert isinstance(second.told[-1], sip.CancelArrived)
+
+
+async def test_the_delay_that_we_add_to_a_call_is_measured_once(world: World) -> None:
+    start = sip.StartInvite(usage=2, token=30, edge="default", request_uri="sip:y", headers=Headers())
+    response = Response(headers=Headers(), status=200, reason="OK")
+    answer = sip.ResponseArrived(usage=2, dialog="b", token=30, response=response)
+    world.call.script = lambda event: [start] if isinstance(event, sip.InviteArrived) else []
+    world.tell(ARRIVED)
+    world.tell(answer)
+    measured = [observe for observe in world.observed if observe.name == "call_setup_added_seconds"]
+    assert len(measured) == 1
+    assert 0 <= measured[0].value < 1
+    assert world.call.told == [ARRIVED, answer]

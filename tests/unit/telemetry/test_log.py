@@ -1,0 +1,77 @@
+"""Log lines: one JSON object each, and nothing secret in any of them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from siprec_src.telemetry import log
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    out = io.StringIO()
+    yield out
+    structlog.reset_defaults()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_is_one_json_object_with_time_level_and_fields(stream: io.StringIO) -> None:
+    log.configure(format_="json", stream=stream)
+    log.get_logger("control").info("call.end", call=3, trunk="pbx")
+    (line,) = lines(stream)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "call.end", "level": "info", "process": "control", "call": 3, "trunk": "pbx"}
+
+
+def test_what_is_below_the_level_is_not_written(stream: io.StringIO) -> None:
+    log.configure(format_="json", level="warning", stream=stream)
+    log.get_logger("control").info("quiet")
+    log.get_logger("control").warning("loud")
+    assert [line["event"] for line in lines(stream)] == ["loud"]
+
+
+@pytest.mark.req("KEY-12")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sdp", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0c2VjcmV0|2^31"),
+        ("head", "Authorization: Digest username=u, response=c2VjcmV0c2VjcmV0"),
+        ("head", "Proxy-Authorization: Basic c2VjcmV0c2VjcmV0"),
+        ("uri", "sip:user:c2VjcmV0c2VjcmV0@host"),
+        ("send_key", "c2VjcmV0c2VjcmV0"),
+        ("password", "c2VjcmV0c2VjcmV0"),
+        ("api_token", "c2VjcmV0c2VjcmV0"),
+    ],
+)
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_secrets_are_taken_out_wherever_they_stand(
+    stream: io.StringIO, format_: log.LogFormat, name: str, value: str
+) -> None:
+    log.configure(format_=format_, stream=stream)
+    log.get_logger("control").info("x", **{name: value})
+    assert "c2VjcmV0" not in stream.getvalue()
+    assert log.REDACTED in stream.getvalue()
+
+
+def test_ordinary_uris_stay_as_they_are(stream: io.StringIO) -> None:
+    log.configure(format_="json", stream=stream)
+    log.get_logger("control").info("x", uri="sip:alice@example.com:5060;transport=tcp", at="127.0.0.1:5060")
+    assert lines(stream)[0]["uri"] == "sip:alice@example.com:5060;transport=tcp"
+
+
+def test_the_traceback_of_a_fault_is_in_its_line(stream: io.StringIO) -> None:
+    log.configure(format_="json", stream=stream)
+    try:
+        int("broken")
+    except ValueError:
+        log.get_logger("control").error("machine.failed", exc_info=True)
+    assert "ValueError: invalid literal" in lines(stream)[0]["exception"]
