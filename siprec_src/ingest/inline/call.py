@@ -30,6 +30,7 @@ from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.headers import Reason
 from siprec_src.sip.message import Headers
 
+_LOST: Final = {"481": 481, "no-prack": 504, "shutdown": 503}  #: status that stands for the cause; else 408
 _QUEUED: Final = (
     sip.InviteArrived
     | sip.RequestArrived
@@ -278,25 +279,26 @@ class Call(CallResponses):
             self._end(Outcome.CANCELLED, 487, reason_of(event.request))
 
     def _dialog_lost(self, event: sip.DialogEnded) -> None:
+        """One dialog is gone: the other ends too, and its party is told why (RFC 3326)."""
         if self._ending is not None:
             return
-        side = self._side(event.usage)
-        text = "lost" if event.cause.isdecimal() else event.cause
-        cause = int(event.cause) if event.cause.isdecimal() else 408
-        reason = Reason.of("SIP", cause, text)
+        side, first = self._side(event.usage), self._first
+        status = _LOST.get(event.cause, 408)
+        outcome = Outcome.SHUTDOWN if event.cause == "shutdown" else Outcome.BROKEN
+        reason = Reason.of("SIP", status, "lost" if event.cause.isdecimal() else event.cause)
         if self._dialog is not None and event.dialog == self._dialog:
-            self._log("warning", "call.dialog-lost", ("side", side.value), ("cause", event.cause))
             self._acknowledge_all()
             self._bye_with(other(side), event.dialog, reason)
-            self._answer_rest()
-            self._end(Outcome.BROKEN, cause, reason)
-        elif self._dialog is None and side is Side.CALLER and self._first is not None:
+        elif self._dialog is None and side is Side.CALLER and first is not None:
             # RFC 3262 3: nobody acknowledged a reliable 1xx, and its INVITE is refused already.
+            self._relays.drop(first)
+            self._cancel_out(first, Headers((("Reason", str(reason)),)))
+        else:
+            return
+        if outcome is Outcome.BROKEN:
             self._log("warning", "call.dialog-lost", ("side", side.value), ("cause", event.cause))
-            self._relays.drop(self._first)
-            self._cancel_out(self._first, Headers((("Reason", str(reason)),)))
-            self._answer_rest()
-            self._end(Outcome.BROKEN, 504, reason)
+        self._answer_rest()
+        self._end(outcome, status, reason)
 
     def _cancel_out(self, relayed: Relayed, headers: Headers) -> None:
         usage = self._usages[other(relayed.origin)]

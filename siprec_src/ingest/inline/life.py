@@ -41,6 +41,7 @@ class Outcome(enum.Enum):
     REJECTED = "rejected"  #: by the callee's side
     UNREACHABLE = "unreachable"  #: the callee's side did not answer at all
     REFUSED = "refused"  #: by us: no room, or an offer that cannot be relayed
+    SHUTDOWN = "shutdown"  #: this process ends and has hung up
     BROKEN = "broken"  #: a dialog was lost, or an answer made no sense
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 
 import pytest
 
-from siprec_src.media.model import Endpoint, PayloadKind, PortCounters, SrtpKey
+from siprec_src.ingest.inline.ingest import InlineIngest
+from siprec_src.ingest.inline.routing import RoutingTable
+from siprec_src.machine import Forward
+from siprec_src.media import plane
+from siprec_src.media.model import Endpoint, PayloadKind, PortCounters, SourcePolicy, SrtpKey
 from siprec_src.media.plane import ConnectPort, OpenPorts
 from siprec_src.sip import vocabulary as sip
-from tests.support.world import ALICE, BOB, SRC, World, audio, connected, described, sdp
+from siprec_src.sip.flow import Address, Flow, Transport
+from siprec_src.sip.message import Headers, Request
+from tests.support.identity import CountingIdentity
+from tests.support.media import FakeMedia
+from tests.support.world import ALICE, BOB, SRC, World, audio, connected, described, edge, sdp, two_trunks
 
 S80, S32 = "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"
 
@@ -313,6 +322,47 @@ def test_recording_is_told_of_the_end_before_the_ports_are_closed() -> None:
     assert not [line for line in world.src.logs if line.event == "call.end"]
     world.src.release()
     assert world.src.log("call.end")["outcome"] == "answered"
+
+
+@pytest.mark.rfc("8866", "5.7")
+def test_each_party_is_met_on_the_edge_of_its_trunk() -> None:
+    edges = {"default": edge(SRC), "out": edge("192.0.2.9", "out", low=20000, high=20099)}
+    pbx, carrier = two_trunks()
+    carrier = dataclasses.replace(carrier, edge="out", source_policy=SourcePolicy.LEARN)
+    table = RoutingTable((pbx, carrier), edges)
+    ingest = InlineIngest(identity=CountingIdentity(), routing=table, edges=edges)
+    flow = Flow(Transport.UDP, Address(ALICE, 5060), "default")
+    fields = Headers((("From", "<sip:a@x>;tag=1"), ("To", "<sip:b@x>"), ("Content-Type", "application/sdp")))
+    invite = Request(method="INVITE", uri="sip:b@x", headers=fields, body=audio(ALICE, 4000))
+    arrived = sip.InviteArrived(usage=90, token=91, request=invite, flow=flow)
+    (forward,) = ingest.receive(arrived, 0.0)
+    assert isinstance(forward, Forward)
+    media, todo, sent = FakeMedia(), [forward.event], []
+    while todo:
+        for effect in forward.machine.receive(todo.pop(0), 0.0):
+            if isinstance(effect, plane.Command):
+                todo.append(media.answer(effect))
+            elif isinstance(effect, sip.StartInvite):
+                sent.append(effect)
+    assert [(port.host, port.rtp_port) for port in media.ports.values()] == [
+        (SRC, 10000),
+        ("192.0.2.9", 20000),
+    ]
+    inside, outside = media.ports.values()
+    assert (inside.near, outside.near) == (None, inside.port)
+    assert sent[0].edge == "out"
+    assert b"c=IN IP4 192.0.2.9\r\n" in sent[0].body
+    assert b"m=audio 20000 " in sent[0].body
+
+
+def test_a_call_that_a_shutdown_ends_is_no_broken_one() -> None:
+    world = connected()
+    (call,) = world.src.calls
+    dialog = world.bob.request_seen.to.tag or ""
+    world.src.feed(call, sip.DialogEnded(usage=1, dialog=dialog, cause="shutdown"))
+    world.run()
+    assert world.src.log("call.end")["outcome"] == "shutdown"
+    assert not [line for line in world.src.logs if line.level == "warning"]
 
 
 def test_our_address_is_all_that_a_party_sees() -> None:
