@@ -415,3 +415,16 @@ def test_reinvite_can_be_cancelled_and_the_call_goes_on(world: World, alice: Par
 def _tag_of_cancel(world: World) -> str:
     line = next(ln for ln in world.ladder.text().splitlines() if "(CANCEL" in ln)
     return line.rpartition("to=")[2]
+
+
+@pytest.mark.rfc("3261", "17")
+def test_a_thousand_calls_leave_nothing_behind(world: World, alice: Party, bob: Party) -> None:
+    for _ in range(1000):
+        usage, dialog, _ = connect(world, alice, bob)
+        hang_up(world, alice, bob, usage, dialog)
+        alice.told.clear()
+        bob.told.clear()
+        world.ladder.clear()
+    assert alice.ua.usages == bob.ua.usages == 0
+    assert all_forgotten(world)
+    assert alice.ua.transactions == bob.ua.transactions == 0
