@@ -1,0 +1,1 @@
+"""What a packet and a call cost on this machine: `make bench`."""

@@ -24,7 +24,7 @@ def draw(recording: Path, picture: Path, names: tuple[str, str]) -> None:
     pen = ImageDraw.Draw(image)
     font = ImageFont.load_default(15)
     seconds = max(len(samples) / rate, 0.001)
-    for second in range(int(np.ceil(seconds))):
+    for second in range(int(seconds - 0.3) + 1):
         x = MARGIN + (WIDTH - 2 * MARGIN) * second / seconds
         pen.line([(x, MARGIN), (x, height - AXIS)], fill=GRID)
         pen.text((x + 3, height - AXIS + 6), f"{second} s", fill=INK, font=font)

@@ -1,0 +1,58 @@
+"""`make bench`: print what a packet and a call cost; docs/benchmarks.md records one such run."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+
+from tests.bench import control, engine
+
+
+def main() -> int:
+    """Print the table as Markdown."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--calls", type=int, default=500, help="concurrent calls in the engine runs")
+    parser.add_argument("--seconds", type=int, default=10, help="of each engine run")
+    parser.add_argument("--runs", type=int, default=3, help="of each engine mode; medians are printed")
+    arguments = parser.parse_args()
+    print(f"{_processor()}, Linux {platform.release()}, Python {platform.python_version()}\n")
+    _print_engine(arguments)
+    _print_control()
+    return 0
+
+
+def _print_engine(arguments: argparse.Namespace) -> None:
+    print(
+        "| engine, one thread, loopback | ingress packets/s | CPU µs a packet | of one core |"
+        " packets/s a core | lost | later than 100 ms | resident KB a call |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for cost in engine.measure(calls=arguments.calls, seconds=arguments.seconds, runs=arguments.runs):
+        print(
+            f"| {engine.MODES[cost.mode]}, {cost.calls} calls | {cost.packets_per_s:,} |"
+            f" {cost.cpu_us_per_packet:.2f} | {cost.cpu_share:.0%} | {cost.packets_per_core:,} |"
+            f" {cost.lost} | {cost.late} | {cost.resident_kb_per_call:.0f} |",
+            flush=True,
+        )
+
+
+def _print_control() -> None:
+    calls = control.cost_of_calls(calls=1000, rate=40)
+    delays = control.added_delay(calls=1000, rate=40)
+    print("\n| control process | |\n|---|---|")
+    print(f"| calls, failed, recorded | {calls.calls} at {calls.rate}/s, {calls.failed}, {calls.recorded} |")
+    print(f"| CPU a recorded call | {calls.cpu_ms_per_call:.2f} ms |")
+    print(f"| INVITE in to INVITE out, p50 / p99 | {delays.p50_ms:.2f} / {delays.p99_ms:.2f} ms |")
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
