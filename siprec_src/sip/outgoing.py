@@ -135,7 +135,7 @@ class Outgoing:
         flow = self._candidates.pop(0)
         try:
             request, data, branch = self._addressed(flow)
-            if self._too_long(flow, data):
+            if self._too_long(flow, data, now):
                 self._candidates.insert(0, flow)
                 self._promoted.add(flow.remote)
                 flow = dataclasses.replace(flow, transport=Transport.TCP)
@@ -159,12 +159,13 @@ class Outgoing:
         request = dataclasses.replace(self.request, headers=self.request.headers.prepended("Via", via))
         return request, write_message(request), branch
 
-    def _too_long(self, flow: Flow, data: bytes) -> bool:
+    def _too_long(self, flow: Flow, data: bytes, now: float) -> bool:
         return (
             flow.transport is Transport.UDP
             and len(data) > self.stack.settings.datagram_limit_bytes
             and Transport.TCP in self.stack.edges[self.edge].transports
             and flow.remote not in self._promoted
+            and not self.stack.refuses_stream(flow.remote, now)
         )
 
     def _delivered(self, attempt: Attempt, response: Response, now: float) -> None:
@@ -177,7 +178,9 @@ class Outgoing:
         if attempt is not self.current or self.done:
             return
         if status == 503:
-            same = [f for f in self._candidates if f.remote == attempt.flow.remote]
+            same = attempt.flow.remote in {f.remote for f in self._candidates}
+            if same and attempt.flow.remote in self._promoted:
+                self.stack.refused_stream(attempt.flow.remote, now)
             if same or self._another(attempt):
                 self._try_next(now)
                 return

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from siprec_src.identity import Identity
-from siprec_src.sip.flow import Edge, Flow
+from siprec_src.sip.flow import Address, Edge, Flow
 from siprec_src.sip.schedule import Schedule
 from siprec_src.sip.settings import AgentLimits, AgentSettings
 from siprec_src.sip.target import Question, Unreachable, usable, way_to
@@ -30,8 +30,8 @@ class Stack:
     """Tables and services; each table says who takes entries out again."""
 
     __slots__ = (
-        "_effects", "_waiting", "clients", "dialogs", "edges", "identity", "limits", "merged", "schedule",
-        "servers", "settings", "timers", "tokens", "usages",
+        "_effects", "_refused", "_waiting", "clients", "dialogs", "edges", "identity", "limits", "merged",
+        "schedule", "servers", "settings", "timers", "tokens", "usages",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +54,7 @@ class Stack:
         self.tokens: dict[int, Incoming] = {}  #: until the owner's final response, or the transaction's end
         self.dialogs: dict[DialogKey, DialogReceiver] = {}  #: until the dialog ends
         self.usages: dict[int, InviteUsage] = {}  #: until its last dialog and its INVITE have ended
+        self._refused: dict[Address, float] = {}
         self._waiting: dict[int, Located] = {}
         self._effects: list[Effect] = []
 
@@ -108,6 +109,17 @@ class Stack:
         if then is not None:
             flows = tuple(flow for flow in fact.flows if self._may_send(flow))
             then(flows[: self.limits.max_addresses_per_request], now)
+
+    def refused_stream(self, remote: Address, now: float) -> None:
+        """A peer has refused TCP: so that no call waits for it again, it is remembered for a while."""
+        self._refused.pop(remote, None)
+        self._refused[remote] = now + self.settings.stream_refused_s
+        if len(self._refused) > self.limits.max_refusals:
+            del self._refused[next(iter(self._refused))]
+
+    def refuses_stream(self, remote: Address, now: float) -> bool:
+        """Whether a peer is known to refuse TCP."""
+        return self._refused.get(remote, now) > now
 
     def _may_send(self, flow: Flow) -> bool:
         edge = self.edges.get(flow.edge)

@@ -299,10 +299,11 @@ def readable(response: Response) -> None:
     Raises:
         RemoteProtocolError: one of them breaks its rule.
     """
-    _ = response.to, response.from_, response.call_id, response.record_routes
+    _ = response.to, response.from_, response.call_id
     if "rseq" in response.headers:
         parse_rseq(response.headers.get("rseq") or "")
     if response.cseq.method in {"INVITE", "UPDATE"} and response.status < 300:
+        _ = response.record_routes
         for contact in response.contacts:
             if contact.uri.scheme not in {"sip", "sips"}:
                 raise RemoteProtocolError("a Contact that cannot be called", section="RFC 3261 8.1.1.8")

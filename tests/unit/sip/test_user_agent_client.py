@@ -18,6 +18,7 @@ from siprec_src.sip.vocabulary import (
     ResponseArrived,
     SendAck,
     SendRequest,
+    Transmit,
 )
 from tests.support.sip import SDP, Agent, answer, edge, request, start_invite
 
@@ -260,6 +261,17 @@ def test_a_long_request_goes_by_tcp_and_by_udp_when_tcp_is_refused(agent: Agent)
     sent = agent.sent()
     assert [m.via.transport for m in sent] == ["TCP", "UDP"]
     assert sent[0].via.branch != sent[1].via.branch
+
+
+@pytest.mark.rfc("3261", "18.1.1")
+@pytest.mark.req("TRN-01")
+def test_a_peer_that_refused_tcp_is_not_asked_again_for_a_while(agent: Agent) -> None:
+    for usage, wait_s, expected in ((1, 0, Transport.TCP), (2, 599, Transport.UDP), (3, 2, Transport.TCP)):
+        agent.run(wait_s)
+        agent.take()
+        agent.do(start_invite(usage=usage, body=b"x" * 1300))
+        assert [e.flow.transport for e in agent.effects if isinstance(e, Transmit)] == [expected]
+        agent.fail()
 
 
 @pytest.mark.rfc("3261", "18.1.1")
