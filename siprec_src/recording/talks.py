@@ -13,7 +13,7 @@ from siprec_src.communication import Direction
 from siprec_src.errors import RemoteProtocolError, StateError
 from siprec_src.identity import Identity
 from siprec_src.recording.line import RecordedLine, is_numeric
-from siprec_src.recording.offer import describe
+from siprec_src.recording.offer import describe, offerable
 from siprec_src.recording.srs import SrsTarget
 from siprec_src.sdp.model import Media, Origin, SessionDescription
 from siprec_src.sdp.offer_answer import Verdict, answer_recorder, check_answer, next_offer
@@ -29,8 +29,8 @@ class Talks:
         self._agreed: SessionDescription | None = None  #: ours, of the newest exchange that succeeded
         self._newest: SessionDescription | None = None  #: ours, as said last
         self._pending: SessionDescription | None = None
-        self._offering: tuple[Media, ...] = ()  #: the m-lines that we wanted when we offered
-        self._wanted: tuple[Media, ...] = ()  #: the m-lines of our newest offer that succeeded
+        self._offering: object = None  #: what our newest offer wants of the m-lines
+        self._wanted: object = None  #: the same of our newest offer that succeeded
 
     def offer(self, lines: Sequence[RecordedLine], *, paused: bool) -> SessionDescription:
         """What to offer now; outstanding until answered or refused.
@@ -42,12 +42,12 @@ class Talks:
         else:
             new = self._renewed(self._describe(lines, paused=paused))
         self._newest = self._pending = new
-        self._offering = self._describe(lines, paused=paused).media
+        self._offering = self._wish(lines, paused=paused)
         return new
 
     def differs(self, lines: Sequence[RecordedLine], *, paused: bool) -> bool:
         """Whether what we want of the m-lines is no more what we offered last with success."""
-        return self._describe(lines, paused=paused).media != self._wanted
+        return self._wish(lines, paused=paused) != self._wanted
 
     def answered(self, lines: Sequence[RecordedLine], answer: SessionDescription) -> tuple[str, ...]:
         """Take the answer to our outstanding offer; return what is wrong with it but can be lived with.
@@ -96,6 +96,13 @@ class Talks:
         self._agreed = self._newest = self._renewed(answer)
         self._take(lines, verdicts)
         return self._agreed
+
+    def _wish(self, lines: Sequence[RecordedLine], *, paused: bool) -> object:
+        """Everything that decides our description, cheaper to compare than the description itself."""
+        config = self._target.config
+        return paused, tuple(
+            (line.removed, offerable(line.stream, config), line.stream.packet_time_ms) for line in lines
+        )
 
     def _describe(self, lines: Sequence[RecordedLine], *, paused: bool) -> SessionDescription:
         return describe(lines, self._target.config, origin=self._origin, paused=paused)
