@@ -78,7 +78,7 @@ class CallRecording:
             case plane.MediaDown() | plane.MediaUp():
                 return self._media_changed(event, now)
             case plane.ReaderReport() | plane.ReaderUnreachable():
-                return [effect for session in self._sessions for effect in session.media_event(event)]
+                return [effect for session in self._sessions for effect in session.media_event(event, now)]
             case plane.FirstPacket() | plane.DtmfReceived() | plane.SilenceChanged():
                 return []
             case (

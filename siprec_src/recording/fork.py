@@ -38,6 +38,7 @@ class Fork:
         self.counters = ReaderCounters()  #: of every reader that this fork has had and ended
         self.failure = ""  #: why the media plane refused it; "" while all is well
         self.unaccounted = False  #: a reader ended before its books could be read
+        self.unreachable = False  #: the SRS's port was closed when last heard of
         self._identity = identity
         self._via = via
         self._cname = cname
@@ -137,12 +138,14 @@ class Fork:
             return plane.SetReaderLive(tag=tag, reader=reader, live=False)
         if dataclasses.replace(have, live=want.live) != want:
             self._have = dataclasses.replace(want, live=have.live)
+            self.unreachable = self.unreachable and want.remote == have.remote
             return _update(tag, reader, want)
         self._have = want
         return plane.SetReaderLive(tag=tag, reader=reader, live=True)
 
     def _attach(self, tag: int, want: Sending) -> plane.AttachReader:
         self._have = want
+        self.unreachable = False
         return plane.AttachReader(
             tag=tag,
             stream=want.stream,

@@ -62,7 +62,11 @@ def ended(
     unaccounted = ",".join(line.label for line in lines if line.fork.unaccounted)
     if unaccounted:
         totals.append(("unaccounted", unaccounted))
-    level = "info" if outcome.result is Result.RECORDED else "warning"
+    unreachable = ",".join(line.label for line in lines if line.fork.unreachable)
+    if unreachable:
+        totals.append(("unreachable", unreachable))
+    whole = outcome.result is Result.RECORDED and not unreachable
+    level = "info" if whole else "warning"
     said = (
         ("duration_s", round(duration_s, 3)),
         ("result", outcome.result.value),
@@ -86,6 +90,13 @@ def failed(fields: Fields, outcome: Outcome) -> list[LogLine | Observe]:
         LogLine(level, "recording.attempt-failed", (*fields, ("reason", outcome.reason), *status, *detail)),
         _counted(outcome),
     ]
+
+
+def forks_failed(fields: Fields, lines: Sequence[RecordedLine], refused: plane.Refused) -> list[LogLine]:
+    """The media plane refused a command of a fork; its track does not reach the SRS."""
+    labels = ",".join(line.label for line in lines if line.fork.failure == refused.reason)
+    what = (("what", refused.reason), ("labels", labels))
+    return [LogLine("warning", "recording.fork-failed", (*fields, *what))] if labels else []
 
 
 def heard(fields: Fields, event: plane.ReaderReport | plane.ReaderUnreachable) -> LogLine:

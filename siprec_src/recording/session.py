@@ -120,7 +120,9 @@ class RecordingSession:
         return self._forks.awaits(tag)
 
     def media_answered(self, answer: plane.Answer, now: float) -> Effects:
-        effects: Effects = [*self._forks.answered(answer), *self._fork_failures(answer)]
+        effects: Effects = [*self._forks.answered(answer)]
+        if isinstance(answer, plane.Refused) and self._state is State.ACTIVE:
+            effects += books.forks_failed(self.fields, self._forks.lines, answer)
         if self._state is State.OPENING and not self._forks.opening:
             if self._forks.refusal:
                 refused = Outcome(result=Result.FAILED, reason=self._forks.refusal, detail="media plane")
@@ -128,12 +130,20 @@ class RecordingSession:
             return effects + self._send_invite(now)
         return effects + self._flush(now) + self._proceed(now)
 
-    def media_event(self, event: plane.ReaderReport | plane.ReaderUnreachable) -> Effects:
-        """What the network says of one fork. Never by itself a reason to end the session."""
+    def media_event(self, event: plane.ReaderReport | plane.ReaderUnreachable, now: float) -> Effects:
+        """What the network says of one fork. Never by itself a reason to end the session.
+
+        A media port that is closed raises the question whether the SRS is there at all: it is told once
+        more what it knows, and has to answer.
+        """
         line = self._forks.line_of(event.reader)
-        if line is None:
+        if line is None or (isinstance(event, plane.ReaderUnreachable) and line.fork.unreachable):
             return []
-        return [books.heard((*self.fields, ("label", line.label)), event)]
+        told = books.heard((*self.fields, ("label", line.label)), event)
+        if isinstance(event, plane.ReaderReport):
+            return [told]
+        line.fork.unreachable = self._updates.snapshot_wanted = True
+        return [told, *self._flush(now)]
 
     # What comes from the SRS.
 
@@ -231,6 +241,8 @@ class RecordingSession:
             effects.append(sip.SendAck(usage=self.usage, dialog=self._dialog, token=event.token))
         if exchange.final:
             return effects + (self._say_bye(now) if self._state is State.CLOSING else [])
+        if event.made_here and status == 503 and any(line.fork.unreachable for line in self._forks.lines):
+            return effects + self._unreachable(now)
         if status in (408, 481):
             return effects + self._gone("srs-dialog-lost", str(status), now)
         if status < 300:
@@ -280,13 +292,6 @@ class RecordingSession:
             *self._flush(now),
         ]
 
-    def _fork_failures(self, answer: plane.Answer) -> Effects:
-        if not isinstance(answer, plane.Refused) or self._state is not State.ACTIVE:
-            return []
-        failed = [line for line in self._forks.lines if line.fork.failure == answer.reason]
-        what = (("what", answer.reason), ("labels", ",".join(line.label for line in failed)))
-        return [LogLine("warning", "recording.fork-failed", (*self.fields, *what))] if failed else []
-
     # The end.
 
     def _abandon(self, outcome: Outcome, farewell: Farewell, now: float) -> Effects:
@@ -326,6 +331,12 @@ class RecordingSession:
                 return self._depart(now)
             case _:
                 return self._proceed(now)
+
+    def _unreachable(self, now: float) -> Effects:
+        """Neither media nor signalling gets through: the SRS is gone though its dialog is not."""
+        self._talks.refused()
+        outcome = Outcome(result=Result.INTERRUPTED, reason="srs-unreachable", status=503, vanished=True)
+        return self._end(outcome, Farewell.BYE, now) if self._state is State.ACTIVE else []
 
     def _end(self, outcome: Outcome, farewell: Farewell, now: float) -> Effects:
         self._settle(outcome)

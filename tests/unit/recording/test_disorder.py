@@ -80,7 +80,7 @@ class Disorder(Play):
             sdp = (good, good.with_media(*good.media[:1]), b"nonsense", None)[shape % 4]
             if shape % 8 == 4:
                 sdp = answer_to(offer_of(command), lambda i, m: m.with_port(0) if i else m)
-        self.say(status, command, sdp)
+        self.say(status, command, sdp, made_here=status in (408, 503) and shape % 2 == 0)
 
     def request(self, method: str, shape: int) -> None:
         if not self.invites or not self.machines:
@@ -95,6 +95,10 @@ class Disorder(Play):
     def lose(self, cause: str) -> None:
         if self.invites:
             self.tell(sip.DialogEnded(usage=self.invites[-1].usage, dialog="srs", cause=cause))
+
+    def close_port(self) -> None:
+        for reader in list(self.media.readers)[:1]:
+            self.tell(plane.ReaderUnreachable(reader=reader))
 
     def swap_media(self) -> None:
         if self.media.down:
@@ -130,6 +134,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(lambda c: lambda p: p.lose(c), st.sampled_from(("408", "481", "no-ack"))),
     st.just(lambda p: p.hold_media() if p.held is None else p.release_media()),
     st.just(lambda p: p.swap_media()),
+    st.just(lambda p: p.close_port()),
     st.just(lambda p: p.media.refuse(plane.AttachReader, "no-room")),
     st.just(lambda p: p.media.refuse(plane.OpenPorts, "ports-exhausted")),
 )

@@ -245,13 +245,31 @@ def test_a_media_process_that_dies_during_set_up_cancels_the_invite() -> None:
 
 
 @pytest.mark.req("RTP-36")
-def test_an_unreachable_media_port_is_told_but_ends_nothing() -> None:
+def test_a_closed_media_port_is_told_once_and_the_srs_has_to_answer() -> None:
     play = recorded()
-    reader = next(iter(play.media.readers))
-    play.tell(plane.ReaderUnreachable(reader=reader))
-    (line,) = play.log("recording.unreachable")
-    assert line["label"] == "1"
-    assert play.methods() == []
+    for reader in list(play.media.readers) * 3:
+        play.tell(plane.ReaderUnreachable(reader=reader))
+    assert [line["label"] for line in play.log("recording.unreachable")] == ["1", "2"]
+    assert play.methods() == ["UPDATE"]
+    assert offer_of(play.requests[0]) == offer_of(play.invites[0])
+    play.accept()
+    assert play.methods() == ["UPDATE", "UPDATE"]
+    play.accept()
+    assert len(play.media.readers) == 2
+    play.publish(ENDED)
+    play.say(200)
+    assert play.log("recording.end")[0]["unreachable"] == "1,2"
+
+
+@pytest.mark.req("RTP-36", "ERR-08")
+def test_an_srs_without_media_and_signalling_is_followed_by_the_next_at_once() -> None:
+    play = recorded("sip:one.example", "sip:two.example")
+    play.tell(plane.ReaderUnreachable(reader=next(iter(play.media.readers))))
+    play.say(503, made_here=True)
+    assert play.invites[-1].request_uri == "sip:two.example"
+    assert play.log("recording.end")[0]["reason"] == "srs-unreachable"
+    play.accept()
+    assert len(play.media.readers) == 2
 
 
 @pytest.mark.req("RTP-32")
