@@ -86,7 +86,7 @@ class StreamPool:
         if connection is None:
             if len(self._by_number) >= self.limits.max_connections:
                 self.counters.dropped["connections-full"] += 1
-                self._fail(key)
+                self.fail(key)
                 return
             connection = self._connect(flow.remote)
         connection.send(data, key)
@@ -116,10 +116,11 @@ class StreamPool:
         if self._by_remote.get(connection.remote) is connection:
             del self._by_remote[connection.remote]
         for key in connection.keys:
-            self._fail(key)
+            self.fail(key)
         connection.keys.clear()
 
-    def _fail(self, key: str) -> None:
+    def fail(self, key: str) -> None:
+        """Tell a transaction, later, that its message did not get out."""
         self.counters.send_failed += 1
         if key:
             asyncio.get_running_loop().call_soon(self.on_failed, key)
@@ -188,6 +189,11 @@ class _Connection(asyncio.Protocol):
         self._waiting.clear()
 
     def send(self, data: bytes, key: str) -> None:
+        waiting_bytes = sum(map(len, self._waiting)) + len(data)
+        if self._transport is None and waiting_bytes > self._pool.limits.waiting_bytes:
+            self._pool.counters.dropped["write-buffer-full"] += 1
+            self._pool.fail(key)
+            return
         if key:
             self.keys[key] = None
             self.keys.move_to_end(key)
@@ -195,10 +201,8 @@ class _Connection(asyncio.Protocol):
                 self.keys.popitem(last=False)
         if self._transport is not None:
             self._write(data)
-        elif sum(map(len, self._waiting)) + len(data) <= self._pool.limits.waiting_bytes:
-            self._waiting.append(data)
         else:
-            self._pool.counters.dropped["write-buffer-full"] += 1
+            self._waiting.append(data)
 
     def data_received(self, data: bytes) -> None:
         self._last = asyncio.get_running_loop().time()

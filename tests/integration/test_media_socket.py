@@ -1,0 +1,173 @@
+"""Control and media over a real Unix socket: every command is answered once, whatever dies when."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from siprec_src.app.media_client import MediaClient
+from siprec_src.app.media_process import MediaServer, listen
+from siprec_src.media import plane
+from siprec_src.media.model import PortId
+from siprec_src.telemetry.log import get_logger
+from tests.support.media import FakeMedia
+
+OPEN = plane.OpenPorts(tag=7, host="127.0.0.1", low=10000, high=20000, count=2)
+
+
+class FakeEngine:
+    """`FakeMedia` behind a descriptor, as the native engine is."""
+
+    def __init__(self) -> None:
+        self.media = FakeMedia()
+        self.answering = True
+        self._event = os.eventfd(0, os.EFD_NONBLOCK)
+        self._ready: deque[plane.Answer | plane.Event] = deque()
+
+    def submit(self, command: plane.Command) -> None:
+        if isinstance(command, plane.ReadCounters) and command.ports == (PortId(666),):
+            raise ValueError("not a port")
+        if self.answering:
+            self.tell(self.media.answer(command))
+
+    def tell(self, message: plane.Answer | plane.Event) -> None:
+        self._ready.append(message)
+        os.eventfd_write(self._event, 1)
+
+    def fileno(self) -> int:
+        return self._event
+
+    def drain(self) -> list[plane.Answer | plane.Event]:
+        os.eventfd_read(self._event)
+        taken = list(self._ready)
+        self._ready.clear()
+        return taken
+
+    def close(self) -> None:
+        os.close(self._event)
+
+
+class Served:
+    """A media server in a thread of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.engine = FakeEngine()
+        self._server = MediaServer(self.engine, listen(path), get_logger("media"))
+        self._thread = threading.Thread(target=self._server.run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.stop()
+        self._thread.join(5)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "media.sock"
+
+
+@pytest.fixture
+def served(path: Path) -> Iterator[Served]:
+    made = Served(path)
+    yield made
+    made.stop()
+
+
+class Control:
+    """A media client with a queue of what it is told."""
+
+    def __init__(self, path: Path) -> None:
+        self.told: asyncio.Queue[plane.Answer | plane.Event] = asyncio.Queue()
+        self.client = MediaClient(path, self.told.put_nowait)
+        self.client.start()
+
+    async def next(self) -> plane.Answer | plane.Event:
+        async with asyncio.timeout(5):
+            return await self.told.get()
+
+
+async def test_a_command_goes_over_and_its_answer_and_events_come_back(path: Path, served: Served) -> None:
+    control = Control(path)
+    assert await control.next() == plane.MediaUp()
+    control.client.submit(OPEN)
+    opened = await control.next()
+    assert isinstance(opened, plane.PortsOpen)
+    assert opened.tag == 7
+    silent = plane.SilenceChanged(port=opened.ports[0].port, silent=True)
+    served.engine.tell(silent)
+    assert await control.next() == silent
+    control.client.close()
+
+
+async def test_only_this_user_may_open_the_socket(path: Path, served: Served) -> None:
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_commands_without_a_media_process_are_refused(path: Path) -> None:
+    control = Control(path)
+    control.client.submit(OPEN)
+    assert await control.next() == plane.Refused(tag=7, reason="media-down")
+    control.client.close()
+
+
+async def test_the_end_of_media_is_told_before_the_commands_under_way_are_refused(path: Path) -> None:
+    served = Served(path)
+    control = Control(path)
+    assert await control.next() == plane.MediaUp()
+    served.engine.answering = False
+    control.client.submit(OPEN)
+    served.stop()
+    assert await control.next() == plane.MediaDown()
+    assert await control.next() == plane.Refused(tag=7, reason="media-down")
+    again = Served(path)
+    assert await control.next() == plane.MediaUp()
+    control.client.submit(OPEN)
+    assert isinstance(await control.next(), plane.PortsOpen)
+    control.client.close()
+    again.stop()
+
+
+async def test_a_new_control_gets_nothing_of_the_old_one(path: Path, served: Served) -> None:
+    old = Control(path)
+    await old.next()
+    old.client.submit(OPEN)
+    opened = await old.next()
+    assert isinstance(opened, plane.PortsOpen)
+    old.client.close()
+    new = Control(path)
+    assert await new.next() == plane.MediaUp()
+    served.engine.tell(plane.SilenceChanged(port=opened.ports[0].port, silent=True))
+    new.client.submit(plane.ReadCounters(tag=8))
+    assert await new.next() == plane.Counters(tag=8, ports=(), readers=())
+    assert set(served.engine.media.ports) == {port.port for port in opened.ports}
+    new.client.close()
+
+
+async def test_a_command_that_no_engine_takes_is_refused(path: Path, served: Served) -> None:
+    control = Control(path)
+    await control.next()
+    control.client.submit(plane.ReadCounters(tag=9, ports=(PortId(666),)))
+    answer = await control.next()
+    assert isinstance(answer, plane.Refused)
+    assert (answer.tag, answer.reason) == (9, "bad-argument")
+    control.client.close()
+
+
+async def test_octets_that_are_no_command_harm_nobody(path: Path, served: Served) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as hostile:
+        hostile.connect(str(path))
+        for data in (b"\0", b"{}", b'["OpenPorts",{}]', b'["Done",{"tag":1}]', b"x" * 70_000):
+            hostile.send(data)
+    control = Control(path)
+    assert await control.next() == plane.MediaUp()
+    control.client.submit(OPEN)
+    assert isinstance(await control.next(), plane.PortsOpen)
+    control.client.close()

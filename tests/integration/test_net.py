@@ -1,0 +1,250 @@
+"""SIP over real sockets: whole messages in and out, failures told by key, every limit held."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+from collections.abc import AsyncIterator, Awaitable
+from typing import TypeVar
+
+import pytest
+
+from siprec_src.app.http import TEXT, HttpServer
+from siprec_src.net.sockets import BindError
+from siprec_src.net.tcp import StreamLimits
+from siprec_src.net.transport import SipTransport
+from siprec_src.sip.flow import Address, Edge, Flow, Transport
+from siprec_src.sip.message import Request
+from siprec_src.sip.parser import Malformed
+from siprec_src.sip.vocabulary import Received, Transmit, TransmitFailed
+
+PATIENCE_S = 5.0
+T = TypeVar("T")
+
+
+def edge(host: str = "127.0.0.1", port: int = 0, *transports: Transport) -> Edge:
+    return Edge(
+        name="default",
+        sip_bind=Address(host, port),
+        sip_advertised=Address(host, port),
+        transports=transports or (Transport.UDP, Transport.TCP),
+        rtp_bind=host,
+        rtp_advertised=host,
+    )
+
+
+def message(body: bytes = b"", call_id: str = "1") -> bytes:
+    head = (
+        "OPTIONS sip:127.0.0.1 SIP/2.0",
+        "Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK1",
+        "From: <sip:a@127.0.0.1>;tag=1",
+        "To: <sip:127.0.0.1>",
+        f"Call-ID: {call_id}",
+        "CSeq: 1 OPTIONS",
+        "Max-Forwards: 70",
+        f"Content-Length: {len(body)}",
+    )
+    return "\r\n".join((*head, "", "")).encode() + body
+
+
+class Station:
+    """A transport with queues for what it tells."""
+
+    def __init__(self, at: Edge, limits: StreamLimits | None = None) -> None:
+        self.received: asyncio.Queue[Received] = asyncio.Queue()
+        self.malformed: asyncio.Queue[tuple[Malformed, Flow]] = asyncio.Queue()
+        self.failed: asyncio.Queue[TransmitFailed] = asyncio.Queue()
+        self.transport = SipTransport(
+            {"default": at},
+            on_received=self.received.put_nowait,
+            on_malformed=lambda malformed, flow: self.malformed.put_nowait((malformed, flow)),
+            on_failed=self.failed.put_nowait,
+            stream_limits=limits,
+        )
+        self.address = self.transport.bind()["default"].sip_bind
+
+    def send(
+        self, data: bytes, to: Address, transport: Transport, key: str = "", connection: int = 0
+    ) -> None:
+        flow = Flow(transport, to, "default", connection)
+        self.transport.send(Transmit(flow=flow, data=data, key=key))
+
+
+@contextlib.asynccontextmanager
+async def station(at: Edge | None = None, limits: StreamLimits | None = None) -> AsyncIterator[Station]:
+    made = Station(at or edge(), limits)
+    await made.transport.start()
+    try:
+        yield made
+    finally:
+        await made.transport.close()
+
+
+async def within(awaitable: Awaitable[T]) -> T:
+    async with asyncio.timeout(PATIENCE_S):
+        return await awaitable
+
+
+@pytest.fixture
+async def a() -> AsyncIterator[Station]:
+    async with station() as made:
+        yield made
+
+
+@pytest.fixture
+async def b() -> AsyncIterator[Station]:
+    async with station() as made:
+        yield made
+
+
+@pytest.mark.rfc("3261", "18")
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_a_message_arrives_whole_and_its_flow_leads_back(host: str, transport: Transport) -> None:
+    async with station(edge(host)) as one, station(edge(host)) as other:
+        one.send(message(b"x" * 20_000), other.address, transport)
+        arrived = await within(other.received.get())
+        assert isinstance(arrived.message, Request)
+        assert len(arrived.message.body) == 20_000
+        assert arrived.flow.transport is transport
+        other.transport.send(Transmit(flow=arrived.flow, data=message(call_id="back")))
+        back = await within(one.received.get())
+        assert back.message.call_id == "back"
+
+
+@pytest.mark.rfc("3261", "18.2.1")
+async def test_udp_and_tcp_share_a_port_that_the_system_chose(a: Station) -> None:
+    with pytest.raises(BindError, match="UDP"):
+        Station(edge(port=a.address.port))
+    with pytest.raises(BindError, match="TCP"):
+        Station(edge("127.0.0.1", a.address.port, Transport.TCP))
+
+
+async def test_when_one_edge_cannot_be_bound_none_stays_bound(a: Station) -> None:
+    async with station() as free:
+        port = free.address.port
+    two = {"x": edge(port=port), "y": dataclasses.replace(edge(port=a.address.port), name="y")}
+    nothing = SipTransport(
+        two, on_received=lambda _: None, on_malformed=lambda *_: None, on_failed=lambda _: None
+    )
+    with pytest.raises(BindError):
+        nothing.bind()
+    async with station(edge(port=port)):
+        pass
+
+
+@pytest.mark.rfc("3261", "18.4")
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+async def test_a_port_where_nobody_listens_is_a_failure_of_its_transaction(
+    a: Station, transport: Transport
+) -> None:
+    async with station() as gone:
+        nobody = gone.address
+    a.send(message(), nobody, transport, key="k")
+    assert await within(a.failed.get()) == TransmitFailed(key="k")
+
+
+@pytest.mark.rfc("3261", "18.4")
+async def test_an_icmp_error_does_not_touch_the_datagrams_behind_it(a: Station, b: Station) -> None:
+    async with station() as gone:
+        nobody = gone.address
+    for n in range(20):
+        a.send(message(), nobody, Transport.UDP, key=f"lost{n}")
+        a.send(message(call_id=str(n)), b.address, Transport.UDP, key=f"ok{n}")
+    arrived = [await within(b.received.get()) for _ in range(20)]
+    assert [m.message.call_id for m in arrived] == [str(n) for n in range(20)]
+    failed = await within(a.failed.get())
+    assert failed.key.startswith("lost")
+
+
+async def test_one_connection_serves_all_messages_to_a_peer(a: Station, b: Station) -> None:
+    for n in range(5):
+        a.send(message(call_id=str(n)), b.address, Transport.TCP)
+    arrived = [await within(b.received.get()) for _ in range(5)]
+    flows = {m.flow for m in arrived}
+    assert len(flows) == 1
+    assert next(iter(flows)).connection != 0
+
+
+@pytest.mark.rfc("3261", "18.4")
+async def test_a_connection_that_breaks_fails_the_transactions_on_it(a: Station) -> None:
+    async with station() as b:
+        a.send(message(), b.address, Transport.TCP, key="k")
+        await within(b.received.get())
+    assert await within(a.failed.get()) == TransmitFailed(key="k")
+
+
+@pytest.mark.rfc("5626", "4.4.1")
+async def test_a_ping_gets_its_pong(a: Station) -> None:
+    reader, writer = await asyncio.open_connection(a.address.host, a.address.port)
+    writer.write(b"\r\n\r\n")
+    assert await within(reader.readexactly(2)) == b"\r\n"
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.rfc("3261", "18.3")
+async def test_a_stream_without_content_length_is_told_and_closed(a: Station) -> None:
+    reader, writer = await asyncio.open_connection(a.address.host, a.address.port)
+    writer.write(message().replace(b"Content-Length: 0\r\n", b""))
+    malformed, flow = await within(a.malformed.get())
+    assert malformed.close
+    a.transport.send(Transmit(flow=flow, data=b"SIP/2.0 400 Bad Request\r\n\r\n"))
+    assert await within(reader.read()) in (b"SIP/2.0 400 Bad Request\r\n\r\n", b"")
+    writer.close()
+
+
+async def test_a_newcomer_above_the_limit_is_closed_and_the_others_stay() -> None:
+    async with (
+        station(limits=StreamLimits(max_connections=1)) as full,
+        station() as first,
+        station() as second,
+    ):
+        first.send(message(), full.address, Transport.TCP)
+        await within(full.received.get())
+        second.send(message(), full.address, Transport.TCP, key="k")
+        assert await within(second.failed.get()) == TransmitFailed(key="k")
+        first.send(message(), full.address, Transport.TCP)
+        await within(full.received.get())
+        assert full.transport.counters.dropped["connections-full"] == 1
+
+
+async def test_a_peer_that_does_not_read_loses_its_connection() -> None:
+    limits = StreamLimits(write_buffer_bytes=64 * 1024)
+    async with station(limits=limits) as sender, asyncio.timeout(PATIENCE_S):
+        with socket.create_server(("127.0.0.1", 0)) as never_accepts:
+            peer = Address(*never_accepts.getsockname())
+            while sender.failed.empty():
+                sender.send(message(b"x" * 50_000), peer, Transport.TCP, key="k")
+                await asyncio.sleep(0)
+            assert sender.transport.counters.dropped["write-buffer-full"] > 0
+
+
+async def test_what_does_not_fit_while_a_connection_is_opened_has_failed(a: Station) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as peer:
+        address = Address(*peer.getsockname())
+        for n in range(8):
+            a.send(message(b"x" * 50_000), address, Transport.TCP, key=f"k{n}")
+        assert await within(a.failed.get()) == TransmitFailed(key="k5")
+
+
+async def test_http_answers_get_and_refuses_the_rest() -> None:
+    server = HttpServer({"/healthz": lambda: (200, TEXT, b"ok\n")})
+    at = await server.start(Address("127.0.0.1", 0))
+    cases = {
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n": b"HTTP/1.0 200 OK",
+        b"GET /healthz?x=1 HTTP/1.0\r\n\r\n": b"HTTP/1.0 200 OK",
+        b"GET /nothing HTTP/1.1\r\n\r\n": b"HTTP/1.0 404 Not Found",
+        b"POST /healthz HTTP/1.1\r\n\r\n": b"HTTP/1.0 405 Method Not Allowed",
+        b"\x16\x03\x01\xff\xff\r\n\r\n": b"HTTP/1.0 400 Bad Request",
+        b"GET / HTTP/1.1\r\nX: " + b"y" * 20_000: b"HTTP/1.0 400 Bad Request",
+    }
+    for request, expected in cases.items():
+        reader, writer = await asyncio.open_connection(at.host, at.port)
+        writer.write(request)
+        answer = await within(reader.readline())
+        assert answer.rstrip() == expected
+        writer.close()
+    await server.close()

@@ -1,0 +1,151 @@
+"""Names become flows: numeric at once, hosts file, cache by TTL, DNS, and always an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import dns.exception
+import pytest
+
+from siprec_src.net.resolver import Resolver, ResolverLimits
+from siprec_src.sip.flow import Address, Edge, Flow, Transport
+from siprec_src.sip.vocabulary import Resolve, Resolved
+
+EDGE = Edge(
+    name="default",
+    sip_bind=Address("127.0.0.1", 5060),
+    sip_advertised=Address("127.0.0.1", 5060),
+    transports=(Transport.UDP, Transport.TCP),
+    rtp_bind="127.0.0.1",
+    rtp_advertised="127.0.0.1",
+)
+
+
+class Dns:
+    """Answers from a dictionary; counts questions; an unknown name does not exist."""
+
+    def __init__(self, records: dict[tuple[str, str], list[str]], ttl: int = 60) -> None:
+        self.records = records
+        self.ttl = ttl
+        self.questions: list[tuple[str, str]] = []
+        self.gate: asyncio.Event | None = None
+
+    async def resolve(self, host: str, record: str, **_: Any) -> Any:
+        self.questions.append((host, record))
+        if self.gate is not None:
+            await self.gate.wait()
+        if (host, record) not in self.records:
+            raise dns.exception.DNSException
+        return Answer([SimpleNamespace(address=a) for a in self.records[host, record]], self.ttl)
+
+
+class Answer(list[Any]):
+    def __init__(self, items: list[Any], ttl: int) -> None:
+        super().__init__(items)
+        self.rrset = SimpleNamespace(ttl=ttl)
+
+
+class Asked:
+    """A resolver whose answers can be awaited."""
+
+    def __init__(self, dns: Dns, hosts: Path, limits: ResolverLimits | None = None) -> None:
+        self.answers: asyncio.Queue[Resolved] = asyncio.Queue()
+        edges = {"default": EDGE, "six": dataclasses.replace(EDGE, name="six", sip_bind=Address("::1", 5060))}
+        self.resolver = Resolver(edges, self.answers.put_nowait, limits=limits, hosts=hosts, dns=dns)  # type: ignore[arg-type] # has what is used
+
+    async def __call__(self, host: str, **changes: Any) -> tuple[Flow, ...]:
+        question = Resolve(query=1, host=host, port=None, transport=None, secure=False, edge="default")
+        self.resolver.resolve(dataclasses.replace(question, **changes))
+        async with asyncio.timeout(5):
+            return (await self.answers.get()).flows
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Path:
+    file = tmp_path / "hosts"
+    file.write_text("# comment\n192.0.2.7  recorder recorder.lan # here\n::1 six.lan\nnonsense\n")
+    return file
+
+
+def flow(host: str, port: int = 5060, transport: Transport = Transport.UDP, edge: str = "default") -> Flow:
+    return Flow(transport, Address(host, port), edge)
+
+
+@pytest.mark.rfc("3263", "4.2")
+async def test_a_numeric_host_is_no_question(hosts: Path) -> None:
+    dns = Dns({})
+    ask = Asked(dns, hosts)
+    assert await ask("192.0.2.1") == (flow("192.0.2.1"),)
+    assert await ask("192.0.2.1", port=5080, transport=Transport.TCP) == (
+        flow("192.0.2.1", 5080, Transport.TCP),
+    )
+    assert await ask("[2001:db8::1]", edge="six") == (flow("2001:db8::1", edge="six"),)
+    assert dns.questions == []
+
+
+async def test_an_address_of_the_other_family_than_the_edge_is_no_way(hosts: Path) -> None:
+    dns = Dns({("dual.example", "A"): ["192.0.2.1"], ("dual.example", "AAAA"): ["2001:db8::1"]})
+    ask = Asked(dns, hosts)
+    assert await ask("dual.example") == (flow("192.0.2.1"),)
+    assert await ask("dual.example", edge="six") == (flow("2001:db8::1", edge="six"),)
+
+
+async def test_the_hosts_file_goes_before_dns(hosts: Path) -> None:
+    dns = Dns({("recorder.lan", "A"): ["192.0.2.99"]})
+    ask = Asked(dns, hosts, ResolverLimits(hosts_check_s=0.0))
+    assert await ask("Recorder.LAN.") == (flow("192.0.2.7"),)
+    assert await ask("localhost") == (flow("127.0.0.1"),)
+    hosts.write_text("192.0.2.8 recorder.lan now\n")
+    assert await ask("recorder.lan") == (flow("192.0.2.8"),)
+    assert dns.questions == []
+
+
+async def test_an_answer_lives_as_long_as_its_ttl(hosts: Path) -> None:
+    dns = Dns({("srs.example", "A"): ["192.0.2.1", "192.0.2.2"]}, ttl=60)
+    ask = Asked(dns, hosts)
+    both = (flow("192.0.2.1"), flow("192.0.2.2"))
+    assert await ask("srs.example") == await ask("SRS.example") == both
+    assert len(dns.questions) == 2
+    brief = Asked(dns, hosts, ResolverLimits(max_ttl_s=0.0))
+    assert await brief("srs.example") == await brief("srs.example") == both
+    assert len(dns.questions) == 6
+
+
+async def test_a_name_that_does_not_exist_is_answered_and_not_asked_for_again_at_once(hosts: Path) -> None:
+    dns = Dns({})
+    ask = Asked(dns, hosts)
+    assert await ask("no.example") == await ask("no.example") == ()
+    assert len(dns.questions) == 2
+
+
+async def test_silence_of_dns_is_an_empty_answer(hosts: Path) -> None:
+    dns = Dns({})
+    dns.gate = asyncio.Event()
+    ask = Asked(dns, hosts, ResolverLimits(timeout_s=-0.49))
+    assert await ask("slow.example") == ()
+
+
+async def test_one_name_is_one_question_however_many_wait(hosts: Path) -> None:
+    dns = Dns({("srs.example", "A"): ["192.0.2.1"]})
+    dns.gate = asyncio.Event()
+    ask = Asked(dns, hosts, ResolverLimits(max_lookups=1))
+    question = Resolve(query=1, host="srs.example", port=None, transport=None, secure=False, edge="default")
+    for _ in range(3):
+        ask.resolver.resolve(question)
+    assert await ask("other.example") == ()
+    dns.gate.set()
+    async with asyncio.timeout(5):
+        answers = [await ask.answers.get() for _ in range(3)]
+    assert answers == [Resolved(query=1, flows=(flow("192.0.2.1"),))] * 3
+    assert len(dns.questions) == 2
+
+
+@pytest.mark.parametrize(
+    "changes", [{"secure": True}, {"transport": Transport.TLS}, {"edge": "nowhere"}], ids=str
+)
+async def test_a_transport_or_edge_that_is_not_there_is_no_way(hosts: Path, changes: dict[str, Any]) -> None:
+    assert await Asked(Dns({}), hosts)("192.0.2.1", **changes) == ()
