@@ -135,18 +135,29 @@ class Daemon:
 def running(
     directory: Path,
     *,
-    srs: Sequence[str],
-    route: str,
+    srs: Sequence[str] = (),
+    route: str = "",
     listen: int | None = None,
+    config: str = "",
     arguments: Sequence[str] = (),
 ) -> Iterator[Daemon]:
-    """A ready daemon on loopback; ended at once when the block is left."""
+    """A ready daemon on loopback; ended at once when the block is left.
+
+    ``config``: a configuration file's text; with it only what is given here goes on the command line.
+    """
     http_port = free_port()
     flags = [flag for uri in srs for flag in ("--srs", uri)]
+    if route:
+        flags += ["--route", route]
+    if listen or not config:
+        flags += ["--listen", f"{LOOPBACK}:{listen or free_port()}"]
+    if config:
+        file = directory / "siprec-src.toml"
+        file.write_text(config)
+        flags += ["--config", str(file)]
     daemon = Daemon(
         "start",
         *flags,
-        *("--route", route, "--listen", f"{LOOPBACK}:{listen or free_port()}"),
         *("--http", f"{LOOPBACK}:{http_port}", "--log-format", "json", *arguments),
         directory=directory,
         http=http_port,
@@ -155,7 +166,10 @@ def running(
         daemon.wait_ready()
         yield daemon
     finally:
-        if daemon.process.poll() is None:
+        # Again and again, because two that are pending at once are one.
+        deadline = time.monotonic() + 20
+        while daemon.process.poll() is None and time.monotonic() < deadline:
             daemon.signal(signal.SIGTERM)
-            daemon.signal(signal.SIGTERM)
-        daemon.stop()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                daemon.wait(0.5)
+        daemon.stop(0)

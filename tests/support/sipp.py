@@ -6,12 +6,15 @@ import csv
 import dataclasses
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+
+from tests.support.script import Script
 
 SCENARIOS = Path(__file__).with_name("sipp")
 
@@ -26,8 +29,41 @@ class Result:
     rejected: Mapping[str, int]  #: cause → calls, as SIPp names it, zero causes left out
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Message:
+    """One SIP message as it was on the wire, read without any help of the code under test."""
+
+    received: bool
+    start: str
+    fields: tuple[tuple[str, str], ...]
+    body: str
+
+    @property
+    def method(self) -> str:
+        """Of a request; "" for a response."""
+        return "" if self.status else self.start.partition(" ")[0]
+
+    @property
+    def status(self) -> int:
+        """Of a response; 0 for a request."""
+        return int(self.start.split(" ")[1]) if self.start.startswith("SIP/2.0 ") else 0
+
+    @property
+    def cseq_method(self) -> str:
+        return self.one("CSeq").split()[1]
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a header field, in order."""
+        return [value for key, value in self.fields if key.lower() == name.lower()]
+
+    def one(self, name: str) -> str:
+        """The value of a header field that stands there once."""
+        (value,) = self.all(name)
+        return value
+
+
 class Sipp:
-    """One SIPp process. ``scenario`` is a file in tests/support/sipp, or a stock one as ``-sn uas``.
+    """One SIPp process. ``scenario``: a script, a file in tests/support/sipp, or a stock one as ``-sn uas``.
 
     ``speech``: raw PCMU that SIPp itself plays once; ``audio_port``: where another program has the
     media; ``formats``: what the SRS answers.
@@ -35,7 +71,7 @@ class Sipp:
 
     def __init__(
         self,
-        scenario: str,
+        scenario: str | Script,
         workdir: Path,
         *arguments: str,
         address: tuple[str, int],
@@ -48,7 +84,10 @@ class Sipp:
         binary = shutil.which("sipp")
         if binary is None:
             pytest.skip("SIPp is not installed: apt-get install sip-tester")
-        self.name = name or scenario.replace("-sn ", "")
+        named = scenario.name.split()[0].lower() if isinstance(scenario, Script) else scenario
+        self.name = name or named.replace("-sn ", "")
+        self._address = address
+        self._messages = workdir / f"{self.name}.messages"
         self._stat = workdir / f"{self.name}.csv"
         self._output = (workdir / f"{self.name}.out").open("wb")
         self._log = workdir / f"{self.name}.log"
@@ -56,7 +95,11 @@ class Sipp:
         self._process = subprocess.Popen(
             [
                 binary,
-                *_scenario_arguments(scenario, workdir, speech, audio_port, formats),
+                *(
+                    self._script_arguments(scenario, workdir)
+                    if isinstance(scenario, Script)
+                    else _scenario_arguments(scenario, workdir, speech, audio_port, formats)
+                ),
                 *arguments,
                 *("-i", address[0], "-p", str(address[1])),
                 *("-mi", address[0], "-mp", str(media_port)),
@@ -97,6 +140,64 @@ class Sipp:
             except subprocess.TimeoutExpired:
                 self.kill()
         self._output.close()
+
+    @property
+    def messages(self) -> list[Message]:
+        """What a script has sent and received so far, in order."""
+        return _read_messages(self._messages.read_bytes()) if self._messages.exists() else []
+
+    def received(self, what: str | int, *, of: str = "") -> list[Message]:
+        """Received requests of a method, or received responses of a status, ``of`` requests of a method."""
+        return self._select(what, of, received=True)
+
+    def sent(self, what: str | int, *, of: str = "") -> list[Message]:
+        """The same of what was sent."""
+        return self._select(what, of, received=False)
+
+    def _select(self, what: str | int, of: str, *, received: bool) -> list[Message]:
+        found = (message for message in self.messages if message.received is received)
+        named = (message for message in found if what in (message.method, message.status))
+        return [message for message in named if of in ("", message.cseq_method)]
+
+    def peer_media(self, timeout_s: float = 10.0) -> tuple[str, int]:
+        """Where the newest SDP that a script received wants audio."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            for message in reversed(self.messages):
+                port = re.search(r"^m=audio (\d+) ", message.body, re.MULTILINE)
+                host = re.search(r"^c=IN IP4 (\S+)", message.body, re.MULTILINE)
+                if message.received and port and host:
+                    return host[1], int(port[1])
+            time.sleep(0.02)
+        raise TimeoutError(f"{self.name}: no SDP in {timeout_s} s")
+
+    def nudge(self, timeout_s: float = 10.0) -> None:
+        """Let a script that waits for a word go on: a datagram for its call, which no peer would send."""
+        deadline = time.monotonic() + timeout_s
+        while not (waits := re.findall(r"waits (\S+)", _text(self._log))):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name}: does not wait within {timeout_s} s")
+            time.sleep(0.02)
+        host, port = self._address
+        lines = (
+            f"NOTIFY sip:{host}:{port} SIP/2.0",
+            f"Via: SIP/2.0/UDP {host}:9;branch=z9hG4bKnudge",
+            "From: <sip:test@127.0.0.1>;tag=nudge",
+            f"To: <sip:{host}>;tag=nudge",
+            f"Call-ID: {waits[-1]}",
+            f"Contact: <sip:{host}:9>",
+            "CSeq: 1 NOTIFY",
+            "Content-Length: 0",
+            "",
+            "",
+        )
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto("\r\n".join(lines).encode(), self._address)
+
+    def _script_arguments(self, script: Script, workdir: Path) -> list[str]:
+        path = workdir / f"{self.name}.xml"
+        path.write_text(script.xml)
+        return ["-sf", str(path), "-trace_msg", "-message_file", str(self._messages)]
 
     def audio_port(self, timeout_s: float) -> int:
         """The audio port that the peer's newest SDP named; waits for it."""
@@ -156,3 +257,21 @@ def _milliseconds(clock: str) -> float:
     """SIPp writes ``HH:MM:SS:microseconds``."""
     hours, minutes, seconds, micro = (int(part) for part in clock.split(":"))
     return ((hours * 60 + minutes) * 60 + seconds) * 1000 + micro / 1000
+
+
+_HEAD = re.compile(rb"-{20,} [^\n]*\n(?:UDP|TCP) message (sent|received) [(\[](\d+)[^\n]*:\n\n")
+
+
+def _read_messages(trace: bytes) -> list[Message]:
+    """SIPp's own record of messages, which says how long each is."""
+    messages = []
+    for match in _HEAD.finditer(trace):
+        head, _, body = trace[match.end() : match.end() + int(match[2])].decode().partition("\r\n\r\n")
+        start, *lines = head.split("\r\n")
+        fields = tuple((name.strip(), value.strip()) for name, _, value in (x.partition(":") for x in lines))
+        messages.append(Message(match[1] == b"received", start, fields, body))
+    return messages
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""

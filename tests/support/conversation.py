@@ -1,0 +1,146 @@
+"""A call in which two voices speak: SIPp does the signalling, `voice.Voice` the media."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.support import script, speech
+from tests.support.daemon import LOOPBACK, Daemon, free_port, until
+from tests.support.script import Script, sdp
+from tests.support.sipp import Sipp
+from tests.support.voice import Voice
+
+SPEECH_S = 2.0
+
+
+class Conversation:
+    """Alice calls Bob through the daemon; they talk, and she hangs up, when the test says so."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        via: tuple[str, int],
+        bob_at: tuple[str, int],
+        alice_at: tuple[str, int] | None = None,
+        alice_voice: Voice | None = None,
+        bob_voice: Voice | None = None,
+        alice_offers: str | None = None,
+        bob_answers: str | None = None,
+        seconds: float = SPEECH_S,
+        turned: bool = False,
+    ) -> None:
+        """Start it. ``turned``: the speech of the one is said by the other."""
+        words = (speech.caller(seconds), speech.callee(seconds))
+        self.alice_says, self.bob_says = words[::-1] if turned else words
+        self.alice_voice = alice_voice or Voice(ssrc=0x0A11CE)
+        self.bob_voice = bob_voice or Voice(ssrc=0x0B0B, first_sequence=100)
+        self.bob = Sipp(
+            _bob(bob_answers or sdp(self.bob_voice.port)),
+            directory,
+            *("-m", "1"),
+            address=bob_at,
+            media_port=free_port(),
+        )
+        self.alice = Sipp(
+            _alice(alice_offers or sdp(self.alice_voice.port)),
+            directory,
+            *(f"{via[0]}:{via[1]}", "-m", "1"),
+            address=alice_at or (LOOPBACK, free_port()),
+            media_port=free_port(),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for sipp in (self.alice, self.bob):
+            sipp.kill()
+            sipp.stop()
+        self.alice_voice.stop()
+        self.bob_voice.stop()
+
+    @property
+    def alice_sends_to(self) -> tuple[str, int]:
+        """The daemon's port for Alice, once she has the answer."""
+        until(lambda: bool(self.alice.sent("ACK")), 10, "the call is answered")
+        return self.alice.peer_media()
+
+    @property
+    def bob_sends_to(self) -> tuple[str, int]:
+        return self.bob.peer_media()
+
+    def talk(self) -> None:
+        """Both begin to speak, at once."""
+        to_alice, to_bob = self.alice_sends_to, self.bob_sends_to
+        self.alice_voice.speak(self.alice_says, to_alice)
+        self.bob_voice.speak(self.bob_says, to_bob)
+
+    def wait_heard(self, timeout_s: float = 30.0) -> None:
+        """Until both have spoken to the end and all of it has had time to arrive."""
+        voices = (self.alice_voice, self.bob_voice)
+        assert all(voice.wait_spoken(timeout_s) for voice in voices), "not all was said"
+        with contextlib.suppress(TimeoutError):
+            until(
+                lambda: (
+                    len(self.alice_voice.heard) >= self.bob_voice.sent
+                    and len(self.bob_voice.heard) >= self.alice_voice.sent
+                ),
+                2,
+                "every packet",
+            )
+
+    def assert_heard(self) -> None:
+        """Each heard the other octet for octet, packet for packet, from the daemon's port."""
+        self.wait_heard()
+        for hears, says, source in (
+            (self.alice_voice, self.bob_says, self.alice_sends_to),
+            (self.bob_voice, self.alice_says, self.bob_sends_to),
+        ):
+            numbers = [packet.sequence for packet in hears.heard]
+            assert len(numbers) == len(says) // 160
+            assert all((b - a) & 0xFFFF == 1 for a, b in itertools.pairwise(numbers))
+            assert hears.heard_audio() == says
+            assert {packet.source for packet in hears.heard} == {source}
+
+    def hang_up(self) -> None:
+        """Alice says BYE; both scenarios must have gone to their end."""
+        self.alice.nudge()
+        assert self.alice.wait(15) == 0, self.alice.errors.read_text()
+        assert self.bob.wait(15) == 0, self.bob.errors.read_text()
+
+
+@contextlib.contextmanager
+def talking(
+    directory: Path, daemon: Daemon, *, via: tuple[str, int], bob_at: tuple[str, int]
+) -> Iterator[Conversation]:
+    """A conversation that is being recorded from its first word."""
+    with Conversation(directory, via=via, bob_at=bob_at) as call:
+        until(lambda: bool(daemon.events("recording.begin")), 10, "the recording begins")
+        call.talk()
+        yield call
+
+
+def _alice(offer: str) -> Script:
+    return (
+        script.caller().invite(offer).expect(180).expect(200).ack().wait_for_word().request("BYE").expect(200)
+    )
+
+
+def _bob(answer: str) -> Script:
+    return (
+        script.callee()
+        .receive("INVITE")
+        .respond(180)
+        .respond(200, answer, 'P-Asserted-Identity: "Bob Callee" <sip:2000@carrier.example>')
+        .receive("ACK")
+        .receive("BYE")
+        .respond(200)
+    )
