@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from siprec_src import __version__
-from siprec_src.app import exits
+from siprec_src.app import descriptors, exits
 from siprec_src.app.control import Control
 from siprec_src.app.driver import Driver
 from siprec_src.app.entropy import SystemIdentity
@@ -40,6 +40,7 @@ from siprec_src.net.sockets import BindError
 from siprec_src.net.tcp import StreamLimits
 from siprec_src.net.transport import SipTransport
 from siprec_src.recording.pool import RecordingPool
+from siprec_src.sip.settings import AgentLimits
 from siprec_src.sip.timers import Timers
 from siprec_src.sip.user_agent import UserAgent
 from siprec_src.telemetry import log as logs
@@ -47,6 +48,8 @@ from siprec_src.telemetry.metrics import Metrics
 
 CONVENTIONAL_RUNTIME: Final = Path("/run/siprec-src")
 MEDIA_SOCKET: Final = "media.sock"
+_USAGES_PER_CALL: Final = 4  # caller, callee, a recording session, and one that is being replaced
+_TRANSACTIONS_PER_CALL: Final = 12  # of those, with the ended ones that still absorb retransmissions
 _FIXED: Final = ("edges", "http", "sip", "media")  # what a running process does not change
 
 
@@ -56,6 +59,7 @@ def start(config: Config, reload: Callable[[], Config]) -> int:
     ``reload`` reads the configuration again, or raises InvalidConfiguration.
     """
     log = logs.get_logger("supervisor")
+    log.info("daemon.start", version=__version__, srs=[target.name for target in config.targets])
     for note in config.notes:
         log.info("config.note", note=note)
     with contextlib.ExitStack() as stack:
@@ -141,17 +145,25 @@ async def _control(config: Config, media_socket: Path, settings: int, status: in
         return exits.UNAVAILABLE
 
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: _log_stray(log, context))
+    descriptors.allow_all()
     identity = SystemIdentity()
     user_agent = UserAgent(
         identity=identity,
         edges=edges,
+        limits=AgentLimits(
+            max_usages=_USAGES_PER_CALL * config.daemon.max_calls,
+            max_transactions=_TRANSACTIONS_PER_CALL * config.daemon.max_calls,
+        ),
         timers=Timers(t1_s=config.sip.t1_s, t2_s=config.sip.t2_s, t4_s=config.sip.t4_s),
     )
     ingest = InlineIngest(
         identity=identity,
         edges=edges,
         routing=RoutingTable(config.trunks, edges),
-        settings=InlineSettings(max_calls=config.daemon.max_calls),
+        settings=InlineSettings(
+            max_calls=config.daemon.max_calls, answer_timeout_s=config.sip.answer_timeout_s
+        ),
     )
     wall = WallClock(time.time() - loop.time())
     pool = RecordingPool(identity, wall, edges, config.srs)
@@ -216,6 +228,11 @@ async def _control(config: Config, media_socket: Path, settings: int, status: in
         await transport.close()
         await http.close()
     return exits.OK
+
+
+def _log_stray(log: logs.Logger, context: dict[str, Any]) -> None:
+    """A fault that no door of ours caught; the loop goes on."""
+    log.error("control.failed", what=context.get("message", ""), exc_info=context.get("exception"))
 
 
 def _tell_ready(status: int, log: logs.Logger, edges: Any) -> None:

@@ -116,7 +116,7 @@ class Driver:
                 for dialog in trace.dialogs:
                     token = self._identity.number()
                     bye = sip.SendRequest(usage=usage, dialog=dialog, token=token, method="BYE")
-                    self._command(owner, bye, now)
+                    self._try_perform(owner, bye, now)
                     ended = sip.DialogEnded(usage=usage, dialog=dialog, cause="shutdown")
                     self._queue.append((owner, ended))
         self._run(now)
@@ -184,11 +184,17 @@ class Driver:
             if isinstance(effect, Finished):
                 finished = True
             elif self._owners.knows(owner):
-                self._perform_one(owner, effect, now)
+                self._try_perform(owner, effect, now)
         if finished and not owner.permanent:
             self._forget(owner)
         elif self._owners.knows(owner):
             self._agenda.set(owner, owner.machine.deadline)
+
+    def _try_perform(self, owner: Owner, effect: object, now: float) -> None:
+        try:
+            self._perform_one(owner, effect, now)
+        except Exception:  # noqa: BLE001 an effect that cannot be performed is its owner's fault
+            self._failed(owner, effect, now)
 
     def _perform_one(self, owner: Owner, effect: object, now: float) -> None:
         match effect:
@@ -214,12 +220,7 @@ class Driver:
     def _command(self, owner: Owner, command: sip.Command, now: float) -> None:
         if not owner.permanent:
             self._owners.usage(owner, command.usage).commanded(command)
-        try:
-            effects = self._user_agent.command(command, now)
-        except Exception:  # noqa: BLE001 a command that cannot be carried out is its owner's fault
-            self._failed(owner, command, now)
-            return
-        sent = self._perform_sip(effects, now)
+        sent = self._perform_sip(self._user_agent.command(command, now), now)
         if isinstance(command, sip.StartInvite) and owner.invited_at is not None:
             # With a name to look up first, the INVITE leaves later and is not measured here.
             if sent:
@@ -270,7 +271,8 @@ class Driver:
         self._queue.append((owner, forward.event))
 
     def _write(self, line: LogLine) -> None:
-        fields = dict(line.fields)
+        # "event" is the name of the line itself.
+        fields = {name if name != "event" else "event_": value for name, value in line.fields}
         match line.level:
             case "debug":
                 self._log.debug(line.event, **fields)
@@ -332,7 +334,7 @@ class Driver:
         if owner.permanent:
             if isinstance(event, sip.InviteArrived):
                 refusal = sip.Respond(usage=event.usage, token=event.token, status=INTERNAL_ERROR)
-                self._command(owner, refusal, now)
+                self._user_agent_does(partial(self._user_agent.command, refusal, now), now)
             return
         for trace in tuple(owner.usages.values()):
             for command in trace.closing(INTERNAL_ERROR, self._identity.number()):

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from siprec_src.app import exits
+from siprec_src.app import descriptors, exits
 from siprec_src.app.custody import Custody
 from siprec_src.errors import NoRoom, RemoteProtocolError
 from siprec_src.media import plane
@@ -206,11 +206,13 @@ def run(listen_fd: int, threads: int) -> int:
     from siprec_src.media.engine import Engine as NativeEngine
 
     log = get_logger("media")
+    open_files = descriptors.allow_all()
     try:
         engine = NativeEngine(threads=threads)
     except (OSError, MemoryError, ValueError) as error:
         log.error("media.no-engine", error=str(error))  # noqa: TRY400 one line is enough
         return exits.UNAVAILABLE
+    log.info("media.serving", open_files=open_files)
     server = MediaServer(engine, socket.socket(fileno=listen_fd), log)
     signal.signal(signal.SIGTERM, lambda _signum, _frame: server.stop())
     server.run()

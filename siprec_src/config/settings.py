@@ -48,6 +48,7 @@ class SipSettings:
     transports: tuple[str, ...] = ("udp", "tcp")  #: of that edge
     route: str = ""  #: next hop of every call that no trunk claims, a SIP URI
     media_source: Literal["strict", "learn"] = "strict"  #: whose packets those calls take, as in a trunk
+    answer_timeout_s: float | None = None  #: a call that rings longer is given up with 408; by default never
     t1_s: float = 0.5  #: round trip estimate, RFC 3261 17.1.1.1
     t2_s: float = 4.0  #: longest retransmission interval
     t4_s: float = 5.0  #: how long a message may live in the network
@@ -58,6 +59,9 @@ class SipSettings:
     def __post_init__(self) -> None:
         for name in ("t1_s", "t2_s", "t4_s", "connect_timeout_s", "dns_timeout_s", "max_connections"):
             _require(getattr(self, name) > 0, name, "expected more than 0")
+        _require(
+            self.answer_timeout_s is None or self.answer_timeout_s > 0, "answer_timeout_s", "expected > 0"
+        )
         _require(self.t1_s <= self.t2_s, "t1_s", "expected not more than t2_s")
         _transports(self.transports)
 

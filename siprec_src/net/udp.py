@@ -86,6 +86,9 @@ class UdpEndpoint:
             self._sock.sendto(data, (remote.host, remote.port))
         except OSError as error:
             return error.errno or errno.EIO
+        except OverflowError:
+            # A port that is none; whoever made the flow took it from a peer.
+            return errno.EINVAL
         return None
 
     def _readable(self) -> None:

@@ -119,6 +119,27 @@ def test_children_do_not_outlive_a_killed_supervisor(daemon: Daemon) -> None:
     until(lambda: not any(_alive(pid) for pid in children), 10, "both children gone")
 
 
+def test_systemd_is_told_when_the_service_is_ready_and_when_it_stops(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+        daemon = Daemon(
+            *("start", "--srs", SRS, "--route", ROUTE, "--http", "", "--log-format", "json"),
+            *("--listen", f"{LOOPBACK}:{free_port()}"),
+            directory=tmp_path,
+            environment=environment,
+        )
+        told = [manager.recv(4096)]
+        while not told[-1].startswith(b"READY=1"):
+            told.append(manager.recv(4096))
+        daemon.signal(signal.SIGTERM)
+        while not told[-1].startswith(b"STOPPING=1"):
+            told.append(manager.recv(4096))
+        assert daemon.wait() == 0
+    assert b"WATCHDOG=1" in told
+
+
 def test_bad_configuration_ends_with_78_and_names_file_line_and_key(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
     file.write_text('[sip]\nlisten = "127.0.0.1:5060"\n\n[[srs]]\nurl = "sip:127.0.0.1"\n')
