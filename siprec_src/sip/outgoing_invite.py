@@ -16,6 +16,7 @@ from siprec_src.sip.uri import Uri
 from siprec_src.sip.writer import write_message
 
 _NONE: Final = Headers()
+_CREDENTIALS: Final = ("authorization", "proxy-authorization")
 
 
 @dataclasses.dataclass(slots=True)
@@ -91,10 +92,11 @@ class OutgoingInvite(Outgoing):
     ) -> None:
         """Send the ACK to the 2xx of ``dialog`` and keep it to be repeated (13.2.2.4).
 
-        It carries the credentials of the INVITE, and no Require (8.2.2.3).
+        It carries the credentials of the INVITE (22.1), unless it brings its own, and no Require (8.2.2.3).
         """
-        credentials = self.request.headers.only("authorization", "proxy-authorization")
-        headers = headers.without("require", "proxy-require").appended(*credentials)
+        headers = headers.without("require", "proxy-require")
+        if not any(field in headers for field in _CREDENTIALS):
+            headers = headers.appended(*self.request.headers.only(*_CREDENTIALS))
         request, hop = dialog.request("ACK", headers, body, cseq=self.request.cseq.number)
         write_message(request)  # a field that cannot be written is told now, not when the hop is known
         self._acks[name] = ack = SentAck()
