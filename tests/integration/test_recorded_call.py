@@ -190,9 +190,15 @@ def test_sip_and_media_to_an_srs_leave_by_the_edge_that_its_uri_names(tmp_path: 
     try:
         with (
             running(tmp_path, config=_trunks(inside, outside, pbx_at, carrier_at, uri)) as daemon,
-            talking(tmp_path, daemon, via=(LOOPBACK, inside), bob_at=carrier_at) as call,
+            talking(
+                tmp_path,
+                daemon,
+                via=(LOOPBACK, inside),
+                bob_at=carrier_at,
+                bob_voice=Voice(CARRIER, ssrc=2),
+            ) as call,
         ):
-            call.wait_heard()
+            call.assert_heard()
             call.hang_up()
             assert recording_server.wait(10) == 0, recording_server.errors.read_text()
         (invite,) = recording_server.received("INVITE")

@@ -119,10 +119,16 @@ class Conversation:
 
 @contextlib.contextmanager
 def talking(
-    directory: Path, daemon: Daemon, *, via: tuple[str, int], bob_at: tuple[str, int]
+    directory: Path,
+    daemon: Daemon,
+    *,
+    via: tuple[str, int],
+    bob_at: tuple[str, int],
+    bob_voice: Voice | None = None,
+    seconds: float = SPEECH_S,
 ) -> Iterator[Conversation]:
     """A conversation that is being recorded from its first word."""
-    with Conversation(directory, via=via, bob_at=bob_at) as call:
+    with Conversation(directory, via=via, bob_at=bob_at, bob_voice=bob_voice, seconds=seconds) as call:
         until(lambda: bool(daemon.events("recording.begin")), 10, "the recording begins")
         call.talk()
         yield call

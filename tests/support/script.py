@@ -150,6 +150,19 @@ class Script:
         self._steps.append(f'<pause milliseconds="{milliseconds}"/>')
         return self
 
+    def keeping(self, header: str, variable: str, *, at: int) -> Self:
+        """Keep a field of the response ``at``, for steps that say ``[$variable]``."""
+        mark = f'<recv response="{at}"'
+        (place,) = (n for n, step in enumerate(self._steps) if step.startswith(mark))
+        kept = self._ereg(header, variable)
+        self._steps[place] = self._steps[place].replace("<action>", f"<action>{kept}")
+        return self
+
+    def without(self, line: str) -> Self:
+        """Leave a line out of the first message."""
+        self._steps[0] = self._steps[0].replace(f"{line}\n", "")
+        return self
+
     # Private.
 
     def _send(
