@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from siprec_src.net.sockets import BindError
+from siprec_src.net.sockets import bind_tcp, bound_address
 from siprec_src.sip.flow import Address
 
 MAX_HEAD_BYTES: Final = 8192
@@ -34,14 +34,9 @@ class HttpServer:
 
     async def start(self, listen: Address) -> Address:
         """Listen; returns the address with the port the system gave. Raises BindError."""
-        try:
-            self._server = await asyncio.start_server(
-                self._serve, listen.host, listen.port, limit=MAX_HEAD_BYTES
-            )
-        except OSError as error:
-            msg = f"cannot listen on HTTP {listen}: {error.strerror or error}"
-            raise BindError(msg) from error
-        return Address(*self._server.sockets[0].getsockname()[:2])
+        sock = bind_tcp(listen)
+        self._server = await asyncio.start_server(self._serve, sock=sock, limit=MAX_HEAD_BYTES)
+        return bound_address(sock)
 
     async def close(self) -> None:
         if self._server is not None:

@@ -83,6 +83,19 @@ def test_a_second_daemon_on_the_same_port_says_so_and_ends_with_1(
     assert daemon.ready
 
 
+def test_a_busy_http_port_is_told_too(daemon: Daemon, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    second = Daemon(
+        *("start", "--srs", SRS, "--route", ROUTE, "--log-format", "json"),
+        *("--http", f"{LOOPBACK}:{daemon.http}", "--listen", f"{LOOPBACK}:{free_port()}"),
+        directory=other,
+    )
+    assert second.wait() == 1
+    (event,) = second.events("control.cannot-start")
+    assert event["error"] == f"cannot listen on TCP {LOOPBACK}:{daemon.http}: Address already in use"
+
+
 def test_a_killed_media_process_is_started_again_and_the_service_is_ready(daemon: Daemon) -> None:
     before = daemon.pid_of("media")
     os.kill(before, signal.SIGKILL)
