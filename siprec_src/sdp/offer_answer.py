@@ -182,7 +182,8 @@ def answer_recorder(
     ``local`` is our newest description; its ports, labels and keys stay. ``wanted`` is the direction
     per m-line that we would take (sendonly while recording, inactive while paused). Raises
     RemoteProtocolError with 488 when the SRS adds a stream, drops one, or changes profile, codec or
-    suite; the session is then unchanged.
+    suite, StateError when the answer would give a payload type another codec; the session is then
+    unchanged.
     """
     if len(offer.media) != len(local.media):
         raise _unacceptable("an SRS neither adds nor removes streams", "RFC 7866 7.2")
