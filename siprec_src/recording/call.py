@@ -49,6 +49,7 @@ class CallRecording:
         self._media_up = True
         self._paused = False
         self._began = False
+        self._recorded_until: float | None = None  #: when the newest session that was up ended
         self._finished = False
 
     @property
@@ -197,11 +198,13 @@ class CallRecording:
         if outcome is None or self._halted:
             return []
         self._failures.append((session.target.name, _why(outcome.reason, outcome.status)))
+        if session.began is not None:
+            self._recorded_until = now
         if outcome.unusable:
             self._targets = [target for target in self._targets if target is not session.target]
         if not outcome.again or not self._targets:
             self._halted = outcome.reason
-            return [self._failed_line(now)]
+            return [self._failed_line()]
         if outcome.reason == "media-down":
             return []
         if session.began is None:
@@ -228,14 +231,16 @@ class CallRecording:
             pause_s = min(FIRST_PAUSE_S * 2**self._rounds, LAST_PAUSE_S)
             self._retry_at = now + pause_s * self._ground.identity.uniform(0.9, 1.1)
             self._rounds = min(self._rounds + 1, 8)
-        return [self._failed_line(now)]
+        return [self._failed_line()]
 
-    def _failed_line(self, now: float) -> LogLine:
-        """No SRS has this call from now on: which were asked, why none took it, and what is missed."""
+    def _failed_line(self) -> LogLine:
+        """No SRS has this call: which were asked, why none took it, what is missed and since when."""
         why = "; ".join(f"{srs}: {reason}" for srs, reason in self._failures)
         missed = ",".join(stream.medium for stream in self._call.streams) if self._call else ""
-        from_s = round(now - self._call.started, 3) if self._call else 0.0
-        said = (("why", why), ("not_recorded", missed), ("from_s", from_s))
+        from_s = 0.0
+        if self._call is not None and self._recorded_until is not None:
+            from_s = self._recorded_until - self._call.started
+        said = (("why", why), ("not_recorded", missed), ("from_s", round(from_s, 3)))
         return LogLine("error", "recording.failed", (*self._fields, *said))
 
     def _finish(self) -> Effects:

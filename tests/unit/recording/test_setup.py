@@ -326,7 +326,7 @@ def test_when_all_refuse_the_log_names_each_and_they_are_asked_again_later() -> 
     play.say(408, made_here=True)
     (failed,) = play.log("recording.failed")
     assert failed["why"] == "sip:one.example: srs-refused 486; sip:two.example: srs-timeout 408"
-    assert (failed["not_recorded"], failed["from_s"]) == ("audio,audio", 1.0)
+    assert (failed["not_recorded"], failed["from_s"]) == ("audio,audio", 0.0)
     play.until(5.9)
     assert len(play.invites) == 2
     play.until(6.1)
