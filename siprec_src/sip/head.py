@@ -106,7 +106,7 @@ FIRST_OCTETS: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~"
 )  #: of a method or of ``SIP/2.0``; STUN, RTP, DTLS and padding begin otherwise
 
-_LINE_ENDS: Final = re.compile(rb"(?:\r\n)*+")
+_LINE_ENDS: Final = re.compile(rb"(?:\r\n)*")
 _REQUEST_LINE: Final = re.compile(rf"({TOKEN}++) ([^\x00-\x20\x7f<>\"]++) SIP/2\.0", re.IGNORECASE)
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
 _OTHER_REQUEST: Final = re.compile(

@@ -214,12 +214,12 @@ def parse_tokens(name: str, value: str) -> tuple[str, ...]:
 
 _SENT_BY: Final = (
     rf"[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++"
-    rf"({HOST_PATTERN})(?:[ \t]*+:[ \t]*+([0-9]{{1,6}}))?+[ \t]*+"
+    rf"({HOST_PATTERN})(?:[ \t]*+:[ \t]*+([0-9]{{1,6}}))?[ \t]*+"
 )
 _VIA: Final = re.compile(rf"[ \t]*+SIP[ \t]*+/[ \t]*+2\.0{_SENT_BY}(?=[;,]|\Z)", re.IGNORECASE)
 _ANY_VIA: Final = re.compile(rf"[ \t]*+SIP[ \t]*+/[ \t]*+[0-9.]++{_SENT_BY}", re.IGNORECASE)
 _NAME_ADDR: Final = re.compile(
-    rf"[ \t]*+(?:({QUOTED})|((?:[A-Za-z0-9\-.!%*_+`'~ \t]|[^\x00-\x7f])*+))"
+    rf"[ \t]*+(?:({QUOTED})|([A-Za-z0-9\-.!%*_+`'~ \t\x80-\U0010ffff]*+))"
     r"[ \t]*+<([^<>]*+)>[ \t]*+(?=[;,]|\Z)",
     re.DOTALL,
 )

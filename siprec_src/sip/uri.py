@@ -194,13 +194,14 @@ _UNRESERVED: Final = r"A-Za-z0-9\-_.!~*'()"
 _ESCAPED: Final = r"%[0-9A-Fa-f]{2}"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31}+):")
 _SIP: Final = re.compile(
-    rf"(?:((?:[{_UNRESERVED}&=+$,;?/#]|{_ESCAPED})++)(?::((?:[{_UNRESERVED}&=+$,]|{_ESCAPED})*+))?@)?+"
+    rf"(?:([{_UNRESERVED}&=+$,;?/#%]++)(?::([{_UNRESERVED}&=+$,%]*+))?@)?"
     rf"({HOST_PATTERN})(?::([0-9]{{1,6}}))?"
     r"(?:;([^?]*+))?(?:\?(.*))?"
 )
-_CHARACTERS: Final = rf"[{_UNRESERVED}\[\]/:&+$]|{_ESCAPED}"
-_PARAMETER: Final = re.compile(rf"((?:{_CHARACTERS})++)(?:=((?:{_CHARACTERS}|=)++))?")
-_HEADERS: Final = re.compile(rf"(?:[{_UNRESERVED}\[\]/?:+$&=;@,]|{_ESCAPED})++")
+_CHARACTERS: Final = rf"{_UNRESERVED}\[\]/:&+$%"
+_PARAMETER: Final = re.compile(rf"([{_CHARACTERS}]++)(?:=([{_CHARACTERS}=]++))?")
+_HEADERS: Final = re.compile(rf"[{_UNRESERVED}\[\]/?:+$&=;@,%]++")
+_BAD_ESCAPE: Final = re.compile(rf"%(?!{_ESCAPED[1:]})")
 _OPAQUE: Final = re.compile(r"[!#-;=?-~]++")  # printable ASCII but quotes and angle brackets
 _NUMBER: Final = re.compile(r"\+?[0-9A-Fa-f*#().\-]{1,64}")
 _USER_PLAIN: Final = re.compile(rf"[{_UNRESERVED}&=+$,;?/]")
@@ -210,7 +211,7 @@ _VISUAL: Final = str.maketrans("", "", "-.()")
 
 def _parse_sip(scheme: str, rest: str, text: str) -> Uri:
     m = _SIP.fullmatch(rest)
-    if m is None:
+    if m is None or _BAD_ESCAPE.search(rest):
         raise _bad("is malformed", text)
     user, password, host, port, parameters, headers = m.groups()
     if headers is not None and not _HEADERS.fullmatch(headers):
@@ -228,7 +229,7 @@ def _parse_sip(scheme: str, rest: str, text: str) -> Uri:
 
 def _parse_parameter(part: str, text: str) -> tuple[str, str | None]:
     m = _PARAMETER.fullmatch(part)
-    if m is None:
+    if m is None or _BAD_ESCAPE.search(part):
         raise _bad("has a malformed parameter", text)
     return m[1], m[2]
 
