@@ -103,22 +103,6 @@ int rtpfork_core_slot(const struct rtpfork_core *core, uint64_t port, uint32_t *
 	return rtpfork_table_find(&core->port_ids, port, slot);
 }
 
-/* Put |sdes| into |key| unless it is there already. */
-static int set_key(struct rtpfork_core *core, struct rtpfork_srtp_key *key,
-		   const struct rtpfork_sdes *sdes, enum rtpfork_srtp_direction direction)
-{
-	if (!sdes->suite) {
-		rtpfork_srtp_key_clear(key);
-		return 0;
-	}
-	size_t bytes = (size_t)sdes->suite->key_bytes + sdes->suite->salt_bytes;
-	if (key->suite &&
-	    rtpfork_srtp_key_matches(key, core->crypto, sdes->suite, sdes->material, bytes))
-		return 0;
-	return rtpfork_srtp_key_init(key, core->crypto, sdes->suite, sdes->material, bytes,
-				     direction);
-}
-
 /* Where RTCP goes when it is not multiplexed (RFC 3550 11, RFC 3605). */
 static void resolve_rtcp(struct rtpfork_address *rtcp, const struct rtpfork_address *given,
 			 const struct rtpfork_address *rtp, bool mux)
@@ -132,11 +116,18 @@ static void resolve_rtcp(struct rtpfork_address *rtcp, const struct rtpfork_addr
 		rtpfork_address_set_port(rtcp, (uint16_t)(rtpfork_address_port(rtp) + 1));
 }
 
-static bool same_place(const struct rtpfork_party *a, const struct rtpfork_party *b)
+/* Forget what was learned when the party is signalled to be elsewhere. On hold it has no address,
+ * but comes back to the same: until then nobody else can take its place. */
+static void relearn(struct port *port, const struct rtpfork_party *party)
 {
-	bool same = rtpfork_address_equal(&a->remote, &b->remote) ||
-		    (!rtpfork_address_known(&a->remote) && !rtpfork_address_known(&b->remote));
-	return same && a->learn == b->learn && a->raw == b->raw;
+	bool held = !rtpfork_address_known(&party->remote);
+	bool same = held || rtpfork_address_equal(&port->latched_for, &party->remote);
+	if (!same || port->party.learn != party->learn || port->party.raw != party->raw) {
+		memset(&port->latched, 0, sizeof port->latched);
+		memset(&port->latched_rtcp, 0, sizeof port->latched_rtcp);
+	}
+	if (!held)
+		port->latched_for = party->remote;
 }
 
 int rtpfork_core_connect(struct rtpfork_core *core, uint64_t id, const struct rtpfork_party *party)
@@ -147,15 +138,13 @@ int rtpfork_core_connect(struct rtpfork_core *core, uint64_t id, const struct rt
 		return result;
 	if (party->clock_rate == 0 || party->event_type_count > RTPFORK_MAX_EVENT_TYPES)
 		return RTPFORK_EARGUMENT;
-	result = set_key(core, &port->receive, &party->receive_key, RTPFORK_SRTP_RECEIVE);
+	result = core_set_key(core, &port->send, &party->send_key, RTPFORK_SRTP_SEND);
 	if (result == 0)
-		result = set_key(core, &port->send, &party->send_key, RTPFORK_SRTP_SEND);
+		result = core_set_key(core, &port->receive, &party->receive_key,
+				      RTPFORK_SRTP_RECEIVE);
 	if (result != 0)
 		return result;
-	if (!same_place(&port->party, party)) {
-		memset(&port->latched, 0, sizeof port->latched);
-		memset(&port->latched_rtcp, 0, sizeof port->latched_rtcp);
-	}
+	relearn(port, party);
 	port->party = *party;
 	OPENSSL_cleanse(&port->party.receive_key, sizeof port->party.receive_key);
 	OPENSSL_cleanse(&port->party.send_key, sizeof port->party.send_key);
@@ -225,8 +214,8 @@ int rtpfork_core_close(struct rtpfork_core *core, uint64_t id, uint64_t now_ns,
 				    now_ns, &unread, garbage);
 	unbridge(core, port);
 	read_port(port, counters);
-	rtpfork_srtp_key_clear(&port->receive);
-	rtpfork_srtp_key_clear(&port->send);
+	core_clear_keys(&port->receive);
+	core_clear_keys(&port->send);
 	rtpfork_table_give(&core->port_ids, port->slot);
 	return 0;
 }
@@ -242,9 +231,10 @@ static int aim(struct rtpfork_core *core, struct fork *fork, const struct rtpfor
 {
 	if (!rtpfork_address_known(&target->remote))
 		return RTPFORK_EARGUMENT;
-	int result = set_key(core, &fork->receive, &target->receive_key, RTPFORK_SRTP_RECEIVE);
+	int result = core_set_key(core, &fork->send, &target->send_key, RTPFORK_SRTP_SEND);
 	if (result == 0)
-		result = set_key(core, &fork->send, &target->send_key, RTPFORK_SRTP_SEND);
+		result = core_set_key(core, &fork->receive, &target->receive_key,
+				      RTPFORK_SRTP_RECEIVE);
 	if (result != 0)
 		return result;
 	fork->remote = target->remote;
@@ -265,6 +255,7 @@ static void join(struct rtpfork_core *core, uint32_t slot, struct port *stream, 
 		*log = NULL;
 	}
 	fork->reader.position = rtpfork_log_head(stream->log);
+	fork->reader.counters.before_attach = stream->counters.received;
 	fork->stream = stream->slot;
 	fork->via = via->slot;
 	fork->next_of_stream = stream->stream_readers;
@@ -354,8 +345,8 @@ int rtpfork_core_detach(struct rtpfork_core *core, uint64_t reader, uint64_t now
 		stream->log = NULL;
 	}
 	*counters = fork->reader.counters;
-	rtpfork_srtp_key_clear(&fork->receive);
-	rtpfork_srtp_key_clear(&fork->send);
+	core_clear_keys(&fork->receive);
+	core_clear_keys(&fork->send);
 	rtpfork_table_give(&core->fork_ids, slot);
 	return 0;
 }

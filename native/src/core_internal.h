@@ -10,6 +10,18 @@
 
 #define NONE UINT32_MAX
 
+#define MAX_USED_KEYS 16 /* of one direction that are remembered, the oldest is forgotten */
+
+/* The keys of one direction of one stream. The one before |now| is kept, for a party that goes back
+ * to it must find the roll-over counter where it was; one that was used longer ago is not taken
+ * again for sending, since it would repeat its key stream (RFC 3711 9.1). */
+struct keys {
+	struct rtpfork_srtp_key now; /* without a suite: packets are not protected */
+	struct rtpfork_srtp_key before;
+	uint64_t used[MAX_USED_KEYS]; /* fingerprints */
+	uint32_t used_count;
+};
+
 struct port {
 	/* Read for every packet. */
 	uint32_t slot;
@@ -25,13 +37,15 @@ struct port {
 	struct rtpfork_address latched; /* the learned source */
 	struct rtpfork_address latched_rtcp;
 	struct rtpfork_address rtcp_target; /* as signalled, or the port after the RTP's */
+	struct rtpfork_address latched_for; /* what was signalled when it was learned */
 	struct rtpfork_party
-		party; /* its keys are wiped, |receive| and |send| hold what is needed */
+		party;	      /* its keys are wiped, |receive| and |send| hold what is needed */
+	uint64_t dtmf_due_ns; /* when DTMF would be due that came as fast as is reported */
 	struct rtpfork_port_counters counters;
 	struct rtpfork_source source;
 	struct rtpfork_event_tracker tracker;
-	struct rtpfork_srtp_key receive;
-	struct rtpfork_srtp_key send;
+	struct keys receive;
+	struct keys send;
 };
 
 struct fork {
@@ -52,8 +66,8 @@ struct fork {
 	struct rtpfork_address remote;
 	struct rtpfork_address remote_rtcp;
 	char cname[RTPFORK_MAX_CNAME_BYTES + 1];
-	struct rtpfork_srtp_key receive;
-	struct rtpfork_srtp_key send;
+	struct keys receive;
+	struct keys send;
 };
 
 #define OUT_BYTES (RTPFORK_MAX_DATAGRAM_BYTES + 64)
@@ -131,8 +145,17 @@ void core_notice_unreachable(struct rtpfork_core *core, uint32_t slot, uint64_t 
 void core_unreachable(struct rtpfork_core *core, const struct port *port, bool rtcp,
 		      uint64_t now_ns);
 
-/* Report the DTMF that |ended|. */
-void core_notice_dtmf(struct rtpfork_core *core, const struct port *port,
+/* Report the DTMF that |ended|, or count it when too much of it comes. */
+void core_notice_dtmf(struct rtpfork_core *core, struct port *port, uint64_t now_ns,
 		      const struct rtpfork_event_ended *ended);
+
+/* Protect by |sdes| from now on; without a suite, by nothing. The present key, or the one before,
+ * goes on where it was. RTPFORK_EKEYSPENT: it was sent with longer ago; RTPFORK_ECRYPTO. Then
+ * nothing was changed. */
+int core_set_key(struct rtpfork_core *core, struct keys *keys, const struct rtpfork_sdes *sdes,
+		 enum rtpfork_srtp_direction direction);
+
+/* Wipe |keys| and what is remembered of them. */
+void core_clear_keys(struct keys *keys);
 
 #endif

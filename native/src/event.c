@@ -4,7 +4,10 @@
 #include "rtpfork/errors.h"
 #include "rtpfork/octets.h"
 
-enum { SEGMENT_FULL = 0xffff }; /* RFC 4733 2.5.1.3 */
+enum {
+	SEGMENT_FULL = 0xffff, /* RFC 4733 2.5.1.3 */
+	LATE_TICKS = 1 << 16,  /* further back is no late packet, but a clock that was set anew */
+};
 
 int rtpfork_event_parse(const uint8_t *payload, size_t bytes, struct rtpfork_event *out)
 {
@@ -66,7 +69,7 @@ size_t rtpfork_event_receive(struct rtpfork_event_tracker *tracker, uint32_t tim
 	if (!tracker->known) {
 		begin(tracker, timestamp, event);
 	} else if (timestamp != tracker->timestamp) {
-		if ((int32_t)(timestamp - tracker->timestamp) < 0)
+		if (tracker->timestamp - timestamp < LATE_TICKS)
 			return 0;
 		if (continues(tracker, timestamp, event)) {
 			tracker->before += SEGMENT_FULL;

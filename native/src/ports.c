@@ -72,18 +72,12 @@ static int bind_pair(const struct rtpfork_ports *ports, const struct rtpfork_add
 	return 0;
 }
 
-static int failure(int error)
-{
-	if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)
-		return RTPFORK_ENOMEM;
-	errno = error;
-	return RTPFORK_ESYSTEM;
-}
-
 int rtpfork_ports_bind(struct rtpfork_ports *ports, struct rtpfork_address *address, uint16_t low,
 		       uint16_t high, uint64_t now_ns, int fds[2])
 {
 	uint32_t first = (uint32_t)low + (low & 1U);
+	if (low == 0)
+		return RTPFORK_EARGUMENT;
 	if (first + 1 > high)
 		return RTPFORK_EEXHAUSTED;
 	uint32_t pairs = (high - first + 1) / 2;
@@ -100,8 +94,10 @@ int rtpfork_ports_bind(struct rtpfork_ports *ports, struct rtpfork_address *addr
 			rtpfork_address_set_port(address, (uint16_t)port);
 			return 0;
 		}
-		if (error != EADDRINUSE && error != EACCES)
-			return failure(error);
+		if (error != EADDRINUSE && error != EACCES) {
+			errno = error;
+			return RTPFORK_ESYSTEM;
+		}
 	}
 	return RTPFORK_EEXHAUSTED;
 }

@@ -16,8 +16,8 @@ void rtpfork_ports_free(struct rtpfork_ports *ports);
 
 /* Bind an even port and the next one on the host of |address|, both within |low| and |high|, and
  * set its port. Pairs are tried in rotation; those in use by anybody are passed over.
- * RTPFORK_EEXHAUSTED: none is free; RTPFORK_ENOMEM: no socket can be had; RTPFORK_ESYSTEM: errno
- * says why the host cannot be bound. Then nothing is bound. */
+ * RTPFORK_EEXHAUSTED: none is free; RTPFORK_ESYSTEM: errno says why there is no socket (EMFILE), or
+ * why the host cannot be bound; RTPFORK_EARGUMENT: |low| is 0. Then nothing is bound. */
 int rtpfork_ports_bind(struct rtpfork_ports *ports, struct rtpfork_address *address, uint16_t low,
 		       uint16_t high, uint64_t now_ns, int fds[2]);
 

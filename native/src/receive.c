@@ -1,7 +1,12 @@
 /* The way of one datagram: admit, unprotect, account, relay, append. */
 #include "core_internal.h"
 
-#define MS_PER_S 1000U
+#define MS_PER_S       1000U
+#define NS_PER_MS      1000000ULL
+#define DTMF_EVERY_MS  20U   /* so often DTMF is reported for long, */
+#define DTMF_AHEAD_MS  1000U /* and so much of it at once */
+#define RTCP_TYPE_SR   200U
+#define RTCP_TYPE_LAST 207U /* RFC 3550, 4585, 3611; 72..79 as payload types with marker */
 
 /* ---- whose it is --------------------------------------------------------------------------- */
 
@@ -64,14 +69,14 @@ static int protect(struct rtpfork_core *core, struct port *to, const struct rtpf
 {
 	out->data = in->data;
 	out->bytes = (uint32_t)in->bytes;
-	if (!to->send.suite || kind == RTPFORK_OUT_RAW)
+	if (!to->send.now.suite || kind == RTPFORK_OUT_RAW)
 		return 0;
 	size_t bytes = 0;
 	int result = kind == RTPFORK_OUT_RTCP
-			     ? rtpfork_srtcp_protect(&to->send, core->crypto, in->data, in->bytes,
-						     buffer, OUT_BYTES, &bytes)
-			     : rtpfork_srtp_protect(&to->send, core->crypto, in->data, in->bytes,
-						    buffer, OUT_BYTES, &bytes);
+			     ? rtpfork_srtcp_protect(&to->send.now, core->crypto, in->data,
+						     in->bytes, buffer, OUT_BYTES, &bytes)
+			     : rtpfork_srtp_protect(&to->send.now, core->crypto, in->data,
+						    in->bytes, buffer, OUT_BYTES, &bytes);
 	out->data = buffer;
 	out->bytes = (uint32_t)bytes;
 	return result;
@@ -110,8 +115,8 @@ static void relay(struct rtpfork_core *core, struct port *port, const struct rtp
 static int open_rtp(struct rtpfork_core *core, struct port *port, struct rtpfork_in *in,
 		    struct rtpfork_rtp *rtp)
 {
-	if (port->receive.suite) {
-		int result = rtpfork_srtp_unprotect(&port->receive, core->crypto, in->data,
+	if (port->receive.now.suite) {
+		int result = rtpfork_srtp_unprotect(&port->receive.now, core->crypto, in->data,
 						    in->bytes, in->data, in->bytes, &in->bytes);
 		if (result != 0)
 			return result;
@@ -127,9 +132,24 @@ static bool is_event(const struct port *port, uint8_t payload_type)
 	return false;
 }
 
-void core_notice_dtmf(struct rtpfork_core *core, const struct port *port,
+/* Nobody presses so many keys: a flood of them must not keep the control side busy. */
+static bool too_much_dtmf(struct port *port, uint64_t now_ns)
+{
+	if (port->dtmf_due_ns > now_ns + DTMF_AHEAD_MS * NS_PER_MS)
+		return true;
+	if (port->dtmf_due_ns < now_ns)
+		port->dtmf_due_ns = now_ns;
+	port->dtmf_due_ns += DTMF_EVERY_MS * NS_PER_MS;
+	return false;
+}
+
+void core_notice_dtmf(struct rtpfork_core *core, struct port *port, uint64_t now_ns,
 		      const struct rtpfork_event_ended *ended)
 {
+	if (too_much_dtmf(port, now_ns)) {
+		port->counters.dtmf_unreported++;
+		return;
+	}
 	uint64_t duration_ms = (uint64_t)ended->duration * MS_PER_S / port->party.clock_rate;
 	struct rtpfork_notice notice = {
 		.kind = RTPFORK_NOTICE_DTMF,
@@ -148,7 +168,16 @@ static void follow_event(struct rtpfork_core *core, struct port *port, const str
 		return;
 	size_t count = rtpfork_event_receive(&port->tracker, rtp->timestamp, &event, ended);
 	for (size_t i = 0; i < count; i++)
-		core_notice_dtmf(core, port, &ended[i]);
+		core_notice_dtmf(core, port, in->now_ns, &ended[i]);
+}
+
+/* The source started anew, and its timestamps with it: an event it left open has ended. */
+static void end_events(struct rtpfork_core *core, struct port *port, uint64_t now_ns)
+{
+	struct rtpfork_event_ended ended;
+	if (rtpfork_event_flush(&port->tracker, &ended) != 0)
+		core_notice_dtmf(core, port, now_ns, &ended);
+	rtpfork_event_reset(&port->tracker);
 }
 
 /* Notice the first packet of a port and the end of a silence. */
@@ -212,10 +241,10 @@ static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtp
 	bool event = is_event(port, rtp.payload_type);
 	struct rtpfork_source_packet place = rtpfork_source_receive(
 		&port->source, &rtp, in->now_ns, event ? 0 : port->party.clock_rate);
-	if (place.verdict == RTPFORK_SOURCE_FIRST || place.verdict == RTPFORK_SOURCE_RESTART)
+	if (place.verdict == RTPFORK_SOURCE_FIRST || place.verdict == RTPFORK_SOURCE_RESTART) {
 		port->run++;
-	if (place.ssrc_changed)
-		rtpfork_event_reset(&port->tracker);
+		end_events(core, port, in->now_ns);
+	}
 	port->counters.received++;
 	port->counters.received_octets += rtp.payload_bytes;
 	relay(core, port, in, RTPFORK_OUT_RTP);
@@ -232,9 +261,9 @@ static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtp
 static void receive_rtcp(struct rtpfork_core *core, struct port *port, struct rtpfork_in *in)
 {
 	int result = 0;
-	if (port->receive.suite)
-		result = rtpfork_srtcp_unprotect(&port->receive, core->crypto, in->data, in->bytes,
-						 in->data, in->bytes, &in->bytes);
+	if (port->receive.now.suite)
+		result = rtpfork_srtcp_unprotect(&port->receive.now, core->crypto, in->data,
+						 in->bytes, in->data, in->bytes, &in->bytes);
 	if (result != 0) {
 		core_count_refused(port, result);
 		return;
@@ -252,16 +281,28 @@ static void receive_raw(struct rtpfork_core *core, struct port *port, const stru
 	relay(core, port, in, RTPFORK_OUT_RAW);
 }
 
+/* Whether SRTP is spoken on either side of |port|. */
+static bool is_secure(const struct rtpfork_core *core, const struct port *port)
+{
+	return port->receive.now.suite ||
+	       (port->peer != NONE && core->ports[port->peer].send.now.suite);
+}
+
 /* What belongs to RTP or RTCP by its first octets, on this socket (RFC 5761 4, RFC 7983). */
-static enum rtpfork_kind kind_here(const struct port *port, const struct rtpfork_in *in)
+static enum rtpfork_kind kind_here(const struct port *port, const struct rtpfork_in *in,
+				   bool secure)
 {
 	enum rtpfork_kind kind = rtpfork_classify(in->data, in->bytes);
 	if (in->rtcp)
 		return kind == RTPFORK_KIND_RTP ? RTPFORK_KIND_UNKNOWN : kind;
-	/* RTCP where none was agreed is passed on, since the parties may know better. */
-	if (kind == RTPFORK_KIND_RTCP && !port->party.rtcp_mux)
-		return RTPFORK_KIND_STUN;
-	return kind;
+	if (kind != RTPFORK_KIND_RTCP || port->party.rtcp_mux)
+		return kind;
+	/* Payload types 64 to 95 with a marker look like RTCP, but only multiplexing forbids them
+	 * (RFC 5761 4). RTCP where it was not agreed is passed on, since the parties may know
+	 * better, though not beside SRTP, where it would go unprotected. */
+	if (in->data[1] < RTCP_TYPE_SR || in->data[1] > RTCP_TYPE_LAST)
+		return RTPFORK_KIND_RTP;
+	return secure ? RTPFORK_KIND_UNKNOWN : RTPFORK_KIND_STUN;
 }
 
 void rtpfork_core_receive(struct rtpfork_core *core, const struct rtpfork_in *in)
@@ -286,7 +327,7 @@ void rtpfork_core_receive(struct rtpfork_core *core, const struct rtpfork_in *in
 		receive_raw(core, port, in);
 		return;
 	}
-	enum rtpfork_kind kind = kind_here(port, in);
+	enum rtpfork_kind kind = kind_here(port, in, is_secure(core, port));
 	if (kind != RTPFORK_KIND_RTP && !proven(port, in)) {
 		port->counters.dropped_foreign++;
 		return;

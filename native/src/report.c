@@ -71,8 +71,8 @@ void core_queue_report(struct rtpfork_core *core, uint32_t slot, uint64_t now_ns
 	struct rtpfork_out *out = core_next_out(core, &buffer);
 	size_t bytes = 0;
 	int result = rtpfork_rtcp_build(&report, buffer, OUT_BYTES, &bytes);
-	if (result == 0 && fork->send.suite)
-		result = rtpfork_srtcp_protect(&fork->send, core->crypto, buffer, bytes, buffer,
+	if (result == 0 && fork->send.now.suite)
+		result = rtpfork_srtcp_protect(&fork->send.now, core->crypto, buffer, bytes, buffer,
 					       OUT_BYTES, &bytes);
 	if (result != 0)
 		return;
@@ -154,8 +154,8 @@ static void take_packet(struct rtpfork_core *core, const struct port *port,
 
 static int open_rtcp(struct rtpfork_core *core, struct fork *fork, struct rtpfork_in *in)
 {
-	if (fork->receive.suite) {
-		int result = rtpfork_srtcp_unprotect(&fork->receive, core->crypto, in->data,
+	if (fork->receive.now.suite) {
+		int result = rtpfork_srtcp_unprotect(&fork->receive.now, core->crypto, in->data,
 						     in->bytes, in->data, in->bytes, &in->bytes);
 		if (result != 0)
 			return result;
@@ -185,12 +185,12 @@ bool core_receive_from_srs(struct rtpfork_core *core, struct port *port,
 
 /* ---- as time goes by ------------------------------------------------------------------------- */
 
-static void notice_silence(struct rtpfork_core *core, struct port *port)
+static void notice_silence(struct rtpfork_core *core, struct port *port, uint64_t now_ns)
 {
 	port->silent = true;
 	struct rtpfork_event_ended ended;
 	if (rtpfork_event_flush(&port->tracker, &ended) != 0)
-		core_notice_dtmf(core, port, &ended);
+		core_notice_dtmf(core, port, now_ns, &ended);
 	struct rtpfork_notice notice = {
 		.kind = RTPFORK_NOTICE_SILENCE,
 		.id = rtpfork_table_id(&core->port_ids, port->slot),
@@ -205,7 +205,7 @@ bool rtpfork_core_tick(struct rtpfork_core *core, uint64_t now_ns)
 		struct port *port = &core->ports[slot];
 		if (rtpfork_table_used(&core->port_ids, slot) && port->heard && !port->silent &&
 		    now_ns - port->last_rtp_ns >= core->options.silence_ns)
-			notice_silence(core, port);
+			notice_silence(core, port, now_ns);
 	}
 	for (uint32_t slot = 0; slot < core->fork_ids.high_water; slot++) {
 		const struct fork *fork = &core->forks[slot];

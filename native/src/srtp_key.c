@@ -146,6 +146,15 @@ struct rtpfork_srtp_source *rtpfork_srtp_find(struct rtpfork_srtp_key *key, uint
 	return NULL;
 }
 
+static bool is_retired(const struct rtpfork_srtp_key *key, uint32_t ssrc)
+{
+	for (uint32_t i = 0; i < key->retired_count; i++) {
+		if (key->retired[i] == ssrc)
+			return true;
+	}
+	return false;
+}
+
 struct rtpfork_srtp_source *rtpfork_srtp_claim(struct rtpfork_srtp_key *key, uint32_t ssrc)
 {
 	struct rtpfork_srtp_source *oldest = &key->sources[0];
@@ -154,8 +163,13 @@ struct rtpfork_srtp_source *rtpfork_srtp_claim(struct rtpfork_srtp_key *key, uin
 		if (key->sources[i].used < oldest->used)
 			oldest = &key->sources[i];
 	}
-	if (oldest->used && key->direction == RTPFORK_SRTP_SEND)
-		return NULL;
+	if (key->direction == RTPFORK_SRTP_SEND) {
+		if (is_retired(key, ssrc) ||
+		    (oldest->used && key->retired_count == RTPFORK_SRTP_RETIRED))
+			return NULL;
+		if (oldest->used)
+			key->retired[key->retired_count++] = oldest->ssrc;
+	}
 	*oldest = (struct rtpfork_srtp_source){.ssrc = ssrc};
 	return oldest;
 }

@@ -9,9 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS	  50
-#define NS_PER_MS 1000000U
-#define NS_PER_S  1000000000U
+#define TICK_MS		50
+#define COMMANDS_A_TURN 16
+#define NS_PER_MS	1000000U
+#define NS_PER_S	1000000000U
 
 uint64_t worker_now_ns(void)
 {
@@ -53,6 +54,8 @@ static void carry_packets(struct worker *worker, size_t received, uint64_t now_n
 		rtpfork_core_receive(worker->core, &worker->ins[i]);
 	}
 	count(&worker->packets_received, received);
+	/* What the parties wait for is not held up by copying and encrypting for an SRS. */
+	worker_flush(worker, now_ns);
 	bool more = true;
 	while (more) {
 		more = rtpfork_core_fork(worker->core);
@@ -72,30 +75,36 @@ static void keep_time(struct worker *worker, uint64_t now_ns)
 	}
 }
 
-static void take_commands(struct worker *worker, uint64_t now_ns)
+/* A few, so that no packet waits for a crowd of calls to be set up. True: there may be more. */
+static bool take_commands(struct worker *worker, uint64_t now_ns)
 {
-	struct rtpfork_command *command = NULL;
-	while (rtpfork_ring_pop(worker->commands, &command)) {
+	for (int i = 0; i < COMMANDS_A_TURN; i++) {
+		struct rtpfork_command *command = NULL;
+		if (!rtpfork_ring_pop(worker->commands, &command))
+			return false;
 		worker_run(worker, command, now_ns);
 		worker_flush(worker, now_ns);
 		rtpfork_ring_push(worker->answers, &command);
 		worker->said = true;
 	}
+	return true;
 }
 
 static void *turn(void *argument)
 {
 	struct worker *worker = argument;
 	static const uint64_t one = 1;
+	bool more = false;
 	while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
 		bool woken = false;
-		size_t received = worker->ops->wait(worker->io, TICK_MS, worker->ins, &woken);
+		size_t received =
+			worker->ops->wait(worker->io, more ? 0 : TICK_MS, worker->ins, &woken);
 		uint64_t now_ns = worker_now_ns();
 		if (received != 0)
 			carry_packets(worker, received, now_ns);
 		keep_time(worker, now_ns);
-		if (woken)
-			take_commands(worker, now_ns);
+		if (woken || more)
+			more = take_commands(worker, now_ns);
 		if (worker->said && write(worker->said_fd, &one, sizeof one) == sizeof one)
 			worker->said = false;
 	}

@@ -118,6 +118,15 @@ static void timestamp_may_wrap(void)
 	CHECK_EQ(hear(0xffffff00, 5, 160, true), 0);
 }
 
+/* A clock that was set back far is no late packet. */
+static void event_after_a_step_back_of_the_clock_is_heard(void)
+{
+	rtpfork_event_reset(&tracker);
+	CHECK_EQ(hear(3000000000, 5, 160, true), 1);
+	CHECK_EQ(hear(1000, 6, 160, true), 1);
+	expect(0, 6, 1000, 160, false);
+}
+
 static void another_code_at_the_same_time_is_not_believed(void)
 {
 	rtpfork_event_reset(&tracker);
@@ -138,6 +147,7 @@ int main(void)
 	RUN(disorder_does_not_shorten_an_event);
 	RUN(long_event_in_segments_is_one);
 	RUN(timestamp_may_wrap);
+	RUN(event_after_a_step_back_of_the_clock_is_heard);
 	RUN(another_code_at_the_same_time_is_not_believed);
 	return 0;
 }

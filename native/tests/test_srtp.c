@@ -194,19 +194,27 @@ static void spent_key_protects_no_more(void)
 	CHECK_EQ(send_rtcp(&key, 9, out, &bytes), RTPFORK_EKEYSPENT);
 }
 
-static void sender_forgets_no_ssrc(void)
+/* RFC 3711 9.1: an SSRC that gave its place to another is not sent again; those that have one go
+ * on.
+ */
+static void sender_serves_many_ssrcs_and_none_of_them_twice(void)
 {
 	struct rtpfork_srtp_key key = any_key(default_suite(), RTPFORK_SRTP_SEND);
+	uint32_t all = RTPFORK_SRTP_SOURCES + RTPFORK_SRTP_RETIRED;
 	uint8_t out[ROOM];
 	size_t bytes;
 
-	for (uint32_t ssrc = 0; ssrc < RTPFORK_SRTP_SOURCES; ssrc++)
+	for (uint32_t ssrc = 0; ssrc < all; ssrc++)
 		CHECK_EQ(send_rtp(&key, ssrc, 5, out, &bytes), RTPFORK_OK);
-	CHECK_EQ(send_rtp(&key, 99, 5, out, &bytes), RTPFORK_ESOURCES);
-	CHECK_EQ(send_rtcp(&key, 99, out, &bytes), RTPFORK_ESOURCES);
-	for (uint32_t ssrc = 0; ssrc < RTPFORK_SRTP_SOURCES; ssrc++) {
-		CHECK_EQ(send_rtp(&key, ssrc, 5, out, &bytes), RTPFORK_EREPLAY);
-		CHECK_EQ(send_rtp(&key, ssrc, 6, out, &bytes), RTPFORK_OK);
+	CHECK_EQ(send_rtp(&key, all, 5, out, &bytes), RTPFORK_ESOURCES);
+	for (uint32_t ssrc = 0; ssrc < all; ssrc++) {
+		bool placed = ssrc >= RTPFORK_SRTP_RETIRED;
+		CHECK_EQ(send_rtp(&key, ssrc, 5, out, &bytes),
+			 placed ? RTPFORK_EREPLAY : RTPFORK_ESOURCES);
+		CHECK_EQ(send_rtp(&key, ssrc, 6, out, &bytes),
+			 placed ? RTPFORK_OK : RTPFORK_ESOURCES);
+		CHECK_EQ(send_rtcp(&key, ssrc, out, &bytes),
+			 placed ? RTPFORK_OK : RTPFORK_ESOURCES);
 	}
 }
 
@@ -266,7 +274,7 @@ int main(void)
 	RUN(roll_over_survives_loss_and_disorder);
 	RUN(sender_never_uses_an_index_twice);
 	RUN(spent_key_protects_no_more);
-	RUN(sender_forgets_no_ssrc);
+	RUN(sender_serves_many_ssrcs_and_none_of_them_twice);
 	RUN(receiver_replaces_the_least_recently_used_ssrc);
 	RUN(rtcp_replay_is_refused_and_disorder_accepted);
 	rtpfork_crypto_free(crypto);

@@ -6,6 +6,7 @@ The packet threads are native and never take the interpreter's lock. Numbers are
 """
 
 import dataclasses
+import errno
 import os
 
 from cpython.bytes cimport PyBytes_AS_STRING
@@ -40,6 +41,7 @@ from siprec_src.media.plane import (
 
 _DIGITS = "0123456789*#ABCD"
 _MAX_TAG = 2**64 - 1
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,6 +377,8 @@ cdef object _refused(const c.rtpfork_command *native):
     elif native.result in (c.RTPFORK_EEXHAUSTED, c.RTPFORK_ENOMEM):
         reason = "no-room"
     elif native.result == c.RTPFORK_ESYSTEM:
+        if native.system_error in _NO_ROOM:
+            reason = "no-room"
         detail = os.strerror(native.system_error)
     return Refused(tag=native.tag, reason=reason, detail=detail)
 
@@ -411,11 +415,13 @@ cdef object _port_counters(const c.rtpfork_port_counters *counters):
         dropped_replay=counters.dropped_replay,
         dropped_unbridged=counters.dropped_unbridged,
         dropped_send=counters.dropped_send,
+        dtmf_unreported=counters.dtmf_unreported,
     )
 
 
 cdef object _reader_counters(const c.rtpfork_reader_counters *counters):
     return ReaderCounters(
+        before_attach=counters.before_attach,
         offered=counters.offered,
         delivered=counters.delivered,
         delivered_octets=counters.delivered_octets,

@@ -66,13 +66,18 @@ class PortCounters:
     dropped_auth: int = 0  #: SRTP authentication failed
     dropped_replay: int = 0  #: SRTP replay
     dropped_unbridged: int = 0  #: nobody to relay to (no bridge, or the other party's address is unknown)
-    dropped_send: int = 0  #: the relay's send failed (EAGAIN, ENOBUFS, unreachable)
+    dropped_send: int = 0  #: the relay's send failed (EAGAIN, ENOBUFS, unreachable; SRTP refused the packet)
+    dtmf_unreported: int = 0  #: RFC 4733 events beyond 50 a second, for which no `DtmfReceived` was sent
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderCounters:
-    """The books of one reader. ``offered`` is the sum of ``delivered`` and every other ``…`` below."""
+    """The books of one reader. ``offered`` is the sum of ``delivered`` and every other ``…`` below.
 
+    ``before_attach`` and ``offered`` together are what the stream's port has received while it lasts.
+    """
+
+    before_attach: int = 0  #: valid RTP that the stream's port had received before; in no other number here
     offered: int = 0  #: packets of the stream while the reader was attached
     delivered: int = 0  #: sent to the SRS
     delivered_octets: int = 0  #: RTP payload octets

@@ -211,7 +211,8 @@ class Done:
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """The command changed nothing. Reasons: ``ports-exhausted``, ``gone``, ``no-room``,
-    ``bad-argument``, ``media-down`` (the media process is not there)."""
+    ``bad-argument``, ``media-down`` (the media process is not there).
+    """
 
     tag: int
     reason: str

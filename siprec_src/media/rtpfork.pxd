@@ -38,7 +38,7 @@ cdef extern from "rtpfork/reader.h":
     int RTPFORK_UNMAPPED
 
     struct rtpfork_reader_counters:
-        uint64_t offered, delivered, delivered_octets
+        uint64_t before_attach, offered, delivered, delivered_octets
         uint64_t skipped_paused, skipped_event, skipped_format
         uint64_t dropped_stale, dropped_overrun, dropped_send
         uint64_t rtcp_sent, rtcp_received, reported_lost, reported_jitter_us
@@ -76,7 +76,7 @@ cdef extern from "rtpfork/core.h":
         uint64_t lost, duplicate, reordered, jitter_us
         uint64_t rtcp_received, rtcp_relayed, raw_relayed
         uint64_t dropped_foreign, dropped_malformed, dropped_auth, dropped_replay
-        uint64_t dropped_unbridged, dropped_send
+        uint64_t dropped_unbridged, dropped_send, dtmf_unreported
 
     enum rtpfork_notice_kind:
         RTPFORK_NOTICE_FIRST_PACKET

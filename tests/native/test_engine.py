@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
+import resource
 import select
 import socket
 import struct
@@ -414,6 +417,42 @@ def test_a_host_that_cannot_be_bound_is_refused(plane: Plane, host: str) -> None
     assert refused.reason == "bad-argument"
 
 
+def test_a_range_from_port_zero_is_refused(plane: Plane) -> None:
+    refused = plane.ask(OpenPorts(tag=plane.next_tag(), host=HOST, low=0, high=22500, count=1))
+    assert isinstance(refused, Refused)
+    assert refused.reason == "bad-argument"
+
+
+def test_without_descriptors_ports_are_refused_by_name_and_open_ones_work_on(call: Call) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, before[1]))
+    try:
+        refused = call.plane.ask(
+            OpenPorts(tag=call.plane.next_tag(), host=HOST, low=22600, high=22699, count=20)
+        )
+        call.caller.send(rtp(1), call.caller_port)
+        assert call.callee.receive() == rtp(1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert isinstance(refused, Refused)
+    assert (refused.reason, refused.detail) == ("no-room", os.strerror(errno.EMFILE))
+    assert len(Plane(call.plane.engine, 22600, 22639).open(20)) == 20
+
+
+def test_a_flooded_port_does_not_hold_up_another() -> None:
+    engine = Engine(threads=1, port_rest_ms=0)
+    flooded, quiet = (make_call(Plane(engine, low, low + 99)) for low in (22700, 22800))
+    for sequence in range(2000):
+        flooded.callee.send(rtp(sequence), flooded.caller_port)
+    quiet.caller.send(rtp(1), quiet.caller_port)
+    assert quiet.callee.receive() == rtp(1)
+    for call in (flooded, quiet):
+        call.close()
+    engine.close()
+
+
 def test_a_thousand_commands_at_once_are_all_answered(engine: Engine) -> None:
     plane = Plane(engine)
     (port,) = plane.open(1)
@@ -442,7 +481,11 @@ def test_threads_tell_what_they_did(call: Call, engine: Engine) -> None:
 
 
 def test_the_books_of_a_reader_balance_at_its_end(call: Call) -> None:
-    plane, reader = call.plane, call.attach()
+    plane = call.plane
+    for sequence in (8, 9):
+        call.caller.send(rtp(sequence, ssrc=9), call.caller_port)
+        call.callee.receive()
+    reader = call.attach()
     for sequence in (1, 2, 2, 5, 4, 3, 4000, 4001, 4002, 70):
         call.caller.send(rtp(sequence, 160 * sequence), call.caller_port)
     for sequence in range(10):
@@ -451,7 +494,9 @@ def test_the_books_of_a_reader_balance_at_its_end(call: Call) -> None:
         call.callee.receive()
     detached = plane.ask(DetachReader(tag=plane.next_tag(), reader=reader))
     assert isinstance(detached, ReaderDetached)
-    assert detached.counters.offered == plane.port_counters(call.caller_port).appended == 20
+    books = plane.port_counters(call.caller_port)
+    assert detached.counters.before_attach == 2
+    assert detached.counters.offered == books.appended == books.received - 2 == 20
     assert balance(detached.counters)
     sent = [read_rtp(call.srs.receive()) for _ in range(detached.counters.delivered)]
     assert call.srs.rtp not in select.select([call.srs.rtp], [], [], 0.05)[0]

@@ -48,8 +48,8 @@ void rtpfork_event_reset(struct rtpfork_event_tracker *tracker);
 /* Take one event packet, RTP timestamp |timestamp|. Writes each event that ended by it to |ended|
  * and returns how many, 0 to 2: an event ends by its first packet with the E bit; repetitions are
  * silent; when the end was lost it ends by the next event, which may itself end at once. Long
- * events in segments are one event (RFC 4733 2.5.1.3). Packets older than the last event are
- * ignored. */
+ * events in segments are one event (RFC 4733 2.5.1.3). Packets a little older than the last event
+ * are ignored. */
 size_t rtpfork_event_receive(struct rtpfork_event_tracker *tracker, uint32_t timestamp,
 			     const struct rtpfork_event *event,
 			     struct rtpfork_event_ended ended[RTPFORK_EVENT_ENDED_MAX]);

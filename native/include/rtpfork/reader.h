@@ -19,6 +19,7 @@
 /* |offered| is always the sum of |delivered|, the packets handed out and not yet settled, and every
  * skipped and dropped count. */
 struct rtpfork_reader_counters {
+	uint64_t before_attach; /* packets that the stream's port had received before */
 	uint64_t offered;
 	uint64_t delivered;
 	uint64_t delivered_octets; /* of payload */

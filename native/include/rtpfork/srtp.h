@@ -18,6 +18,7 @@ extern "C" {
 #define RTPFORK_SRTP_TRAILER_BYTES  16u /* most that protecting adds to an RTP packet */
 #define RTPFORK_SRTCP_TRAILER_BYTES 20u /* most that protecting adds to an RTCP packet */
 #define RTPFORK_SRTP_SOURCES	    8u	/* SSRCs that one key serves at a time */
+#define RTPFORK_SRTP_RETIRED	    64u /* SSRCs beyond these that one key may have served */
 
 /* ---- suites -------------------------------------------------------------------------------- */
 
@@ -87,6 +88,8 @@ struct rtpfork_srtp_key {
 	struct rtpfork_srtp_session_key rtp;
 	struct rtpfork_srtp_source sources[RTPFORK_SRTP_SOURCES];
 	struct rtpfork_srtp_session_key rtcp;
+	uint32_t retired[RTPFORK_SRTP_RETIRED]; /* SSRCs never to be sent again */
+	uint32_t retired_count;
 };
 
 /* Derive the session keys (key derivation rate 0) from |material|, master key then master salt; ROC
@@ -116,9 +119,10 @@ void rtpfork_srtp_key_clear(struct rtpfork_srtp_key *key);
  *   RTPFORK_EREPLAY: this index was used already, is too old to know, or lies before the first
  * packet of the SSRC: sending would use a key stream twice or lose the peer's roll-over counter
  *   RTPFORK_EKEYSPENT: the SSRC has reached 2^48 (RFC 3711 9.2)
- *   RTPFORK_ESOURCES: an SSRC beyond RTPFORK_SRTP_SOURCES; the ones before are not forgotten, since
- * one that came back would use its key stream again (RFC 3711 9.1) RTPFORK_ENOROOM,
- * RTPFORK_ECRYPTO, RTPFORK_EARGUMENT: no key, or of the other direction. */
+ *   RTPFORK_ESOURCES: the SSRC gave its place to a later one; it would use its key stream again
+ * (RFC 3711 9.1). Or it is new, and there is no room to remember which one gives its place
+ *   RTPFORK_ENOROOM, RTPFORK_ECRYPTO
+ *   RTPFORK_EARGUMENT: no key, or of the other direction */
 int rtpfork_srtp_protect(struct rtpfork_srtp_key *key, struct rtpfork_crypto *crypto,
 			 const uint8_t *src, size_t bytes, uint8_t *dst, size_t room,
 			 size_t *dst_bytes);
