@@ -28,7 +28,7 @@ class Part:
 
     content_type: MediaType
     content: bytes = dataclasses.field(repr=False)  #: SDP holds keys
-    headers: Headers = Headers()  # noqa: RUF009 - immutable
+    headers: Headers = Headers()
     disposition: Disposition
     required: bool = True  #: its own and its enclosing multiparts' handling is ``required`` (RFC 5621 8)
     alternative: int = 0  #: same number: choices of one multipart/alternative, best last; 0: no choice

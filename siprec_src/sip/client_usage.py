@@ -19,7 +19,7 @@ from siprec_src.sip.vocabulary import ResponseArrived, StartInvite
 class ClientUsage(InviteUsage):
     """One INVITE that we sent, its early dialogs, and the one that its first 2xx confirms."""
 
-    __slots__ = ("_finished", "confirmed", "invite")
+    __slots__ = ("_finished", "_forks", "confirmed", "invite")
 
     def __init__(self, stack: Stack, command: StartInvite, now: float) -> None:
         target = parse_uri(command.request_uri)
@@ -27,6 +27,7 @@ class ClientUsage(InviteUsage):
         super().__init__(stack, command.usage, command.edge, contact, command.contact_parameters)
         request, hop = _invite(stack, command, target, self.contact())
         self._finished = False  #: the owner has been told the final response
+        self._forks: set[str] = set()  #: every tag that made a dialog, ended ones too
         self.confirmed: str | None = None
         wait_s = command.answer_timeout_s or stack.limits.unanswered_s
         self.invite = OutgoingInvite(stack, request, command.edge, self, command.token, now + wait_s)
@@ -58,9 +59,11 @@ class ClientUsage(InviteUsage):
         name = response.to.tag or ""
         dialog = self.dialogs.get(name)
         if dialog is None and name:
-            if len(self.dialogs) >= self.stack.limits.max_dialogs_per_usage:
+            if name in self._forks or len(self._forks) >= self.stack.limits.max_dialogs_per_usage:
                 return
             dialog = self._new_dialog(name, response)
+        elif dialog is not None:
+            dialog.dialog.refresh(response)
         if is_reliable(response):
             if dialog is None or not dialog.receiver.accept(response):
                 return
@@ -70,7 +73,8 @@ class ClientUsage(InviteUsage):
     def _success(self, response: Response, flow: Flow | None, now: float) -> None:
         """The first 2xx confirms its dialog and ends the other forks; later ones are settled here."""
         name = response.to.tag or ""
-        if self._finished or self.invite.cancelled:
+        gone = name in self._forks and name not in self.dialogs
+        if self._finished or self.invite.cancelled or gone:
             self._surplus(name, response, now)
             if not self._finished:
                 self._fail(local_response(487), None, now, made_here=True)
@@ -89,10 +93,13 @@ class ClientUsage(InviteUsage):
         self._tell(name, response, flow)
 
     def _surplus(self, name: str, response: Response, now: float) -> None:
-        """A 2xx once more: its ACK again. One of another fork: ACK and BYE (13.2.2.4)."""
+        """A 2xx once more: its ACK again. One of another fork: ACK and BYE (13.2.2.4).
+
+        Not without end: each goes where the peer's Contact points.
+        """
         if self.invite.acknowledged(name):
             self.invite.repeat_ack(name)
-        elif name != self.confirmed:
+        elif name != self.confirmed and self.invite.acks < self.stack.limits.max_dialogs_per_usage:
             dialog = Dialog.of_client(self.invite.request, response)
             self.invite.acknowledge(dialog, name, now)
             request, hop = dialog.request("BYE", Headers())
@@ -111,6 +118,7 @@ class ClientUsage(InviteUsage):
         dialog = DialogUsage(self, name, Dialog.of_client(self.invite.request, response))
         dialog.offers.we_send(self.invite.request)
         self.dialogs[name] = dialog
+        self._forks.add(name)
         return dialog
 
     def _tell(self, name: str, response: Response, flow: Flow | None, *, made_here: bool = False) -> None:

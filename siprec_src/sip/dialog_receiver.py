@@ -43,7 +43,7 @@ class DialogReceiver:
         self.name = name
         self.dialog = dialog
         self.offers = OfferState()
-        self.receiver = ReliableReceiver()
+        self.receiver = ReliableReceiver(self.stack.limits.max_requests_per_dialog)
         self.sender: ReliableSender | None = None
         self.confirmed = False
         self.ended = False
@@ -51,7 +51,7 @@ class DialogReceiver:
         self.unacknowledged: dict[int, OutgoingInvite] = {}  #: by token; the owner's ACK is due
         self.their_invite: Incoming | None = None  #: re-INVITE that we have not finally answered
         self.their_update: Incoming | None = None
-        self.accepted: Accepted | None = None  #: our 2xx without ACK
+        self.accepted: dict[int, Accepted] = {}  #: our 2xx without ACK, by CSeq
         self.held_bye: SendRequest | None = None  #: waits for that ACK
         self.held_success: tuple[Incoming, Respond] | None = None  #: waits for a PRACK
         self.pending = 0  #: received requests that the owner has not answered
@@ -92,11 +92,10 @@ class DialogReceiver:
 
     def acked(self, request: Request, now: float) -> None:
         """An ACK: stops the repetitions of the 2xx with its number; any other is a stray (13.3.1.4)."""
-        accepted = self.accepted
-        if accepted is None or accepted.incoming.request.cseq.number != request.cseq.number:
+        accepted = self.accepted.pop(request.cseq.number, None)
+        if accepted is None:
             return
         accepted.stop()
-        self.accepted = None
         if accepted.offered:
             self.offers.close()
         if self.held_bye is None:
@@ -150,12 +149,13 @@ class DialogReceiver:
             return
         if self.sender is None:
             self.sender = ReliableSender(self.stack, incoming, self.not_pracked)
-        number = self.sender.number()
-        marks = (("Require", "100rel"), ("RSeq", str(number)))
+        marks = (("Require", "100rel"), ("RSeq", str(self.sender.number)))
         response = self._make(incoming, command, tag, contact=True, extra=marks)
-        self.offers.we_answer_invite(response)
         data = write_message(response)
-        self.sender.send(number, command.status, data, now, sdp=has_sdp(response))
+        self.offers.we_answer_invite(response)
+        if self.confirmed:
+            self.dialog.refresh(incoming.request)
+        self.sender.send(command.status, data, now, sdp=has_sdp(response))
 
     def success(self, incoming: Incoming, command: Respond, tag: str, now: float) -> None:
         """Send a 2xx to an INVITE, when no reliable 1xx with SDP waits for its PRACK (RFC 3262 3)."""
@@ -170,7 +170,9 @@ class DialogReceiver:
             self.dialog.refresh(incoming.request)
         self.end_invite(settled=True)
         offered = self.offers.open is Open.OURS and not has_sdp(incoming.request)
-        self.accepted = Accepted(self.stack, incoming, data, self.not_acknowledged, now, offered=offered)
+        self.accepted[incoming.request.cseq.number] = Accepted(
+            self.stack, incoming, data, self.not_acknowledged, now, offered=offered
+        )
 
     def end_invite(self, *, settled: bool = False) -> None:
         """Their re-INVITE has its final answer. ``settled``: a 2xx, so the offer may still be open."""
@@ -189,9 +191,9 @@ class DialogReceiver:
             return
         self.ended = True
         self.stack.dialogs.pop(self.dialog.key, None)
-        if self.accepted is not None:
-            self.accepted.stop()
-            self.accepted = None
+        for accepted in self.accepted.values():
+            accepted.stop()
+        self.accepted.clear()
         invite = self.their_invite
         self.end_invite()
         if invite is not None:
@@ -259,8 +261,9 @@ class DialogReceiver:
         )
 
     def _invite_refused(self, incoming: Incoming, command: Respond, now: float) -> None:
+        data = write_message(self._make(incoming, command, "", contact=False))
         self.end_invite()
-        incoming.send(command.status, write_message(self._make(incoming, command, "", contact=False)), now)
+        incoming.send(command.status, data, now)
 
     def _exchange_ends(self, incoming: Incoming, *, succeeded: bool) -> None:
         """The final answer to an UPDATE or PRACK closes the offer it carried."""

@@ -55,6 +55,8 @@ class DialogUsage(DialogReceiver):
             return
         method = outgoing.request.method
         if response.status >= 200:
+            if method == "BYE":
+                self.stack.leaving.discard(self.dialog.key)
             if method == "UPDATE" and response.status < 300:
                 self.dialog.refresh(response)
             if method in {"UPDATE", "PRACK"} and has_sdp(outgoing.request):
@@ -65,7 +67,6 @@ class DialogUsage(DialogReceiver):
 
     def not_acknowledged(self, now: float) -> None:
         """Nobody acknowledged our 2xx: the dialog is ended with a BYE (13.3.1.4, 14.2)."""
-        self.accepted = None
         if self.held_bye is not None:
             self._end_with_bye(self.held_bye, now)
             return
@@ -86,7 +87,7 @@ class DialogUsage(DialogReceiver):
 
     def acked(self, request: Request, now: float) -> None:
         super().acked(request, now)
-        if self.accepted is None and self.held_bye is not None:
+        if not self.accepted and self.held_bye is not None:
             self._end_with_bye(self.held_bye, now)
 
     def _send(self, command: SendRequest, headers: Headers, now: float, *, contact: str = "") -> Request:
@@ -102,7 +103,7 @@ class DialogUsage(DialogReceiver):
         request, hop = self._refreshing(command)
         self.offers.invite_starts()
         self.offers.we_send(request)
-        self.receiver = ReliableReceiver()
+        self.receiver = ReliableReceiver(self.stack.limits.max_requests_per_dialog)
         by = now + self.stack.limits.unanswered_s
         self.our_invite = OutgoingInvite(self.stack, request, self.usage.edge, self, command.token, by)
         self.our_invite.start(hop, now)
@@ -128,7 +129,7 @@ class DialogUsage(DialogReceiver):
 
     def _send_bye(self, command: SendRequest, now: float) -> None:
         """A callee may not send BYE before its 2xx has been acknowledged (15): it waits for the ACK."""
-        if self.accepted is not None:
+        if self.accepted:
             self.held_bye = command
         elif not self.confirmed and self.usage.their_invite_open:
             self.refuse(command, 481)
@@ -140,6 +141,7 @@ class DialogUsage(DialogReceiver):
         for invite in self.unacknowledged.values():
             invite.acknowledge(self.dialog, self.name, now)
         self.unacknowledged.clear()
+        self.stack.leaving.add(self.dialog.key)
         self._send(command, command.headers, now)
         self.end(now)
 
@@ -178,6 +180,7 @@ class DialogUsage(DialogReceiver):
         if is_reliable(response):
             if not self.receiver.accept(response):
                 return
+            self.dialog.refresh(response)
             self.offers.they_answer_invite(response)
         self._tell_response(invite.token, response, flow)
 

@@ -210,7 +210,9 @@ _LEADING_TOKEN: Final = re.compile(rf"[ \t]*+({TOKEN}++)[ \t]*+(?=[;,]|\Z)")
 _RACK: Final = re.compile(rf"([0-9]++)[ \t]++([0-9]++)[ \t]++({TOKEN}++)")
 _CAUSE: Final = re.compile(r"[0-9]{1,6}")
 _UUID: Final = re.compile(r"([0-9A-Fa-f]{32})[ \t]*+")
-_RETRY_AFTER: Final = re.compile(r"([0-9]++)[ \t]*+(?:\([^()\\]*+(?:\\.[^()\\]*+)*\)[ \t]*+)?(?=;|\Z)", re.DOTALL)
+_RETRY_AFTER: Final = re.compile(
+    r"([0-9]++)[ \t]*+(?:\([^()\\]*+(?:\\.[^()\\]*+)*\)[ \t]*+)?(?=;|\Z)", re.DOTALL
+)
 _WARNING: Final = re.compile(rf"([1-9][0-9]{{2}})[ \t]++([^ \t\",]++)[ \t]++({QUOTED})", re.DOTALL)
 
 

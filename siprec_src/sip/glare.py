@@ -43,7 +43,7 @@ def invite_leaves(dialog: DialogReceiver) -> int | None:
     That of the peer is open until its ACK has come, ours until it has a final response.
     """
     busy = (
-        dialog.our_invite_open or dialog.their_invite_open or dialog.accepted is not None
+        dialog.our_invite_open or dialog.their_invite_open or dialog.accepted
         or dialog.offers.open is not Open.NONE
     )  # fmt: skip
     return AT_ONCE if busy or not dialog.confirmed else None

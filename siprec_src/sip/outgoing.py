@@ -2,7 +2,8 @@
 
 Each address is a new transaction with a branch of its own; Call-ID and CSeq stay. The next one is tried
 after a 503, a timeout or a failure of the transport. A request longer than a datagram should be goes by
-TCP where the edge has it, and by UDP after all when the peer refuses TCP (RFC 3261 18.1.1).
+TCP where the edge has it, unless the URI insists on UDP, and by UDP after all when the peer refuses TCP
+(RFC 3261 18.1.1).
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Protocol
 
 from siprec_src.errors import LocalError
 from siprec_src.sip.flow import Address, Flow, Transport
+from siprec_src.sip.headers import Via
 from siprec_src.sip.message import Headers, Request, Response
 from siprec_src.sip.reason import reason_phrase
 from siprec_src.sip.stack import Stack
+from siprec_src.sip.target import numeric
 from siprec_src.sip.transaction.base import ClientTransaction, Deliver, Ended, Failed, Outcome, Send, TimedOut
 from siprec_src.sip.transaction.invite_client import InviteClient
 from siprec_src.sip.transaction.key import client_key
@@ -66,11 +69,20 @@ class Attempt:
     def fail(self, now: float) -> None:
         self.outgoing.happened(self, self.transaction.fail(now), now)
 
+    def sent_by(self, vias: tuple[Via, ...]) -> bool:
+        """Whether a response with ``vias`` is for us: ours and no other (18.1.2, 8.1.3.3)."""
+        sent_by, *others = [(numeric(via.host) or via.host.lower(), via.port) for via in vias]
+        ours = self.transaction.request.via
+        return not others and sent_by == (numeric(ours.host) or ours.host.lower(), ours.port)
+
 
 class Outgoing:
     """One request of a usage, from the command to its final response."""
 
-    __slots__ = ("_candidates", "_promoted", "current", "done", "edge", "request", "stack", "taker", "token")
+    __slots__ = (
+        "_candidates", "_promoted", "_udp_only", "current", "done", "edge", "request", "stack", "taker",
+        "token",
+    )  # fmt: skip
 
     def __init__(self, stack: Stack, request: Request, edge: str, taker: Taker, token: int = 0) -> None:
         self.stack = stack
@@ -82,9 +94,11 @@ class Outgoing:
         self.done = False  #: a final response has been given to the taker
         self._candidates: list[Flow] = []
         self._promoted: set[Address] = set()  #: asked by TCP first, since the request is long
+        self._udp_only = False  #: the URI insists on UDP, whatever the length
 
     def start(self, hop: Uri, now: float) -> None:
         """Find the next hop and send."""
+        self._udp_only = hop.transport == "udp"
         self.stack.locate(hop, self.edge, self._located, now)
 
     def happened(self, attempt: Attempt, outcomes: list[Outcome], now: float) -> None:
@@ -162,6 +176,7 @@ class Outgoing:
     def _too_long(self, flow: Flow, data: bytes, now: float) -> bool:
         return (
             flow.transport is Transport.UDP
+            and not self._udp_only
             and len(data) > self.stack.settings.datagram_limit_bytes
             and Transport.TCP in self.stack.edges[self.edge].transports
             and flow.remote not in self._promoted
@@ -181,13 +196,13 @@ class Outgoing:
             same = attempt.flow.remote in {f.remote for f in self._candidates}
             if same and attempt.flow.remote in self._promoted:
                 self.stack.refused_stream(attempt.flow.remote, now)
-            if same or self._another(attempt):
+            if same and self.may_move_on():
                 self._try_next(now)
                 return
-        elif self._another(attempt):
+        if self._another(attempt):
             self._try_next(now)
-            return
-        self.give_up(status, now)
+        else:
+            self.give_up(status, now)
 
     def _another(self, attempt: Attempt) -> bool:
         """Whether another address is left; one that has answered, or is silent, is not asked again."""

@@ -60,20 +60,23 @@ class OutgoingInvite(Outgoing):
     def wake(self, now: float) -> None:
         if self._answer_by is not None and self._answer_by <= now:
             self._answer_by = None
-            self.cancel(Headers(), now)
+            self.cancel(_NONE, now, told_as=408)
             self.give_up(408, now)
         if self._cancel_by is not None and self._cancel_by <= now:
             self._cancel_by = None
             self._abandon()
             self.give_up(487, now)
 
-    def cancel(self, headers: Headers, now: float) -> None:
-        """Cancel: at once when the peer has shown signs of life, else at its first 1xx (9.1)."""
+    def cancel(self, headers: Headers, now: float, *, told_as: int = 487) -> None:
+        """Cancel: at once when the peer has shown signs of life, else at its first 1xx (9.1).
+
+        One that has not been sent yet never is; that is told as ``told_as``.
+        """
         if self.cancelled or self.done:
             return
         self._cancel = headers
         if self.current is None:
-            self.give_up(487, now)
+            self.give_up(told_as, now)
         elif self._state() is State.PROCEEDING:
             self._send_cancel(now)
 
@@ -114,6 +117,11 @@ class OutgoingInvite(Outgoing):
     def acknowledged(self, name: str) -> bool:
         """Whether the 2xx of dialog ``name`` has its ACK."""
         return name in self._acks
+
+    @property
+    def acks(self) -> int:
+        """How many dialogs have had their ACK."""
+        return len(self._acks)
 
     def repeat_ack(self, name: str) -> None:
         """The 2xx of dialog ``name`` came again: so goes its ACK."""

@@ -33,9 +33,10 @@ def takes_reliable(invite: Request) -> bool:
 class ReliableReceiver:
     """The client's side of one dialog: order, and which PRACK is due."""
 
-    __slots__ = ("_due", "_last")
+    __slots__ = ("_due", "_last", "_room")
 
-    def __init__(self) -> None:
+    def __init__(self, room: int) -> None:
+        self._room = room  #: how many may wait for their PRACK; the peer repeats what finds none
         self._last: int | None = None
         self._due: deque[RAck] = deque()
 
@@ -46,7 +47,8 @@ class ReliableReceiver:
             RemoteProtocolError: RSeq is no number.
         """
         number = parse_rseq(response.headers.get("rseq") or "")
-        if self._last is not None and number != self._last + 1:
+        in_order = self._last is None or number == self._last + 1
+        if not in_order or len(self._due) >= self._room:
             return False
         self._last = number
         self._due.append(RAck(number, response.cseq.number, response.cseq.method))
@@ -90,14 +92,15 @@ class ReliableSender:
         """Whether a response with SDP has no PRACK yet: then no 2xx may be sent (3)."""
         return self._repeat_at is not None and any(held.sdp for held in self._queue)
 
+    @property
     def number(self) -> int:
         """The RSeq of the next response."""
-        self._numbers += 1
-        return self._numbers
+        return self._numbers + 1
 
-    def send(self, number: int, status: int, data: bytes, now: float, *, sdp: bool) -> None:
-        """Send a response, or hold it until those before it have their PRACK."""
-        self._queue.append(_Held(number, status, data, sdp))
+    def send(self, status: int, data: bytes, now: float, *, sdp: bool) -> None:
+        """Send a response that has the next number, or hold it until those before it have their PRACK."""
+        self._numbers += 1
+        self._queue.append(_Held(self._numbers, status, data, sdp))
         if len(self._queue) == 1:
             self._transmit_first(now)
 

@@ -1,14 +1,15 @@
 """Which timer is due next: a heap of timed things, O(log n) to arm, O(1) to ask.
 
 An entry is pushed only when a thing is due earlier than its entry says; a thing that is due later, or no
-more, is found out when its entry comes up. So a timer that moves costs nothing until it is due.
+more, is found out when its entry comes up. So a timer that moves costs nothing until it is due. Entries
+that lie far ahead would hold what is over for long: they are cleared away whenever the heap has doubled.
 """
 
 from __future__ import annotations
 
 import heapq
 from itertools import count
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Timed(Protocol):
@@ -24,13 +25,17 @@ class Timed(Protocol):
         """Fire everything due at ``now``."""
 
 
+_SMALL: Final = 64  #: entries for which clearing away is not worth while
+
+
 class Schedule:
     """The timed things of one user agent, in order of their deadlines."""
 
-    __slots__ = ("_heap", "_order")
+    __slots__ = ("_clear_at", "_heap", "_order")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timed]] = []
+        self._clear_at = _SMALL
         self._order = count()
 
     def __len__(self) -> int:
@@ -49,6 +54,8 @@ class Schedule:
         if due is not None and (timed.queued is None or due < timed.queued):
             timed.queued = due
             heapq.heappush(self._heap, (due, next(self._order), timed))
+            if len(self._heap) >= self._clear_at:
+                self._clear()
 
     def wake(self, now: float) -> None:
         """Wake everything that is due at ``now``; what becomes due while doing so as well."""
@@ -68,6 +75,21 @@ class Schedule:
                 return
             self._pop()
             self.arm(timed)
+
+    def _clear(self) -> None:
+        """Drop every entry whose thing has no deadline, or a newer entry."""
+        kept = []
+        for entry in self._heap:
+            at, _, timed = entry
+            if timed.queued != at:
+                continue
+            if timed.deadline is None:
+                timed.queued = None
+            else:
+                kept.append(entry)
+        heapq.heapify(kept)
+        self._heap = kept
+        self._clear_at = max(_SMALL, 2 * len(self._heap))
 
     def _pop(self) -> Timed:
         at, _, timed = heapq.heappop(self._heap)

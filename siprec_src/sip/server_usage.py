@@ -64,9 +64,11 @@ class ServerUsage(InviteUsage):
         if command.status >= 300:
             self._fail(command, now)
             return
-        dialog = self._dialog(command.dialog)
+        dialog = self.dialogs.get(command.dialog)
         if dialog is None:
-            return
+            if command.status < 200 and len(self.dialogs) >= self.stack.limits.max_dialogs_per_usage:
+                return
+            dialog = self._new_dialog(command.dialog)
         tag = dialog.dialog.local_tag
         if command.status < 200:
             dialog.provisional(incoming, command, tag, now)
@@ -94,8 +96,9 @@ class ServerUsage(InviteUsage):
     def drop(self, dialog: DialogReceiver, now: float) -> None:
         """A BYE that ends the last early dialog ends the INVITE with 487 (15.1.2)."""
         self.dialogs.pop(dialog.name, None)
-        if not self.dialogs:
+        if not self.dialogs and not self._invite.answered:
             self.refuse_invite(487, now)
+            self.stack.tell(DialogEnded(usage=self.handle, dialog="", cause="487"))
         self.free()
 
     def tag(self, label: str) -> str:
@@ -104,10 +107,7 @@ class ServerUsage(InviteUsage):
             self._tags[label] = self.stack.identity.tag()
         return self._tags[label]
 
-    def _dialog(self, label: str) -> DialogUsage | None:
-        dialog = self.dialogs.get(label)
-        if dialog is not None or len(self.dialogs) >= self.stack.limits.max_dialogs_per_usage:
-            return dialog
+    def _new_dialog(self, label: str) -> DialogUsage:
         dialog = DialogUsage(self, label, Dialog.of_server(self._invite.request, self.tag(label)))
         dialog.offers.they_send(self._invite.request)
         self.dialogs[label] = dialog

@@ -30,8 +30,8 @@ class Stack:
     """Tables and services; each table says who takes entries out again."""
 
     __slots__ = (
-        "_effects", "_refused", "_waiting", "clients", "dialogs", "edges", "identity", "limits", "merged",
-        "schedule", "servers", "settings", "timers", "tokens", "usages",
+        "_effects", "_refused", "_waiting", "clients", "dialogs", "edges", "identity", "leaving", "limits",
+        "merged", "schedule", "servers", "settings", "timers", "tokens", "usages",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +53,7 @@ class Stack:
         self.merged: dict[MergeKey, Incoming] = {}  #: until the transaction ends (RFC 3261 8.2.2.2)
         self.tokens: dict[int, Incoming] = {}  #: until the owner's final response, or the transaction's end
         self.dialogs: dict[DialogKey, DialogReceiver] = {}  #: until the dialog ends
+        self.leaving: set[DialogKey] = set()  #: until our BYE is answered
         self.usages: dict[int, InviteUsage] = {}  #: until its last dialog and its INVITE have ended
         self._refused: dict[Address, float] = {}
         self._waiting: dict[int, Located] = {}
@@ -67,8 +68,8 @@ class Stack:
     def idle(self) -> bool:
         """Whether nothing at all is remembered."""
         return not (
-            self.clients or self.servers or self.merged or self.tokens or self.dialogs or self.usages
-            or self._waiting or len(self.schedule)
+            self.clients or self.servers or self.merged or self.tokens or self.dialogs or self.leaving
+            or self.usages or self._waiting or len(self.schedule)
         )  # fmt: skip
 
     def take(self) -> list[Effect]:

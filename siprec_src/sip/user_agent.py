@@ -78,6 +78,11 @@ class UserAgent:
         return len(self._stack.clients) + len(self._stack.servers)
 
     @property
+    def timers(self) -> int:
+        """How many timers are held, those included that were stopped and not yet cleared away."""
+        return len(self._stack.schedule)
+
+    @property
     def usages(self) -> int:
         """How many usages there are; a relayed call has two."""
         return len(self._stack.usages)
@@ -182,7 +187,7 @@ class UserAgent:
             attempt = self._stack.clients.get(response_key(response))
         except RemoteProtocolError:
             return
-        if attempt is None:
+        if attempt is None or not attempt.sent_by(response.vias):
             return
         try:
             readable(response)
@@ -239,11 +244,18 @@ class UserAgent:
         elif request.to.tag is None:
             self._outside(incoming, now)
         else:
-            dialog = self._stack.dialogs.get(request_key(request))
-            if dialog is None:
-                incoming.answer(481, now)
-            else:
-                dialog.receive(incoming, now)
+            self._inside(incoming, now)
+
+    def _inside(self, incoming: Incoming, now: float) -> None:
+        """A request inside a dialog. A BYE that crosses our own is still answered (RFC 5407 3.2)."""
+        key = request_key(incoming.request)
+        dialog = self._stack.dialogs.get(key)
+        if dialog is not None:
+            dialog.receive(incoming, now)
+        elif incoming.request.method == "BYE" and key in self._stack.leaving:
+            incoming.answer(200, now)
+        else:
+            incoming.answer(481, now)
 
     def _outside(self, incoming: Incoming, now: float) -> None:
         """A request outside any dialog: INVITE and OPTIONS are served (11.2)."""

@@ -47,8 +47,8 @@ class StartInvite:
 class SendRequest:
     """Send a request inside a dialog: re-INVITE, UPDATE, PRACK, BYE, INFO, REFER, NOTIFY, MESSAGE ….
 
-    Route, From, To, Call-ID, CSeq, Via are the dialog's. For PRACK the RAck is that of the newest
-    unacknowledged reliable provisional of that dialog (RFC 3262 7.2). A BYE ends the dialog at once.
+    Route, From, To, Call-ID, CSeq, Via are the dialog's. For PRACK the RAck is that of the oldest
+    unacknowledged reliable provisional of that dialog (RFC 3262 4 and 7.2). A BYE ends the dialog at once.
     """
 
     usage: int
@@ -169,10 +169,12 @@ class ResponseArrived:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DialogEnded:
-    """A dialog is gone without a BYE of either side: 481 or 408 to a request in it, no ACK, no PRACK.
+    """A dialog is gone though its owner has not ended it; with ``dialog`` "" it is the received INVITE.
 
-    ``cause``: ``481``, ``408``, ``no-ack``, ``no-prack``. Where RFC 3261 asks for a BYE (no ACK, 14.2
-    and 13.3.1.4) the user agent has sent it.
+    ``cause``: ``481`` or ``408`` to a request in it, ``no-ack``, ``no-prack``; ``shutdown``: the daemon ends,
+    told by the driver. Of a received INVITE: ``408``, the owner has let it lie for too long; ``487``, a BYE
+    has ended its last early dialog. Where RFC 3261 asks for a BYE (no ACK, 14.2 and 13.3.1.4) the user
+    agent has sent it, and a received INVITE is refused already.
     """
 
     usage: int

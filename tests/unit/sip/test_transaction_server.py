@@ -125,9 +125,10 @@ def test_a_response_matches_by_branch_and_method_of_cseq() -> None:
 
 
 @pytest.mark.rfc("3261", "17.2.3")
-def test_a_request_matches_by_branch_sent_by_and_method() -> None:
+def test_a_request_matches_by_branch_sent_by_method_and_call_id() -> None:
     key = server_key(request())
-    assert server_key(request(cseq=7, call_id="other")) == key
+    assert server_key(request(cseq=7, from_tag="other")) == key
+    assert server_key(request(call_id="other")) != key
     assert server_key(request("ACK"), "INVITE") == server_key(request("CANCEL"), "INVITE") == key
     assert server_key(request("ACK")) != key
     assert server_key(request(via="SIP/2.0/UDP 192.0.2.9:5062")) != key

@@ -299,7 +299,8 @@ def test_a_bye_on_the_last_early_dialog_ends_the_invite(agent: Agent) -> None:
     agent.get(request("BYE", cseq=2, to_tag=ringing.to.tag or "", branch="z9hG4bK-b"))
     sent, told = agent.take()
     assert [(m.status, m.cseq.method) for m in sent if isinstance(m, Response)] == [(487, "INVITE")]
-    (bye,) = told
+    refused, bye = told
+    assert refused == DialogEnded(usage=arrived.usage, dialog="", cause="487")
     assert isinstance(bye, RequestArrived)
     respond(agent, bye, 200)
     assert only_status(agent) == 200
