@@ -8,6 +8,7 @@ and begins after everything else has (RFC 7866 7.1.1.1).
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 from siprec_src.identity import Identity
 from siprec_src.media import plane
@@ -35,16 +36,21 @@ class Fork:
 
     def __init__(self, identity: Identity, *, via: PortId, cname: str) -> None:
         self.reader: ReaderId | None = None
-        self.counters = ReaderCounters()  #: of every reader that this fork has had and ended
         self.failure = ""  #: why the media plane refused it; "" while all is well
         self.unaccounted = False  #: a reader ended before its books could be read
         self.unreachable = False  #: the SRS's port was closed when last heard of
         self._identity = identity
         self._via = via
         self._cname = cname
+        self._books: dict[PortId, ReaderCounters] = {}  # by stream, of the readers that have ended
         self._want: Sending | None = None
         self._have: Sending | None = None
         self._under_way: plane.Command | None = None
+
+    @property
+    def counters(self) -> ReaderCounters:
+        """The books of every reader that this fork has had and ended."""
+        return functools.reduce(_sum, self._books.values(), ReaderCounters())
 
     @property
     def settled(self) -> bool:
@@ -86,7 +92,7 @@ class Fork:
             case plane.ReaderAttached(reader=reader) if isinstance(command, plane.AttachReader):
                 self.reader = reader
             case plane.ReaderDetached(counters=counters):
-                self.counters = _sum(self.counters, counters)
+                self._keep(counters)
                 self._forget()
             case plane.Refused(reason=reason):
                 self._refused(command, reason)
@@ -104,6 +110,15 @@ class Fork:
     @property
     def _detaching(self) -> bool:
         return isinstance(self._under_way, plane.DetachReader)
+
+    def _keep(self, counters: ReaderCounters) -> None:
+        if self._have is None:
+            return
+        before = self._books.get(self._have.stream, ReaderCounters())
+        # What an earlier reader was offered came before this one, but not before the recording.
+        missed = max(before.before_attach, counters.before_attach - before.offered)
+        books = dataclasses.replace(_sum(before, counters), before_attach=missed)
+        self._books[self._have.stream] = books
 
     def _forget(self) -> None:
         self.reader = None

@@ -35,6 +35,7 @@ class Outcome:
     reason: str  #: slug, also a metric label
     detail: str = ""  #: for people
     status: int | None = None  #: SIP status of the refusal
+    wait_s: float | None = None  #: for how long the SRS asks to be left alone (RFC 3261 20.33)
     again: bool = True  #: whether the call may still be recorded by a new session
     vanished: bool = False  #: the SRS does not answer any more
     unusable: bool = False  #: the peer is no SRS; it is not asked again for this call
@@ -55,8 +56,10 @@ def ended(
     fields: Fields, srs: str, lines: Sequence[RecordedLine], outcome: Outcome, duration_s: float
 ) -> list[LogLine | Observe]:
     """A session that was up is over: the totals of all its tracks, then of each by its label."""
-    totals: list[tuple[str, object]] = [(name, _total(lines, name)) for name in _BOOKS]
+    totals: list[tuple[str, object]] = [("before_recording", _total(lines, "before_attach"))]
+    totals.extend((name, _total(lines, name)) for name in _BOOKS)
     for line in lines:
+        totals.append((f"before_recording_{line.label}", line.fork.counters.before_attach))
         totals.append((f"offered_{line.label}", line.fork.counters.offered))
         totals.append((f"delivered_{line.label}", line.fork.counters.delivered))
     unaccounted = ",".join(line.label for line in lines if line.fork.unaccounted)
@@ -109,11 +112,6 @@ def heard(fields: Fields, event: plane.ReaderReport | plane.ReaderUnreachable) -
             return LogLine("debug", "recording.report", (*fields, *seen))
         case _:
             assert_never(event)
-
-
-def id_text(identifier: bytes) -> str:
-    """An id as the lines of the call show it; the metadata has the same octets in base64 (RFC 7865 6.10)."""
-    return identifier.hex()
 
 
 _BOOKS: Final = (
