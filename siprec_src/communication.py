@@ -8,8 +8,14 @@ is the media plane's id of the port at which the track is received; nothing here
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import enum
+
+
+def id_text(identifier: bytes) -> str:
+    """An id as metadata documents write it, and logs with them (RFC 7865 6.10)."""
+    return base64.b64encode(identifier).decode("ascii")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from siprec_src.communication import CommunicationSession
+from siprec_src.communication import CommunicationSession, id_text
 from siprec_src.identity import Identity
 from siprec_src.machine import Forward, LogLine, Observe, WallClock
 from siprec_src.recording import commands
 from siprec_src.recording.call import CallRecording
 from siprec_src.recording.ground import Effects, Ground
-from siprec_src.recording.outcome import id_text
 from siprec_src.recording.policy import Decision, decide
 from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
 from siprec_src.sip.flow import Edge

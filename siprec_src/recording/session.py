@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from siprec_src.communication import CommunicationSession
+from siprec_src.communication import CommunicationSession, id_text
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.machine import LogLine
 from siprec_src.media import plane
@@ -177,7 +177,7 @@ class RecordingSession:
         """What every line of this session says about it."""
         return (
             ("call", self._call.call),
-            ("session", books.id_text(self._call.session_id)),
+            ("session", id_text(self._call.session_id)),
             ("rs", self.usage),
             ("srs", self.target.name),
             ("edge", self.target.edge),
@@ -190,7 +190,7 @@ class RecordingSession:
         self._state = State.INVITING
         self._invite = self._ground.identity.number()
         offer = self._talks.offer(self._forks.lines, paused=self._paused)
-        document = self._updates.snapshot(self._call, now)
+        document = self._updates.snapshot(self._call, offer, now)
         where = (self.usage, self._invite)
         return [request.start(self._ground, self.target, where, offer, document, now)]
 

@@ -215,7 +215,7 @@ def test_the_beginning_is_logged_once_with_ids_and_the_time_it_took() -> None:
     (begin,) = play.log("recording.begin")
     assert begin == {
         "call": 7,
-        "session": "53" * 16,
+        "session": "U1NTU1NTU1NTU1NTU1NTUw==",
         "rs": 1,
         "srs": "sip:recorder@srs.example",
         "edge": "default",
