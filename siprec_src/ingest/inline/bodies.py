@@ -40,10 +40,10 @@ def session_of(message: Message) -> SessionBody | None:
         return _read(message, message.body)
     if media_type.type.lower() != "multipart":
         return None
-    for part in split_body(message):
-        if part.essence == _SDP and part.disposition.type == "session":
-            return _in_place(message, part.content)
-    return None
+    found = [p for p in split_body(message) if p.essence == _SDP and p.disposition.type == "session"]
+    if len(found) > 1:  # only one of them could be exchanged, the other would lead past the relay
+        raise RemoteProtocolError("several session descriptions", status=415, section="RFC 5621 8.2")
+    return _in_place(message, found[0].content) if found else None
 
 
 def exchanged(body: bytes, old: SessionBody, new: SessionDescription) -> bytes:
@@ -52,9 +52,9 @@ def exchanged(body: bytes, old: SessionBody, new: SessionDescription) -> bytes:
 
 
 def _in_place(message: Message, octets: bytes) -> SessionBody:
-    """A part that stands in the body as it is read; one in base64 cannot be exchanged."""
-    if octets not in message.body:
-        raise RemoteProtocolError("encoded session description", status=415, section="RFC 5621 3.2")
+    """A part that stands in the body as it is read, once; one in base64 cannot be exchanged."""
+    if message.body.count(octets) != 1:
+        raise RemoteProtocolError("encoded or repeated description", status=415, section="RFC 5621 3.2")
     return SessionBody(parse_sdp(octets), octets)
 
 

@@ -20,6 +20,7 @@ from siprec_src.errors import RemoteProtocolError
 from siprec_src.ingest.inline import headers as crossing
 from siprec_src.ingest.inline.bodies import SessionBody, session_of
 from siprec_src.ingest.inline.keys import other
+from siprec_src.ingest.inline.legs import CANCELLED
 from siprec_src.ingest.inline.life import Effect, Outcome
 from siprec_src.ingest.inline.media import Exchange
 from siprec_src.ingest.inline.publication import reason_of
@@ -30,7 +31,12 @@ from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.headers import Reason
 from siprec_src.sip.message import Headers
 
-_LOST: Final = {"481": 481, "no-prack": 504, "shutdown": 503}  #: status that stands for the cause; else 408
+_LOST: Final = {  #: what the cause means; else 408
+    "481": (481, Outcome.BROKEN),
+    "487": (487, Outcome.CANCELLED),
+    "no-prack": (504, Outcome.BROKEN),
+    "shutdown": (503, Outcome.SHUTDOWN),
+}
 _QUEUED: Final = (
     sip.InviteArrived
     | sip.RequestArrived
@@ -73,7 +79,7 @@ class Call(CallResponses):
         return self._handled()
 
     def _handled(self) -> Sequence[Effect]:
-        while self._wait is None and self._backlog:
+        while self._backlog and (self._wait is None or self._ending is not None):
             self._dispatch(self._backlog.popleft())
         effects, self._out = self._out, []
         return effects
@@ -115,7 +121,7 @@ class Call(CallResponses):
         self._open(missing, opened)
 
     def _call_out(self, event: sip.InviteArrived, session: SessionBody | None) -> None:
-        if event.token in self._cancelled:
+        if self._relays.settled(event.token):
             self._end(Outcome.CANCELLED, 487)
             return
         try:
@@ -157,7 +163,7 @@ class Call(CallResponses):
 
     def _request_in_dialog(self, event: sip.RequestArrived) -> None:
         if self._ending is not None:
-            self._refuse(event, 481)
+            self._refuse(event, 200 if event.request.method == "BYE" else 481)
         elif event.request.method == "BYE":
             self._bye(event)
         elif event.request.method in CARRIES_SESSION:
@@ -185,6 +191,8 @@ class Call(CallResponses):
 
         def opened(refusal: str) -> None:
             self._changing = None
+            if self._relays.settled(event.token):
+                return
             if refusal:  # the new m-lines go on with port 0, the session as it is
                 self._log("warning", "call.stream-refused", ("reason", refusal))
             try:
@@ -265,36 +273,44 @@ class Call(CallResponses):
 
     def _note_cancel(self, event: sip.CancelArrived) -> None:
         """A CANCEL has answered its INVITE already, so nothing more may be said to that."""
-        self._cancelled.add(event.token)
-        if (relayed := self._relays.arrived(event.token)) is not None:
-            relayed.cancelled = True
+        self._relays.settle(event.token)
 
     def _cancel(self, event: sip.CancelArrived) -> None:
         relayed = self._relays.arrived(event.token)
-        if relayed is None or self._ending is not None:
+        if relayed is None:
+            self._relays.forget(event.token)
             return
-        self._cancel_out(relayed, event.request.headers.only("reason"))
+        if self._ending is not None:
+            return
+        if relayed.answered:  # its 2xx still waited for a PRACK (RFC 3262 3)
+            self._acknowledge_all()
+        else:
+            self._cancel_out(relayed, event.request.headers.only("reason"))
         if relayed is self._first:
+            if self._dialog is not None:
+                self._bye_with(Side.CALLEE, self._dialog, CANCELLED)
             self._answer_rest()
             self._end(Outcome.CANCELLED, 487, reason_of(event.request))
 
     def _dialog_lost(self, event: sip.DialogEnded) -> None:
-        """One dialog is gone: the other ends too, and its party is told why (RFC 3326)."""
+        """One dialog is gone: the other ends too, and its party is told why (RFC 3326).
+
+        The caller's INVITE is refused already when a reliable 1xx had no PRACK (RFC 3262 3), and when the
+        event names no dialog.
+        """
         if self._ending is not None:
             return
         side, first = self._side(event.usage), self._first
-        status = _LOST.get(event.cause, 408)
-        outcome = Outcome.SHUTDOWN if event.cause == "shutdown" else Outcome.BROKEN
+        status, outcome = _LOST.get(event.cause, (408, Outcome.BROKEN))
         reason = Reason.of("SIP", status, "lost" if event.cause.isdecimal() else event.cause)
-        if self._dialog is not None and event.dialog == self._dialog:
+        refused = side is Side.CALLER and (not event.dialog or event.cause == "no-prack")
+        if self._dialog is not None and (refused or event.dialog == self._dialog):
             self._acknowledge_all()
-            self._bye_with(other(side), event.dialog, reason)
-        elif self._dialog is None and side is Side.CALLER and first is not None:
-            # RFC 3262 3: nobody acknowledged a reliable 1xx, and its INVITE is refused already.
-            self._relays.drop(first)
+            self._bye_with(other(side), self._dialog, reason)
+        elif self._dialog is None and refused and first is not None:
             self._cancel_out(first, Headers((("Reason", str(reason)),)))
         else:
-            return
+            return  # an early dialog: the INVITE goes on without it (RFC 5057 5.1)
         if outcome is Outcome.BROKEN:
             self._log("warning", "call.dialog-lost", ("side", side.value), ("cause", event.cause))
         self._answer_rest()

@@ -2,12 +2,14 @@
 
 The engine opens SRTP on one leg and protects it anew on the other, so each leg has keys that the other
 never sees. Tags, suites and their order pass through. A key of ours lives exactly as long as the key of
-the party that it stands for: unchanged in a re-offer it keeps its roll-over counter, changed it changes.
+the party that it stands for: unchanged in a re-offer it keeps its roll-over counter, changed it changes,
+and one that was left is never used again (RFC 3711 9.1).
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Final
 
 from siprec_src.communication import Side
@@ -20,7 +22,8 @@ from siprec_src.sdp.model import Media
 _NOT_OURS: Final = frozenset({"AES_192_CM_HMAC_SHA1_80", "AES_192_CM_HMAC_SHA1_32"})
 ENGINE_SUITES: Final = frozenset(SUITES) - _NOT_OURS  #: what the media engine protects by
 
-MAX_OWN_KEYS: Final = 256  #: of one m-line over the whole call; a party that changes keys for ever is refused
+MAX_LINES: Final = 16  #: ``a=crypto`` lines of one m-line that are read; no more suites exist
+MAX_OWN_KEYS: Final = 256  #: remembered for one m-line; the one not seen for longest is forgotten first
 
 
 class OwnKeys:
@@ -32,16 +35,22 @@ class OwnKeys:
         self._identity = identity
         self._keys: dict[tuple[Side, str, bytes], bytes] = {}
 
+    def __len__(self) -> int:
+        return len(self._keys)
+
     def standing_for(self, crypto: Crypto, of: Side) -> Crypto:
         """The line that the other side of ``of`` gets instead of ``crypto``: same tag and suite, our key."""
         place = (of, crypto.suite, crypto.material)
-        material = self._keys.get(place)
-        if material is None:
-            if len(self._keys) >= MAX_OWN_KEYS:
-                raise RemoteProtocolError("too many SRTP keys", status=488, section="RFC 4568 7.1.4")
-            material = self._identity.secret(SUITES[crypto.suite])
-            self._keys[place] = material
+        material = self._keys.pop(place, None) or self._identity.secret(SUITES[crypto.suite])
+        self._keys[place] = material  # behind all others: the newest
+        if len(self._keys) > MAX_OWN_KEYS:
+            del self._keys[next(iter(self._keys))]
         return Crypto(crypto.tag, crypto.suite, material)
+
+    def keep_only(self, agreed: Mapping[Side, Media]) -> None:
+        """Forget what stands for keys that the parties have left: should one come back, ours will be new."""
+        known = {(side, line.material) for side, media in agreed.items() for line in usable_lines(media)}
+        self._keys = {place: ours for place, ours in self._keys.items() if (place[0], place[2]) in known}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +62,8 @@ class KeyPair:
 
 
 def usable_lines(media: Media) -> tuple[Crypto, ...]:
-    """The ``a=crypto`` lines that the engine can serve, in order."""
-    return tuple(line for line in media.crypto if line.usable and line.suite in ENGINE_SUITES)
+    """The first ``a=crypto`` lines that the engine can serve, in order."""
+    return tuple(line for line in media.crypto if line.usable and line.suite in ENGINE_SUITES)[:MAX_LINES]
 
 
 def agree(offered: Media, answered: Media, own: OwnKeys, offerer: Side) -> dict[Side, KeyPair]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from siprec_src.communication import Side
 from siprec_src.errors import RemoteProtocolError
@@ -20,6 +21,8 @@ from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Edge
 from siprec_src.sip.headers import Reason
 from siprec_src.sip.message import Headers, Message, Request
+
+CANCELLED: Final = Reason.of("SIP", 487, "cancelled")
 
 
 class CallLegs(CallLife):
@@ -46,7 +49,6 @@ class CallLegs(CallLife):
         self._first: Relayed | None = None  # the INVITE that began the call
         self._dialog: str | None = None  # the confirmed one
         self._agreements: dict[str, tuple[AgreedLine, ...]] = {}  # of each dialog, early ones too
-        self._cancelled: set[int] = set()  # received INVITEs that are answered with 487 already
         self._changing: Side | None = None  # whose offer waits for ports
 
     # ---- words to a leg
@@ -66,8 +68,8 @@ class CallLegs(CallLife):
         dialog: str = "",
         reliable: bool = False,
     ) -> None:
-        """Answer a request; one that a CANCEL has answered already gets nothing more."""
-        if token in self._cancelled:
+        """Answer a request; one that is settled already gets nothing more."""
+        if self._relays.settled(token):
             return
         self._out.append(
             sip.Respond(
@@ -144,6 +146,8 @@ class CallLegs(CallLife):
         crossed = self._media.crossed_answer(exchange, session.description)
         agreement = self._media.agreement(exchange, session.description)
         self._agreements[dialog] = self._media.agreed = agreement
+        if self._dialog is not None:  # until then each fork has its own
+            self._media.forget_keys(exchange, session.description)
         return exchanged(message.body, session, crossed)
 
     # ---- the dialogs' ids
@@ -184,5 +188,5 @@ class CallLegs(CallLife):
     def _answer_rest(self) -> None:
         """No request is left without a final response when the dialogs end (RFC 3261 15.1.2)."""
         for relayed in self._relays.unanswered():
-            self._relays.drop(relayed)
             self._respond(relayed.origin, relayed.token, 487 if relayed.method == "INVITE" else 481)
+            self._relays.settle(relayed.token)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from siprec_src.communication import Publish, Side
+from siprec_src.communication import Publish, Side, id_text
 from siprec_src.identity import Identity
 from siprec_src.ingest.inline.media import SIDES, CallMedia
 from siprec_src.ingest.inline.publication import Publication
@@ -82,7 +82,6 @@ class CallLife:
         self._out: list[Effect] = []
         self._wait: Wait | None = None
         self._backlog: deque[object] = deque()
-        self._numbers: list[tuple[int, Side, int]] = []  # RTP ports of a media process that died
         self._ending: Ending | None = None
         self._finished = False
 
@@ -140,7 +139,7 @@ class CallLife:
 
     def _open(self, missing: Sequence[int], then: Callable[[str], None]) -> None:
         """Open both ports of the m-lines ``missing``; ``then`` gets "" or why it was refused."""
-        near = next((port.port for _, _, port in self._media.ports()), None)
+        near = next((port for _, port in self._media.ports()), None)
         if self._edges[Side.CALLER].name == self._edges[Side.CALLEE].name:
             groups: list[tuple[Side, ...]] = [SIDES]
         else:
@@ -199,18 +198,16 @@ class CallLife:
     # ---- a media process that dies and comes back
 
     def _media_down(self) -> None:
-        """Every port is void; their numbers are kept, so that the parties need not be told."""
-        numbers = [(index, side, port.rtp_port) for index, side, port in self._media.ports()]
-        self._numbers = numbers or self._numbers
-        self._media.forget_ports()
-        if self._ending is None and numbers:
+        """Every port is void."""
+        if self._ending is None and any(self._media.ports()):
             self._log("warning", "call.media-down")
+        self._media.forget_ports()
         self._give_up_waiting("media-down")
 
     def _media_up(self) -> None:
         """Open the same port numbers again, one by one, all near the first."""
         if self._ending is None:
-            self._reopen(list(self._numbers), [], None)
+            self._reopen(list(self._media.lost_ports()), [], None)
 
     def _reopen(
         self,
@@ -247,7 +244,8 @@ class CallLife:
                 self._media.take_ports(index, ports)
             else:
                 self._close_unused(tuple(port.port for port in ports.values()))
-        self._numbers = []
+        for index, _, _ in list(self._media.lost_ports()):
+            self._media.give_up(index)
         self._connect(self._publish)
 
     # ---- publication, the end, the books
@@ -263,7 +261,7 @@ class CallLife:
         self._ending = Ending(outcome=outcome, status=status, at=self._now)
         if (session := self._publication.ended(self._now, reason)) is not None:
             self._out.append(Publish(session))
-        ports = [(side, port.port) for _, side, port in self._media.ports()]
+        ports = list(self._media.ports())
         closing = [plane.ClosePorts(tag=0, ports=tuple(port for _, port in ports))] if ports else []
         self._ask(closing, lambda answers: self._finish({port: side for side, port in ports}, answers))
 
@@ -283,7 +281,7 @@ class CallLife:
         self._log(
             "info",
             "call.begin",
-            ("session", self._publication.session_id.hex()),
+            ("session", id_text(self._publication.session_id)),
             ("trunk", self._route.trunk),
             ("to", self._route.to),
             ("sip_call_id", self._request.headers.get("call-id") or ""),
@@ -295,7 +293,7 @@ class CallLife:
             return
         started = self._publication.started
         fields: list[tuple[str, object]] = [
-            ("session", self._publication.session_id.hex()),
+            ("session", id_text(self._publication.session_id)),
             ("trunk", self._route.trunk),
             ("to", self._route.to),
             ("sip_call_id", self._request.headers.get("call-id") or ""),

@@ -3,7 +3,8 @@
 An offer is shown to the other party with our ports; nothing changes in the relay until its answer comes.
 What both sides agreed on is kept as `AgreedLine`s, from which the commands to the media plane follow. A
 slot keeps its ports until the call ends, also while its m-line has port 0, so that a stream that is taken
-up again (T.38 and back) is found where it was.
+up again (T.38 and back) is found where it was. The numbers outlive a media process that dies: the parties
+are told of no change, and what they agree on meanwhile holds for the ports that come back.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class Slot:
     """The ports and keys of one m-line."""
 
     own_keys: OwnKeys
-    ports: dict[Side, OpenPort] = dataclasses.field(default_factory=dict)
+    numbers: dict[Side, int] = dataclasses.field(default_factory=dict)  #: RTP ports as the parties know them
+    ports: dict[Side, PortId] = dataclasses.field(default_factory=dict)  #: none while the media plane is gone
     connected: dict[Side, ConnectPort] = dataclasses.field(default_factory=dict)  #: with tag 0
     bridged: bool = False
 
@@ -96,7 +98,7 @@ class CallMedia:
             for index, media in enumerate(offer.media)
             if not media.rejected
             and crossing.treatment(media) is not Treatment.DIRECT
-            and not (index < len(self.slots) and self.slots[index].ports)
+            and not self._has_place(index)
         ]
 
     def take_ports(self, index: int, ports: Mapping[Side, OpenPort]) -> None:
@@ -104,19 +106,28 @@ class CallMedia:
         while len(self.slots) <= index:
             self.slots.append(Slot(OwnKeys(self._identity)))
         slot = self.slots[index]
-        slot.ports = dict(ports)
+        slot.numbers = {side: opened.rtp_port for side, opened in ports.items()}
+        slot.ports = {side: opened.port for side, opened in ports.items()}
         slot.connected.clear()
         slot.bridged = False
 
-    def ports(self) -> Iterator[tuple[int, Side, OpenPort]]:
-        """Every open port: m-line, the party it faces, the port."""
+    def ports(self) -> Iterator[tuple[Side, PortId]]:
+        """Every open port, and the party that it faces."""
+        for slot in self.slots:
+            yield from slot.ports.items()
+
+    def lost_ports(self) -> Iterator[tuple[int, Side, int]]:
+        """What is to be opened again: m-line, the party that it faces, the RTP port."""
         for index, slot in enumerate(self.slots):
-            for side in SIDES:
-                if side in slot.ports:
-                    yield index, side, slot.ports[side]
+            if not slot.ports:
+                yield from ((index, side, number) for side, number in slot.numbers.items())
+
+    def give_up(self, index: int) -> None:
+        """The slot ``index`` cannot have its ports again; the next offer gets others."""
+        self.slots[index].numbers.clear()
 
     def forget_ports(self) -> None:
-        """They are closed, or their process is gone."""
+        """They are closed, or their process is gone; the numbers stay."""
         for slot in self.slots:
             slot.ports.clear()
             slot.connected.clear()
@@ -157,10 +168,15 @@ class CallMedia:
         """
         agreed = []
         for index, (offered, answered) in enumerate(pair_media(exchange.offer, answer)):
-            if offered.rejected or answered.rejected or not self._has_ports(index):
+            if offered.rejected or answered.rejected or not self._has_place(index):
                 continue
             agreed.append(self._agree(index, exchange, (exchange.offer, offered), (answer, answered)))
         return tuple(agreed)
+
+    def forget_keys(self, exchange: Exchange, answer: SessionDescription) -> None:
+        """Only the keys of this exchange are in use from now on."""
+        for slot, offered, answered in zip(self.slots, exchange.offer.media, answer.media, strict=False):
+            slot.own_keys.keep_only({exchange.offerer: offered, other(exchange.offerer): answered})
 
     # ---- commands
 
@@ -178,22 +194,21 @@ class CallMedia:
             out += self._connects(slot, line)
             if line is not None and not slot.bridged:
                 slot.bridged = True
-                a, b = (slot.ports[side].port for side in SIDES)
+                a, b = (slot.ports[side] for side in SIDES)
                 out.append(BridgePorts(tag=0, a=a, b=b))
         return out
 
     def port_of(self, line: AgreedLine, side: Side) -> PortId | None:
         """The port at which the track of ``side`` is received; None: not as RTP."""
-        slot = self.slots[line.index]
-        return slot.ports[side].port if line.treatment is Treatment.RTP and side in slot.ports else None
+        return self.slots[line.index].ports.get(side) if line.treatment is Treatment.RTP else None
 
     # ---- private
 
-    def _has_ports(self, index: int) -> bool:
-        return index < len(self.slots) and bool(self.slots[index].ports)
+    def _has_place(self, index: int) -> bool:
+        return index < len(self.slots) and bool(self.slots[index].numbers)
 
     def _own_lines(self, index: int, of: Side, media: Media) -> tuple[Crypto, ...]:
-        if not self._has_ports(index):
+        if not self._has_place(index):
             return ()
         own = self.slots[index].own_keys
         return tuple(own.standing_for(line, of) for line in keys.usable_lines(media))
@@ -206,7 +221,7 @@ class CallMedia:
         crypto: tuple[Crypto, ...],
         how: Treatment | None = None,
     ) -> OurPlace:
-        port = self.slots[index].ports[facing].rtp_port if self._has_ports(index) else None
+        port = self.slots[index].numbers[facing] if self._has_place(index) else None
         return OurPlace(port=port, treatment=how or crossing.treatment(media), crypto=crypto)
 
     def _agree(
@@ -237,7 +252,7 @@ class CallMedia:
     def _connects(self, slot: Slot, line: AgreedLine | None) -> list[ConnectPort]:
         out = []
         for side in SIDES:
-            port = slot.ports[side].port
+            port = slot.ports[side]
             if line is None:
                 command = dataclasses.replace(slot.connected[side], remote=None) if slot.connected else None
             else:

@@ -27,6 +27,8 @@ from siprec_src.sip.message import Message, Request, Response
 
 ANONYMOUS: Final = Name(aor="sip:anonymous@anonymous.invalid", display="Anonymous")
 
+_NIL: Final = "0" * 32  # RFC 7989 4.1
+
 MAX_NAMES: Final = 4  #: identities of one participant; P-Asserted-Identity may hold two (RFC 3325 9.1)
 
 
@@ -126,11 +128,11 @@ class Publication:
         )
 
     def _sip_session_ids(self) -> tuple[str, ...]:
-        """RFC 7989: the caller's UUID, and the callee's once the answer has told it."""
+        """RFC 7989 5, 11: the caller's UUID and the callee's; nil where the answer told none of its own."""
         caller, callee = self._session_ids
         if caller is None:
             return ()
-        return (caller if callee is None or callee == caller else f"{caller};remote={callee}",)
+        return (f"{caller};remote={_NIL if callee in (None, caller) else callee}",)
 
 
 def asserted_names(message: Message) -> tuple[Name, ...]:

@@ -22,7 +22,6 @@ class Relayed:
     exchange: Exchange | None = None  #: of the offer that it carries
     late: dict[str, Exchange] = dataclasses.field(default_factory=dict)  #: offers in its responses, by dialog
     answered: bool = False  #: an INVITE with its 2xx, which waits for the ACK
-    cancelled: bool = False  #: its sender has got a 487 already
 
     @property
     def changes_session(self) -> bool:
@@ -44,6 +43,7 @@ class Relays:
     def __init__(self) -> None:
         self._by_sent: dict[int, Relayed] = {}
         self._by_token: dict[int, Relayed] = {}
+        self._settled: set[int] = set()
 
     def add(self, relayed: Relayed) -> Relayed:
         self._by_sent[relayed.sent] = relayed
@@ -53,6 +53,19 @@ class Relays:
     def drop(self, relayed: Relayed) -> None:
         self._by_sent.pop(relayed.sent, None)
         self._by_token.pop(relayed.token, None)
+        self._settled.discard(relayed.token)
+
+    def settle(self, token: int) -> None:
+        """The sender of this request has its final response already, whatever its peer may say."""
+        self._settled.add(token)
+
+    def settled(self, token: int) -> bool:
+        """Whether nothing more may be said to the sender: CANCEL, or the end of the call, has answered."""
+        return token in self._settled
+
+    def forget(self, token: int) -> None:
+        """A request that was settled before it was sent on is over."""
+        self._settled.discard(token)
 
     def sent(self, token: int) -> Relayed | None:
         """The request that we sent on as ``token``."""
@@ -73,7 +86,7 @@ class Relays:
 
     def unanswered(self) -> list[Relayed]:
         """Requests whose senders still wait for a final response."""
-        return [r for r in self._by_sent.values() if not r.answered and not r.cancelled]
+        return [r for r in self._by_sent.values() if not r.answered and r.token not in self._settled]
 
     def unacknowledged(self) -> list[Relayed]:
         """INVITEs with a 2xx whose ACK has not come yet."""

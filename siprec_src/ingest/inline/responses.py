@@ -7,7 +7,7 @@ from siprec_src.errors import RemoteProtocolError
 from siprec_src.ingest.inline import headers as crossing
 from siprec_src.ingest.inline.bodies import SessionBody, exchanged, session_of
 from siprec_src.ingest.inline.keys import other
-from siprec_src.ingest.inline.legs import CallLegs
+from siprec_src.ingest.inline.legs import CANCELLED, CallLegs
 from siprec_src.ingest.inline.life import Outcome
 from siprec_src.ingest.inline.media import Exchange
 from siprec_src.ingest.inline.relay import CARRIES_SESSION, Relayed
@@ -22,7 +22,10 @@ class CallResponses(CallLegs):
 
     def _response(self, event: sip.ResponseArrived) -> None:
         relayed = self._relays.sent(event.token)
-        if relayed is None or relayed.answered or self._ending is not None:
+        if relayed is None or relayed.answered:
+            return
+        if self._ending is not None or self._relays.settled(relayed.token):
+            self._pass_to_nobody(relayed, event)
             return
         try:
             session = None
@@ -94,7 +97,7 @@ class CallResponses(CallLegs):
 
     def _pass(self, relayed: Relayed, event: sip.ResponseArrived, body: bytes, headers: Headers) -> None:
         status, first = event.response.status, relayed is self._first
-        if relayed.cancelled:
+        if self._relays.settled(relayed.token):
             self._pass_to_nobody(relayed, event)
             return
         self._respond(
@@ -129,20 +132,20 @@ class CallResponses(CallLegs):
             self._end(Outcome.UNREACHABLE if event.made_here else Outcome.REJECTED, status)
 
     def _pass_to_nobody(self, relayed: Relayed, event: sip.ResponseArrived) -> None:
-        """A final response that crossed the CANCEL of its INVITE (RFC 3261 9.1): its sender is told 487."""
+        """A response that crossed a CANCEL or the end of the call: no 2xx goes without ACK (RFC 3261 9.1)."""
         status = event.response.status
         if status < 200:
             return
-        self._relays.drop(relayed)
-        if status < 300:
+        accepted = status < 300 and relayed.method == "INVITE"
+        if accepted:
             self._send_ack(relayed, event.dialog, None, b"")
-        if relayed is not self._first:
-            if status < 300:
-                self._log("warning", "call.cancel-crossed")
-            return
-        if status < 300:
-            self._bye_with(Side.CALLEE, event.dialog, Reason.of("SIP", 487, "cancelled"))
-        self._end(Outcome.CANCELLED, 487)
+        if accepted and relayed is self._first:
+            self._bye_with(Side.CALLEE, event.dialog, CANCELLED)
+        elif accepted and self._ending is None:
+            self._log("warning", "call.cancel-crossed")
+        self._relays.drop(relayed)
+        if relayed is self._first:
+            self._end(Outcome.CANCELLED, 487)
 
     def _bad_answer(self, relayed: Relayed, event: sip.ResponseArrived, error: RemoteProtocolError) -> None:
         """A description that cannot be used: left out of a 1xx; a 2xx becomes 502 (RFC 3261 21.5.3)."""

@@ -85,6 +85,20 @@ def test_a_key_that_a_re_offer_repeats_stays_and_a_new_one_changes_only_that_dir
     assert callee.send_key != before[1].send_key
 
 
+@pytest.mark.rfc("3711", "9.1")
+@pytest.mark.req("KEY-20")
+def test_a_key_that_a_party_takes_up_again_is_stood_for_by_a_new_one() -> None:
+    world = connected(savp(ALICE, 4000, crypto(1, S80, 1)), savp(BOB, 5000, crypto(1, S80, 9)))
+    sent = [connections(world)[1].send_key]
+    for octet in (2, 3, 1):
+        world.alice.request("INVITE", savp(ALICE, 4000, crypto(1, S80, octet)))
+        world.bob.reply(200, savp(BOB, 5000, crypto(1, S80, 9)))
+        world.alice.ack()
+        sent.append(connections(world)[1].send_key)
+        assert connections(world)[0].receive_key == SrtpKey(S80, material(octet))
+    assert len({key.material for key in sent if key}) == 4
+
+
 @pytest.mark.rfc("4568", "5.1.3")
 @pytest.mark.req("KEY-13")
 def test_an_answer_with_a_key_that_was_not_offered_ends_the_call() -> None:
@@ -128,6 +142,26 @@ def test_a_description_inside_a_multipart_is_exchanged_and_the_other_parts_stay(
     assert b"m=audio 10002 RTP/AVP 0 101\r\n" in request.body
     assert ALICE.encode() in request.body.partition(b"c=")[0]
     assert ALICE.encode() not in request.body.partition(b"c=")[2]
+
+
+@pytest.mark.rfc("5621", "8.2")
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"Content-Type: text/plain\r\n\r\n" + audio(ALICE, 4000),
+        b"Content-Type: application/sdp\r\n\r\n" + audio(ALICE, 4002),
+    ],
+)
+def test_a_multipart_in_which_a_description_could_be_missed_is_refused(first: bytes) -> None:
+    second = b"Content-Type: application/sdp\r\n\r\n" + audio(ALICE, 4000)
+    world = World()
+    world.alice.call(
+        b"--cut\r\n" + first + b"\r\n--cut\r\n" + second + b"\r\n--cut--\r\n",
+        ("Content-Type", "multipart/mixed;boundary=cut"),
+    )
+    assert world.alice.response_seen.status == 415
+    assert "-> bob" not in world.ladder
+    assert world.src.calls == []
 
 
 @pytest.mark.rfc("3605", "2.1")
@@ -299,6 +333,8 @@ def test_the_books_of_both_tracks_are_in_the_one_line_at_the_end() -> None:
     world.alice.request("BYE")
     begin, end = world.src.log("call.begin"), world.src.log("call.end")
     assert (begin["call"], begin["trunk"], begin["to"]) == (end["call"], "pbx", "carrier")
+    session = base64.b64encode(world.src.published[0].session_id).decode()
+    assert begin["session"] == end["session"] == session
     assert {name: end[name] for name in end if name.startswith(("caller", "callee", "dur"))} == {
         "duration_s": 12.5,
         "caller_received": 100,

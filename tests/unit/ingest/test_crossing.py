@@ -7,7 +7,7 @@ import pytest
 from siprec_src.communication import Side
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.ingest.inline.crossing import OurPlace, Treatment, check_offer, rewritten, treatment
-from siprec_src.ingest.inline.keys import MAX_OWN_KEYS, OwnKeys
+from siprec_src.ingest.inline.keys import MAX_LINES, MAX_OWN_KEYS, OwnKeys, usable_lines
 from siprec_src.sdp.crypto import Crypto
 from siprec_src.sdp.model import Media
 from siprec_src.sdp.parser import parse_sdp
@@ -107,17 +107,25 @@ def test_addresses_that_the_relay_cannot_serve_are_refused(host: str) -> None:
 
 
 @pytest.mark.rfc("4568", "7.1.4")
-def test_one_key_of_ours_stands_for_one_key_of_a_party_up_to_a_limit() -> None:
+def test_one_key_of_ours_stands_for_one_key_of_a_party_as_long_as_it_is_in_use() -> None:
     own = OwnKeys(CountingIdentity())
     suite = "AES_CM_128_HMAC_SHA1_80"
     first = own.standing_for(Crypto(1, suite, b"a" * 30), Side.CALLER)
     assert own.standing_for(Crypto(4, suite, b"a" * 30), Side.CALLER) == Crypto(4, suite, first.material)
     assert own.standing_for(Crypto(1, suite, b"a" * 30), Side.CALLEE).material != first.material
-    for number in range(MAX_OWN_KEYS - 2):
+    for number in range(2 * MAX_OWN_KEYS):
         own.standing_for(Crypto(1, suite, number.to_bytes(30, "big")), Side.CALLER)
-    with pytest.raises(RemoteProtocolError) as caught:
-        own.standing_for(Crypto(1, suite, b"z" * 30), Side.CALLER)
-    assert caught.value.status == 488
+        assert own.standing_for(Crypto(1, suite, b"a" * 30), Side.CALLER) == first
+    old = own.standing_for(Crypto(1, suite, bytes(30)), Side.CALLER).material
+    assert old not in (bytes(30), first.material)
+    assert len(own) <= MAX_OWN_KEYS
+
+
+@pytest.mark.rfc("4568", "5.1.2")
+def test_of_countless_keys_in_an_offer_only_the_first_are_served() -> None:
+    lines = (f"a=crypto:{n} AES_CM_128_HMAC_SHA1_80 inline:{n:040d}" for n in range(1, 400))
+    offer = _first(sdp("10.0.0.1", "\n".join(("audio 4000 RTP/SAVP 0", *lines))))
+    assert [line.tag for line in usable_lines(offer)] == list(range(1, MAX_LINES + 1))
 
 
 def _first(body: bytes) -> Media:

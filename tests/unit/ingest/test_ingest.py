@@ -58,11 +58,17 @@ def test_who_is_not_known_is_anonymous(sender: str) -> None:
 
 
 @pytest.mark.rfc("7989", "5")
+@pytest.mark.rfc("7989", "11")
+@pytest.mark.req("MD-23")
 def test_the_session_ids_of_both_parties_are_published() -> None:
     world = answered(
         ("Session-ID", f"{UUID_A};remote={'0' * 32}"), answer=(("Session-ID", f"{UUID_B};remote={UUID_A}"),)
     )
     assert world.src.published[0].sip_session_ids == (f"{UUID_A};remote={UUID_B}",)
+    silent = answered(("Session-ID", UUID_A))
+    assert silent.src.published[0].sip_session_ids == (f"{UUID_A};remote={'0' * 32}",)
+    echo = answered(("Session-ID", UUID_A), answer=(("Session-ID", UUID_A),))
+    assert echo.src.published[0].sip_session_ids == (f"{UUID_A};remote={'0' * 32}",)
     assert answered().src.published[0].sip_session_ids == ()
     assert answered(("Session-ID", "rubbish")).src.published[0].sip_session_ids == ()
 

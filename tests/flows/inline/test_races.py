@@ -1,0 +1,160 @@
+"""Events that meet on the wire or while the media plane works: nobody is left waiting, nothing stays open."""
+
+from __future__ import annotations
+
+import pytest
+
+from siprec_src.media.model import Endpoint
+from siprec_src.sip import vocabulary as sip
+from tests.support.world import ALICE, BOB, World, audio, connected, described, is_request, sdp
+
+CALLER_USAGE, CALLER_INVITE = 1, 2  #: as the counting identity names them
+
+VIDEO = sdp(ALICE, "audio 4000 RTP/AVP 0", "video 4010 RTP/AVP 96")
+
+
+def over(world: World) -> bool:
+    """No call, no port, and one line for its begin and its end each."""
+    lines = [line.event for line in world.src.logs]
+    return (world.src.calls, world.src.media.ports) == ([], {}) and lines.count("call.begin") == lines.count(
+        "call.end"
+    ) == 1
+
+
+@pytest.mark.rfc("3261", "9.1")
+@pytest.mark.rfc("3261", "15")
+def test_an_answer_that_queues_behind_a_cancel_is_acknowledged_and_ended() -> None:
+    world = World()
+    world.alice.call(audio(ALICE, 4000))
+    world.src.hold_media = True
+    world.bob.reply(183, audio(BOB, 5000))
+    world.alice.cancel()
+    world.bob.reply(200, audio(BOB, 5000))
+    world.ladder_lines.clear()
+    world.src.release()
+    world.bob.reply(200)
+    assert (
+        world.ladder
+        == """\
+  src -> bob    ACK
+  src -> bob    BYE
+  bob -> src    200 BYE"""
+    )
+    assert over(world)
+    assert world.src.agent.usages == 0
+
+
+@pytest.mark.rfc("3262", "3")
+@pytest.mark.rfc("3261", "9.2")
+def test_a_cancel_while_the_answer_waits_for_a_prack_ends_the_answered_leg() -> None:
+    world = World()
+    world.alice.call(audio(ALICE, 4000))
+    world.bob.reply(200, audio(BOB, 5000))
+    (call,) = world.src.calls
+    invite = world.bob.request_seen
+    world.src.feed(call, sip.CancelArrived(usage=CALLER_USAGE, token=CALLER_INVITE, request=invite))
+    world.run()
+    assert world.bob.last(sip.AckArrived)
+    assert world.bob.request_seen.method == "BYE"
+    assert over(world)
+    assert world.src.log("call.end")["outcome"] == "cancelled"
+
+
+@pytest.mark.rfc("3261", "9.2")
+def test_a_re_invite_cancelled_while_its_ports_are_opened_is_not_sent_on() -> None:
+    world = connected()
+    world.src.hold_media = True
+    world.alice.request("INVITE", VIDEO)
+    world.alice.cancel()
+    world.src.release()
+    assert "-> bob" not in world.ladder
+    world.alice.request("INVITE", VIDEO)
+    assert world.bob.request_seen.method == "INVITE"
+
+
+@pytest.mark.rfc("3261", "14.1")
+@pytest.mark.req("DLG-10")
+def test_an_answer_that_crosses_the_cancel_of_a_re_invite_is_acknowledged_and_changes_nothing() -> None:
+    world = connected()
+    world.alice.request("INVITE", audio("10.0.0.7", 4444))
+    world.bob.reply(180)
+    world.lost = lambda source, target, message: target == "bob" and is_request(message, "CANCEL")
+    world.alice.cancel()
+    world.bob.reply(200, audio(BOB, 5000))
+    assert world.bob.last(sip.AckArrived).token == world.bob.invite
+    facing_alice = next(iter(world.src.media.ports.values()))
+    assert (facing_alice.connection and facing_alice.connection.remote) == Endpoint(ALICE, 4000)
+    assert len(world.src.calls) == 1
+
+
+@pytest.mark.rfc("3261", "15.1.2")
+def test_a_bye_of_the_callers_last_early_dialog_stops_the_forks_that_it_has_not_seen() -> None:
+    world = World()
+    world.alice.call(audio(ALICE, 4000))
+    world.bob.reply(180, label="desk")
+    invite = world.bob.invite
+    world.lost = lambda source, target, message: source == "bob"
+    world.bob.reply(180, label="mobile")
+    world.lost = lambda source, target, message: False
+    world.alice.request("BYE", dialog=world.alice.last(sip.ResponseArrived).dialog)
+    assert world.bob.last(sip.CancelArrived).token == invite
+    assert over(world)
+    assert world.src.log("call.end")["outcome"] == "cancelled"
+
+
+@pytest.mark.rfc("3261", "13.3.1.1")
+def test_a_caller_leg_that_is_given_up_before_its_answer_could_be_sent_ends_the_call() -> None:
+    world = World()
+    world.alice.call(audio(ALICE, 4000))
+    world.bob.reply(200, audio(BOB, 5000))
+    (call,) = world.src.calls
+    world.src.feed(call, sip.DialogEnded(usage=CALLER_USAGE, dialog="", cause="408"))
+    world.run()
+    assert world.bob.request_seen.method == "BYE"
+    assert over(world)
+
+
+@pytest.mark.rfc("5057", "5.1")
+def test_an_early_dialog_that_the_caller_has_forgotten_costs_the_other_forks_nothing() -> None:
+    world = World()
+    world.alice.call(audio(ALICE, 4000), ("Supported", "100rel"))
+    world.bob.reply(183, audio(BOB, 5000), label="desk", reliable=True)
+    world.alice.request("PRACK", dialog=world.alice.last(sip.ResponseArrived).dialog)
+    world.bob.reply(200)
+    invite = world.bob.invite
+    world.bob.reply(180, label="mobile", token=invite)
+    world.bob.request("UPDATE", audio(BOB, 5002), dialog="desk")
+    world.alice.reply(481)
+    assert len(world.src.calls) == 1
+    world.bob.reply(200, audio(BOB, 6000), label="mobile", token=invite)
+    world.alice.ack()
+    assert world.bob.last(sip.AckArrived)
+    assert len(world.src.published) == 1
+
+
+@pytest.mark.rfc("3261", "15.1.2")
+def test_two_byes_that_wait_for_the_media_plane_are_both_answered() -> None:
+    world = connected()
+    world.src.hold_media = True
+    world.alice.request("INVITE", VIDEO)
+    world.alice.request("BYE")
+    world.bob.request("BYE")
+    world.src.release()
+    assert world.alice.response_seen.status == 200
+    assert world.bob.response_seen.status == 200
+    assert over(world)
+
+
+def test_a_re_invite_while_the_media_process_is_gone_keeps_the_ports_that_come_back() -> None:
+    world = connected()
+    world.src.everyone(world.src.media.lose())
+    world.alice.request("INVITE", audio(ALICE, 4000, "a=sendonly", version=2))
+    assert described(world.bob.request_seen).media[0].port == 10002
+    world.bob.reply(200, audio(BOB, 5004, "a=recvonly", version=2))
+    assert described(world.alice.response_seen).media[0].port == 10000
+    world.alice.ack()
+    world.src.everyone(world.src.media.serve())
+    facing_alice, facing_bob = world.src.media.ports.values()
+    assert (facing_alice.rtp_port, facing_bob.rtp_port) == (10000, 10002)
+    assert (facing_bob.connection and facing_bob.connection.remote) == Endpoint(BOB, 5004)
+    assert facing_alice.bridged == facing_bob.port
