@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support import script, speech
+from tests.support import speech
 from tests.support.daemon import LOOPBACK, Daemon, free_port, until
-from tests.support.script import Script, sdp
+from tests.support.script import Script, callee, caller, sdp
 from tests.support.sipp import Sipp
 from tests.support.voice import Voice
 
@@ -34,6 +34,7 @@ class Conversation:
         bob_answers: str | None = None,
         seconds: float = SPEECH_S,
         turned: bool = False,
+        ended_by_alice: bool = True,
     ) -> None:
         """Start it. ``turned``: the speech of the one is said by the other."""
         words = (speech.caller(seconds), speech.callee(seconds))
@@ -48,7 +49,7 @@ class Conversation:
             media_port=free_port(),
         )
         self.alice = Sipp(
-            _alice(alice_offers or sdp(self.alice_voice.port)),
+            _alice(alice_offers or sdp(self.alice_voice.port), ends=ended_by_alice),
             directory,
             *(f"{via[0]}:{via[1]}", "-m", "1"),
             address=alice_at or (LOOPBACK, free_port()),
@@ -111,8 +112,12 @@ class Conversation:
             assert {packet.source for packet in hears.heard} == {source}
 
     def hang_up(self) -> None:
-        """Alice says BYE; both scenarios must have gone to their end."""
+        """Alice says BYE."""
         self.alice.nudge()
+        self.wait_ended()
+
+    def wait_ended(self) -> None:
+        """Until the BYE has come and gone on both sides."""
         assert self.alice.wait(15) == 0, self.alice.errors.read_text()
         assert self.bob.wait(15) == 0, self.bob.errors.read_text()
 
@@ -134,15 +139,16 @@ def talking(
         yield call
 
 
-def _alice(offer: str) -> Script:
-    return (
-        script.caller().invite(offer).expect(180).expect(200).ack().wait_for_word().request("BYE").expect(200)
-    )
+def _alice(offer: str, *, ends: bool) -> Script:
+    script = caller().invite(offer).expect(180).expect(200).ack()
+    if ends:
+        return script.wait_for_word().request("BYE").expect(200)
+    return script.receive("BYE").respond(200)
 
 
 def _bob(answer: str) -> Script:
     return (
-        script.callee()
+        callee()
         .receive("INVITE")
         .respond(180)
         .respond(200, answer, 'P-Asserted-Identity: "Bob Callee" <sip:2000@carrier.example>')

@@ -57,6 +57,10 @@ class Voice:
         self._speech = [speech[i : i + PACKET_OCTETS] for i in range(0, len(speech), PACKET_OCTETS)]
         self._to = to
 
+    def send_now(self, data: bytes, to: tuple[str, int]) -> None:
+        """Send any octets from this voice's own port, between its packets."""
+        self._socket.sendto(data, to)
+
     def wait_spoken(self, timeout_s: float) -> bool:
         """True when everything has been sent."""
         return self._spoken.wait(timeout_s)
@@ -64,6 +68,14 @@ class Voice:
     def heard_audio(self, payload_type: int = 0) -> bytes:
         """The payloads of ``payload_type`` in the order in which they arrived."""
         return b"".join(packet.payload for packet in self.heard if packet.payload_type == payload_type)
+
+    def sealed(self, packet: bytes) -> bytes:
+        """The packet as it goes out; a voice with keys protects it."""
+        return packet
+
+    def opened(self, packet: bytes) -> bytes:
+        """The packet as it was before its sender protected it."""
+        return packet
 
     def stop(self) -> None:
         self._stop.set()
@@ -87,6 +99,7 @@ class Voice:
                 data, source = self._socket.recvfrom(2048)
             except BlockingIOError:
                 return
+            data = self.opened(data)
             _, second, sequence, timestamp, ssrc = struct.unpack_from("!BBHII", data)
             self.heard.append(Heard(sequence, timestamp, second & 0x7F, ssrc, data[12:], source))
 
@@ -101,7 +114,7 @@ class Voice:
             (self.sent * PACKET_OCTETS) & 0xFFFFFFFF,
             self._ssrc,
         )
-        self._socket.sendto(header + self._speech[self.sent], self._to)
+        self._socket.sendto(self.sealed(header + self._speech[self.sent]), self._to)
         self.sent += 1
         if self.sent == len(self._speech):
             self._spoken.set()

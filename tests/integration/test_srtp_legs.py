@@ -1,0 +1,100 @@
+"""Call legs that use SRTP: each leg with keys of its own, heard and recorded octet for octet."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from pathlib import Path
+
+import pylibsrtp
+import pytest
+
+from tests.support.conversation import Conversation
+from tests.support.daemon import LOOPBACK, free_port, running, until
+from tests.support.recorder import recorder
+from tests.support.script import sdp
+from tests.support.sipp import Message
+from tests.support.voice import Voice
+
+SUITE = "AES_CM_128_HMAC_SHA1_80"
+KEY_OCTETS = 30  #: master key and salt
+
+
+class SecureVoice(Voice):
+    """A voice that protects what it sends by its own key and opens what it hears by its peer's."""
+
+    def __init__(self, *, ssrc: int) -> None:
+        self.key = os.urandom(KEY_OCTETS)
+        self._out = _session(self.key, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
+        self._in: pylibsrtp.Session | None = None
+        super().__init__(ssrc=ssrc, first_sequence=500)
+
+    @property
+    def line(self) -> str:
+        """The voice's ``a=crypto``."""
+        return f"a=crypto:1 {SUITE} inline:{base64.b64encode(self.key).decode()}"
+
+    def trust(self, key: bytes) -> None:
+        """What comes is protected by ``key``."""
+        self._in = _session(key, pylibsrtp.Policy.SSRC_ANY_INBOUND)
+
+    def sealed(self, packet: bytes) -> bytes:
+        return self._out.protect(packet)
+
+    def opened(self, packet: bytes) -> bytes:
+        assert self._in is not None
+        return self._in.unprotect(packet)
+
+
+@pytest.mark.rfc("4568", "5.1.2", "6.1", "7.1.2")
+@pytest.mark.rfc("3711", "3.3")
+@pytest.mark.rfc("7866", "12.2")
+def test_two_srtp_legs_have_keys_of_their_own_and_are_recorded_under_others(tmp_path: Path) -> None:
+    port, bob_at = free_port(), (LOOPBACK, free_port())
+    alice, bob = SecureVoice(ssrc=0xA11CE), SecureVoice(ssrc=0xB0B)
+    with (
+        recorder(tmp_path) as srs,
+        running(
+            tmp_path,
+            srs=[srs.uri(";secure=true;transport=tcp")],
+            route=f"sip:{LOOPBACK}:{bob_at[1]}",
+            listen=port,
+        ) as daemon,
+        Conversation(
+            tmp_path,
+            via=(LOOPBACK, port),
+            bob_at=bob_at,
+            alice_voice=alice,
+            bob_voice=bob,
+            alice_offers=sdp(alice.port, alice.line, profile="RTP/SAVP"),
+            bob_answers=sdp(bob.port, bob.line, profile="RTP/SAVP"),
+        ) as call,
+    ):
+        until(lambda: bool(daemon.events("recording.begin")), 10, "the recording begins")
+        (offered,), (answered,) = call.bob.received("INVITE"), call.alice.received(200, of="INVITE")
+        bob.trust(_key(offered))
+        alice.trust(_key(answered))
+        assert len({alice.key, bob.key, _key(offered), _key(answered)}) == 4
+        call.talk()
+        call.assert_heard()
+        call.hang_up()
+        recording = srs.recording()
+        assert recording.track("1") == call.alice_says
+        assert recording.track("2") == call.bob_says
+        assert recording.summary["secure"]
+        (end,) = daemon.events("call.end")
+        assert end["caller_dropped"] == end["callee_dropped"] == 0
+        for key in (alice.key, bob.key, _key(offered), _key(answered)):
+            assert base64.b64encode(key).decode() not in daemon.log
+        assert "inline:" not in daemon.log.replace("inline:[redacted]", "")
+
+
+def _session(key: bytes, ssrc_type: int) -> pylibsrtp.Session:
+    return pylibsrtp.Session(pylibsrtp.Policy(key=key, ssrc_type=ssrc_type))
+
+
+def _key(message: Message) -> bytes:
+    found = re.search(rf"^a=crypto:1 {SUITE} inline:([A-Za-z0-9+/=]+)", message.body, re.MULTILINE)
+    assert found
+    return base64.b64decode(found[1])
