@@ -1,30 +1,25 @@
 """Structured logs: one JSON object a line, or readable text on a terminal.
 
-Secrets are kept out by their owners; `redact` is the second wall: values of fields whose name says that they
-are secret, SDES key material (``inline:``) and Authorization header fields never reach a log.
+A line is queued and written by a thread (`telemetry.lines`): nobody who logs ever waits, or fails, for it.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
-import re
 import sys
-from collections.abc import MutableMapping
+from functools import cache
 from typing import Any, Final, Literal, Protocol, TextIO
 
 import structlog
 
+from siprec_src.telemetry.lines import LineCounters, LineWriter
+from siprec_src.telemetry.redaction import redact
+
 LogFormat = Literal["json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
-REDACTED: Final = "[redacted]"
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-_SECRET_NAME: Final = re.compile(r"(?i)(password|secret|credential|authorization|(^|_)(key|token|material)$)")
-_SECRET_TEXT: Final = re.compile(
-    r"(?i)(inline:)[A-Za-z0-9+/=|:]+"
-    r"|((?:proxy-)?authorization:[ \t]*)[^\r\n]+"
-    r"|(\bsips?:[^:@\s;>]+:)[^@\s]+(?=@)"
-)
 
 
 class Logger(Protocol):
@@ -39,7 +34,11 @@ class Logger(Protocol):
 def configure(
     *, format_: LogFormat | None = None, level: LogLevel = "info", stream: TextIO | None = None
 ) -> None:
-    """Set up the process's logging; without a format it is ``console`` on a terminal, else ``json``."""
+    """Set up the process's logging; without a format it is ``console`` on a terminal, else ``json``.
+
+    Args:
+        stream: takes the lines at once, in the thread that logs; by default standard error, by a queue.
+    """
     out = stream or sys.stderr
     chosen = format_ or ("console" if out.isatty() else "json")
     renderer: Any
@@ -47,38 +46,44 @@ def configure(
         renderer = structlog.processors.JSONRenderer(default=str)
     else:
         colors = out.isatty() and not os.environ.get("NO_COLOR")
-        renderer = structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False)
+        # A traceback is text by now: the renderer's own would show the values of locals, keys among them.
+        plain = structlog.dev.plain_traceback
+        renderer = structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False, exception_formatter=plain)
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact,
+        renderer,
     ]
-    if chosen == "json":
-        processors.append(structlog.processors.format_exc_info)
     structlog.configure(
-        processors=[*processors, redact, renderer],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(stream or _standard_error()),
         cache_logger_on_first_use=False,
     )
 
 
 def get_logger(process: str) -> Logger:
-    """The logger of one process, ``supervisor``, ``media``, ``control`` or ``srs``."""
-    logger: Logger = structlog.get_logger().bind(process=process)
+    """The logger of one process, ``supervisor``, ``media``, ``control`` or ``srs``.
+
+    It follows every later `configure`.
+    """
+    logger: Logger = structlog.get_logger(process=process)
     return logger
 
 
-def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Processor: no secret leaves by any field, whatever its owner put there."""
-    for name, value in event.items():
-        if _SECRET_NAME.search(name):
-            event[name] = REDACTED
-        elif isinstance(value, str):
-            event[name] = _SECRET_TEXT.sub(_hide, value)
-    return event
+def line_counters() -> LineCounters:
+    """What became of the lines of this process."""
+    return _standard_error().counters
 
 
-def _hide(match: re.Match[str]) -> str:
-    kept = next((group for group in match.groups() if group), "")
-    return kept + REDACTED
+@cache
+def _standard_error() -> LineWriter:
+    writer = LineWriter(
+        sys.stderr.fileno(),
+        on_dropped=lambda lines: structlog.get_logger().warning("log.dropped", lines=lines),
+    )
+    atexit.register(writer.drain)
+    return writer

@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from siprec_src.telemetry import log
+from siprec_src.telemetry.redaction import REDACTED, redact_text
 
 
 @pytest.fixture
@@ -47,6 +48,12 @@ def test_what_is_below_the_level_is_not_written(stream: io.StringIO) -> None:
         ("head", "Authorization: Digest username=u, response=c2VjcmV0c2VjcmV0"),
         ("head", "Proxy-Authorization: Basic c2VjcmV0c2VjcmV0"),
         ("uri", "sip:user:c2VjcmV0c2VjcmV0@host"),
+        ("uri", "sip:user;day=1:c2VjcmV0c2VjcmV0@host"),
+        ("contact", "<sip:10.0.0.1:5060>,<sips:user:c2VjcmV0c2VjcmV0@host>"),
+        ("head", "X-Auth: c2VjcmV0c2VjcmV0"),
+        ("head", "X-Auth-Ticket:c2VjcmV0c2VjcmV0"),
+        ("problems", ("srs.1.uri: 'sip:user:c2VjcmV0c2VjcmV0@host'",)),
+        ("settings", {"srs": [{"api_token": "c2VjcmV0c2VjcmV0"}]}),
         ("send_key", "c2VjcmV0c2VjcmV0"),
         ("password", "c2VjcmV0c2VjcmV0"),
         ("api_token", "c2VjcmV0c2VjcmV0"),
@@ -54,18 +61,52 @@ def test_what_is_below_the_level_is_not_written(stream: io.StringIO) -> None:
 )
 @pytest.mark.parametrize("format_", ["json", "console"])
 def test_secrets_are_taken_out_wherever_they_stand(
-    stream: io.StringIO, format_: log.LogFormat, name: str, value: str
+    stream: io.StringIO, format_: log.LogFormat, name: str, value: object
 ) -> None:
     log.configure(format_=format_, stream=stream)
-    log.get_logger("control").info("x", **{name: value})
+    log.get_logger("control").info("line", **{name: value})
     assert "c2VjcmV0" not in stream.getvalue()
-    assert log.REDACTED in stream.getvalue()
+    assert REDACTED in stream.getvalue()
 
 
 def test_ordinary_uris_stay_as_they_are(stream: io.StringIO) -> None:
     log.configure(format_="json", stream=stream)
     log.get_logger("control").info("x", uri="sip:alice@example.com:5060;transport=tcp", at="127.0.0.1:5060")
     assert lines(stream)[0]["uri"] == "sip:alice@example.com:5060;transport=tcp"
+
+
+def test_addresses_beside_a_user_are_no_password() -> None:
+    text = "Contact: <sip:10.0.0.1:5060>,<sip:bob@10.0.0.2:5060>; authority: here"
+    assert redact_text(text) == text
+
+
+def test_a_peer_cannot_make_redaction_slow() -> None:
+    for text in ("sip:" * 20_000, "a-" * 40_000, "sip:a:" + "b" * 80_000):
+        assert redact_text(text) == text
+
+
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_a_traceback_shows_neither_secrets_nor_the_values_of_locals(
+    stream: io.StringIO, format_: log.LogFormat
+) -> None:
+    log.configure(format_=format_, stream=stream)
+    key_material, message = "bG9jYWxsb2NhbA", "inline:c2VjcmV0"
+    try:
+        raise ValueError(message)
+    except ValueError:
+        log.get_logger("control").error("machine.failed", exc_info=True)
+    assert "ValueError" in stream.getvalue()
+    assert "c2VjcmV0" not in stream.getvalue()
+    assert key_material not in stream.getvalue()
+
+
+def test_a_logger_follows_a_later_level(stream: io.StringIO) -> None:
+    log.configure(format_="json", level="warning", stream=stream)
+    logger = log.get_logger("control")
+    logger.info("quiet")
+    log.configure(format_="json", level="info", stream=stream)
+    logger.info("loud")
+    assert [line["event"] for line in lines(stream)] == ["loud"]
 
 
 def test_the_traceback_of_a_fault_is_in_its_line(stream: io.StringIO) -> None:
