@@ -168,6 +168,8 @@ class MediaServer:
             data = encode(message)
         except NoRoom as error:
             self._log.error("media.message-too-long", error=str(error))
+            if isinstance(message, plane.Answer):
+                self._send(plane.Refused(tag=message.tag, reason="no-room", detail=str(error)))
             return
         self._unsent.append(data)
         if len(self._unsent) > MAX_UNREAD:

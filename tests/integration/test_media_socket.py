@@ -171,3 +171,16 @@ async def test_octets_that_are_no_command_harm_nobody(path: Path, served: Served
     control.client.submit(OPEN)
     assert isinstance(await control.next(), plane.PortsOpen)
     control.client.close()
+
+
+async def test_an_answer_that_fits_no_message_is_refused(path: Path, served: Served) -> None:
+    control = Control(path)
+    await control.next()
+    control.client.submit(OPEN)
+    opened = await control.next()
+    assert isinstance(opened, plane.PortsOpen)
+    control.client.submit(plane.ReadCounters(tag=10, ports=(opened.ports[0].port,) * 1000))
+    answer = await control.next()
+    assert isinstance(answer, plane.Refused)
+    assert (answer.tag, answer.reason) == (10, "no-room")
+    control.client.close()
