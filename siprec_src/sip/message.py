@@ -7,9 +7,8 @@ Typed accessors parse on first use and keep the result; they raise `RemoteProtoc
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
-from functools import cached_property
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Generic, Self, TypeVar, overload
 
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.sip import headers as h
@@ -21,8 +20,6 @@ COMPACT: Final = {  # RFC 3261 7.3.3 and 20, RFC 3515, 3892, 3841, 4028, 3265, 4
     "l": "content-length", "m": "contact", "n": "identity-info", "o": "event", "r": "refer-to",
     "s": "subject", "t": "to", "u": "allow-events", "v": "via", "x": "session-expires", "y": "identity",
 }  # fmt: skip
-
-
 _SECRET: Final = frozenset({"authorization", "proxy-authorization"})
 
 
@@ -30,6 +27,28 @@ def header_key(name: str) -> str:
     """The name by which a header field is compared: lower case, compact form expanded (RFC 3261 7.3.3)."""
     lower = name.lower()
     return COMPACT.get(lower, lower)
+
+
+ValueT = TypeVar("ValueT")
+
+
+class lazy(Generic[ValueT]):  # noqa: N801 - reads as a decorator
+    """`functools.cached_property` without the lock of Python 3.11, a tenth of the cost of parsing."""
+
+    def __init__(self, read: Callable[[Any], ValueT]) -> None:
+        self._read = read
+        self._name = read.__name__
+        self.__doc__ = read.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> ValueT: ...
+    def __get__(self, instance: object | None, owner: type) -> Self | ValueT:
+        if instance is None:
+            return self
+        value = instance.__dict__[self._name] = self._read(instance)
+        return value
 
 
 class Headers:
@@ -113,7 +132,7 @@ class Message:
     headers: Headers
     body: bytes = dataclasses.field(default=b"", repr=False)  #: SDP holds keys
 
-    @cached_property
+    @lazy
     def vias(self) -> tuple[h.Via, ...]:
         """Every Via, topmost first (RFC 3261 20.42)."""
         return tuple(via for value in self.headers.all("via") for via in h.parse_vias(value))
@@ -125,41 +144,41 @@ class Message:
             raise RemoteProtocolError("no Via", section="RFC 3261 8.1.1.7")
         return self.vias[0]
 
-    @cached_property
+    @lazy
     def from_(self) -> h.NameAddress:
         return h.parse_name_address(self._one("from", "8.1.1.3"))
 
-    @cached_property
+    @lazy
     def to(self) -> h.NameAddress:
         return h.parse_name_address(self._one("to", "8.1.1.2"))
 
-    @cached_property
+    @lazy
     def call_id(self) -> str:
         return h.parse_call_id(self._one("call-id", "8.1.1.4"))
 
-    @cached_property
+    @lazy
     def cseq(self) -> h.CSeq:
         return h.parse_cseq(self._one("cseq", "8.1.1.5"))
 
-    @cached_property
+    @lazy
     def contacts(self) -> tuple[h.NameAddress, ...]:
         """Every Contact in order; a lone ``*`` gives none."""
         return tuple(c for value in self.headers.all("contact") for c in h.parse_contacts(value))
 
-    @cached_property
+    @lazy
     def routes(self) -> tuple[h.NameAddress, ...]:
         return tuple(r for value in self.headers.all("route") for r in h.parse_name_addresses(value))
 
-    @cached_property
+    @lazy
     def record_routes(self) -> tuple[h.NameAddress, ...]:
         return tuple(r for value in self.headers.all("record-route") for r in h.parse_name_addresses(value))
 
-    @cached_property
+    @lazy
     def max_forwards(self) -> int | None:
         value = self.headers.get("max-forwards")
         return None if value is None else h.parse_number("Max-Forwards", value, 255, "RFC 3261 20.22")
 
-    @cached_property
+    @lazy
     def content_type(self) -> h.MediaType | None:
         value = self.headers.get("content-type")
         return None if value is None else h.parse_media_type(value)
@@ -183,7 +202,7 @@ class Request(Message):
     method: str
     uri: str
 
-    @cached_property
+    @lazy
     def target(self) -> Uri:
         """The Request-URI, parsed. Raises 416 for an unknown scheme, 400 for bad syntax."""
         return parse_uri(self.uri)
