@@ -42,7 +42,7 @@ class AgentSettings:
 class AgentLimits:
     """How much one user agent holds at a time; over a limit the newcomer gets 503, the rest go on."""
 
-    max_transactions: int = 40000  #: client and server together
+    max_transactions: int = 40000  #: client and server together; a tenth is kept for running calls
     max_usages: int = 8000  #: calls and recording sessions, each side counted
     max_dialogs_per_usage: int = 16  #: forks of one INVITE (RFC 3261 12.1)
     max_requests_per_dialog: int = 32  #: received and not yet answered by the owner

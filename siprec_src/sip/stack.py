@@ -59,10 +59,11 @@ class Stack:
         self._waiting: dict[int, Located] = {}
         self._effects: list[Effect] = []
 
-    @property
-    def full(self) -> bool:
-        """Whether a newcomer must be refused for want of room."""
-        return len(self.clients) + len(self.servers) >= self.limits.max_transactions
+    def full(self, *, newcomer: bool) -> bool:
+        """Whether there is no room for a request; a tenth is kept for what belongs to a running call."""
+        most = self.limits.max_transactions
+        kept = most // 10 if newcomer else 0
+        return len(self.clients) + len(self.servers) >= most - kept
 
     @property
     def idle(self) -> bool:

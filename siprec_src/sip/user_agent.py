@@ -153,7 +153,7 @@ class UserAgent:
         stack = self._stack
         if command.usage in stack.usages or command.edge not in stack.edges:
             raise StateError(f"usage {command.usage} on edge {command.edge!r} cannot start")
-        if stack.full or len(stack.usages) >= stack.limits.max_usages:
+        if stack.full(newcomer=True) or len(stack.usages) >= stack.limits.max_usages:
             self._tell_local(command, "", 503)
             return
         try:
@@ -221,7 +221,7 @@ class UserAgent:
         if known is not None:
             known.repeat(now)
             return
-        if self._stack.full:
+        if self._stack.full(newcomer=not self._of_a_call(request)):
             self._refuse_stateless(request, flow, 503)
             return
         incoming = Incoming(self._stack, request, flow, key)
@@ -231,6 +231,12 @@ class UserAgent:
         except (RemoteProtocolError, LocalError) as error:
             if not incoming.answered:
                 incoming.answer(error.status, now, tag=stateless_tag(request))
+
+    def _of_a_call(self, request: Request) -> bool:
+        """Whether it is meant for something that is known: a dialog, or an INVITE to be cancelled."""
+        if request.method == "CANCEL":
+            return server_key(request, "INVITE") in self._stack.servers
+        return request_key(request) in self._stack.dialogs
 
     def _dispatch(self, incoming: Incoming, now: float) -> None:
         request = incoming.request

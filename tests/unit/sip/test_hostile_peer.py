@@ -136,3 +136,19 @@ def test_a_response_never_goes_where_a_via_or_a_contact_points() -> None:
     lying = "SIP/2.0/UDP 192.0.2.66:9;maddr=192.0.2.66;received=192.0.2.66;rport"
     agent.get(request("OPTIONS", via=lying))
     assert [flow.remote for flow in agent.flows()] == [Address("192.0.2.9", 5060)]
+
+
+@pytest.mark.rfc("3261", "21.5.4")
+@pytest.mark.parametrize("to_tag", ["", "guessed"])
+def test_a_flood_of_requests_leaves_room_for_calls_that_run(to_tag: str) -> None:
+    agent = Agent(limits=AgentLimits(max_transactions=20))
+    agent.get(request(body=SDP, headers=(SDP_TYPE,)))
+    (arrived,) = agent.told()
+    assert isinstance(arrived, InviteArrived)
+    for n in range(50):
+        agent.get(request("OPTIONS", branch=f"z9hG4bK-{n}", call_id=f"f{n}", to_tag=to_tag))
+    last = agent.sent()[-1]
+    assert isinstance(last, Response)
+    assert last.status == 503
+    agent.get(request("CANCEL"))
+    assert [m.status for m in agent.sent() if isinstance(m, Response)] == [200, 487]
