@@ -47,7 +47,7 @@ class WallClock:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LogLine:
-    """An effect: write one structured log line. Values are plain text and numbers, never a key or credential."""
+    """An effect: write one structured log line. Values are text and numbers, never a key or credential."""
 
     level: str  #: ``debug``, ``info``, ``warning`` or ``error``
     event: str  #: stable slug with dots, e.g. ``call.end``
@@ -74,3 +74,10 @@ class Forward:
 
     machine: Machine[Any, Any]
     event: object
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Gone:
+    """An event: ``machine``, which this one began by a `Forward`, has finished or failed and is forgotten."""
+
+    machine: Machine[Any, Any]

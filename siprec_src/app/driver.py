@@ -7,6 +7,7 @@ ever entered twice at once. A fault inside a machine ends that machine's call an
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,9 +15,10 @@ from typing import Any, Final, Protocol
 
 from siprec_src.app.agenda import Agenda
 from siprec_src.app.owners import Owner, Owners
+from siprec_src.app.usage import closing_answer
 from siprec_src.communication import Publish
 from siprec_src.identity import Identity
-from siprec_src.machine import Finished, Forward, LogLine, Machine, Observe
+from siprec_src.machine import Finished, Forward, Gone, LogLine, Machine, Observe
 from siprec_src.media import plane
 from siprec_src.media.model import PortId
 from siprec_src.sip import vocabulary as sip
@@ -64,8 +66,8 @@ class Driver:
         self._observe = observe
         self._log = log
         self._owners = Owners()
-        self._ingest = self._owners.of(ingest, permanent=True)
-        self._pool = self._owners.of(pool, permanent=True)
+        self._ingest = self._owners.add(ingest)
+        self._pool = self._owners.add(pool)
         self._agenda: Agenda[Owner] = Agenda()
         self._queue: deque[tuple[Owner, object]] = deque()
         self._loop = asyncio.get_running_loop()
@@ -206,11 +208,12 @@ class Driver:
                 self._observe(effect)
             case Publish():
                 # At once: the forks end, with their books, before this list closes the call's ports.
+                owner.published = effect.session if effect.session.ended is None else None
                 self._drive(self._pool, effect.session, now)
             case Forward() if owner is self._pool:
-                self._drive(self._owners.of(effect.machine), effect.event, now)
+                self._drive(self._owners.of(effect.machine, owner), effect.event, now)
             case Forward():
-                self._forward(effect, now)
+                self._forward(owner, effect, now)
             case _ if isinstance(effect, plane.Command):
                 self._owners.submitted(owner, effect)
                 self._submit(effect)
@@ -262,9 +265,13 @@ class Driver:
             # Its owner has finished or failed: for us there is no such dialog (RFC 3261 12.2.2).
             gone = sip.Respond(usage=event.usage, token=event.token, status=481, dialog=event.dialog)
             self._user_agent_does(partial(self._user_agent.command, gone, now), now)
+        elif isinstance(event, sip.ResponseArrived):
+            # It may have crossed the CANCEL of an owner that failed: the peer believes to be in a call.
+            for command in closing_answer(event, self._identity.number()):
+                self._user_agent_does(partial(self._user_agent.command, command, now), now)
 
-    def _forward(self, forward: Forward, now: float) -> None:
-        owner = self._owners.of(forward.machine)
+    def _forward(self, sender: Owner, forward: Forward, now: float) -> None:
+        owner = self._owners.of(forward.machine, sender)
         if isinstance(forward.event, sip.InviteArrived):
             owner.invited_at = now
             self._owners.usage(owner, forward.event.usage).told(forward.event)
@@ -336,6 +343,11 @@ class Driver:
                 refusal = sip.Respond(usage=event.usage, token=event.token, status=INTERNAL_ERROR)
                 self._user_agent_does(partial(self._user_agent.command, refusal, now), now)
             return
+        if owner.parent is self._ingest:
+            self._observe(Observe("calls_total", (("outcome", "broken"),)))
+        if owner.published is not None:
+            # The recording of a broken call ends as that of any other.
+            self._drive(self._pool, dataclasses.replace(owner.published, ended=now), now)
         for trace in tuple(owner.usages.values()):
             for command in trace.closing(INTERNAL_ERROR, self._identity.number()):
                 self._user_agent_does(partial(self._user_agent.command, command, now), now)
@@ -345,3 +357,5 @@ class Driver:
     def _forget(self, owner: Owner) -> None:
         self._agenda.set(owner, None)
         self._owners.forget(owner)
+        if owner.parent is not None:
+            self._queue.append((owner.parent, Gone(owner.machine)))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from siprec_src.app.usage import UsageTrace
+from siprec_src.communication import CommunicationSession
 from siprec_src.machine import Machine
 from siprec_src.media import plane
 from siprec_src.media.model import PortId, ReaderId
@@ -21,6 +22,8 @@ class Owner:
 
     machine: Machine[Any, Any]
     permanent: bool = False  #: an ingest or the recording pool: it is never forgotten
+    parent: Owner | None = None  #: whose `Forward` began this machine
+    published: CommunicationSession | None = None  #: the last that recording was told, until it has ended
     usages: dict[int, UsageTrace] = dataclasses.field(default_factory=dict)
     tags: set[int] = dataclasses.field(default_factory=set)
     ports: set[PortId] = dataclasses.field(default_factory=set)
@@ -42,12 +45,13 @@ class Owners:
         self._ports: dict[PortId, Owner] = {}
         self._readers: dict[ReaderId, Owner] = {}
 
-    def of(self, machine: Machine[Any, Any], *, permanent: bool = False) -> Owner:
-        """The owner of this machine, made now if it is new."""
-        owner = self._owners.get(id(machine))
-        if owner is None:
-            owner = self._owners[id(machine)] = Owner(machine=machine, permanent=permanent)
-        return owner
+    def add(self, machine: Machine[Any, Any]) -> Owner:
+        """The owner of a machine that stays for ever."""
+        return self._add(Owner(machine=machine, permanent=True))
+
+    def of(self, machine: Machine[Any, Any], parent: Owner) -> Owner:
+        """The owner of this machine, made now if it is new; then ``parent`` has begun it."""
+        return self._owners.get(id(machine)) or self._add(Owner(machine=machine, parent=parent))
 
     def knows(self, owner: Owner) -> bool:
         return self._owners.get(id(owner.machine)) is owner
@@ -121,3 +125,7 @@ class Owners:
             self._ports.pop(port, None)
         for reader in owner.readers:
             self._readers.pop(reader, None)
+
+    def _add(self, owner: Owner) -> Owner:
+        self._owners[id(owner.machine)] = owner
+        return owner

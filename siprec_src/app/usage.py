@@ -91,3 +91,14 @@ class UsageTrace:
             if event.response.status < 300 and not event.made_here:
                 self._dialogs.add(event.dialog)
                 self._unacknowledged[event.dialog] = event.token
+
+
+def closing_answer(event: sip.ResponseArrived, token: int) -> list[sip.Command]:
+    """What ends the dialog that a 2xx to an INVITE has made (RFC 3261 15); nothing for another response."""
+    response = event.response
+    if event.made_here or not 200 <= response.status < 300 or response.cseq.method != "INVITE":
+        return []
+    return [
+        sip.SendAck(usage=event.usage, dialog=event.dialog, token=event.token),
+        sip.SendRequest(usage=event.usage, dialog=event.dialog, token=token, method="BYE"),
+    ]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from siprec_src.communication import CommunicationSession, id_text
 from siprec_src.identity import Identity
-from siprec_src.machine import Forward, LogLine, Observe, WallClock
+from siprec_src.machine import Forward, Gone, LogLine, Observe, WallClock
 from siprec_src.recording import commands
 from siprec_src.recording.call import CallRecording
 from siprec_src.recording.ground import Effects, Ground
@@ -68,7 +68,9 @@ class RecordingPool:
         """
         self._targets = tuple(parse_target(config, self._ground.edges) for config in srs)
 
-    def receive(self, event: CommunicationSession | commands.Command | commands.Over, now: float) -> Effects:
+    def receive(
+        self, event: CommunicationSession | commands.Command | commands.Over | Gone, now: float
+    ) -> Effects:
         """Take a publication, a command, or the end of one recording. ``now`` is not needed."""
         match event:
             case CommunicationSession():
@@ -76,6 +78,8 @@ class RecordingPool:
             case commands.Over(call=call):
                 self._recordings.pop(call, None)
                 return []
+            case Gone(machine=machine):
+                return self._gone(machine)
             case commands.Pause(call=call) | commands.Resume(call=call) | commands.Stop(call=call):
                 recording = self._recordings.get(call)
                 return [Forward(recording, event)] if recording is not None else []
@@ -107,3 +111,10 @@ class RecordingPool:
         recording = CallRecording(self._ground, self, decision.targets)
         self._recordings[call.call] = recording
         return [Forward(recording, call)]
+
+    def _gone(self, machine: object) -> Effects:
+        """A recording that is still known has not ended but failed; the rest of its call is not recorded."""
+        broken = [call for call, recording in self._recordings.items() if recording is machine]
+        for call in broken:
+            del self._recordings[call]
+        return [Observe("calls_unrecorded_total", (("reason", "internal-error"),)) for _ in broken]

@@ -36,10 +36,10 @@ def configure(
 ) -> None:
     """Set up the process's logging; without a format it is ``console`` on a terminal, else ``json``.
 
-    Args:
-        stream: takes the lines at once, in the thread that logs; by default standard error, by a queue.
+    A ``stream`` takes the lines at once, in the thread that logs; standard error gets them by a queue.
     """
     out = stream or sys.stderr
+    sink: Any = stream or _standard_error()
     chosen = format_ or ("console" if out.isatty() else "json")
     renderer: Any
     if chosen == "json":
@@ -60,7 +60,7 @@ def configure(
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(stream or _standard_error()),
+        logger_factory=structlog.WriteLoggerFactory(sink),
         cache_logger_on_first_use=False,
     )
 

@@ -18,7 +18,7 @@ from siprec_src.ingest.inline.call import Call
 from siprec_src.ingest.inline.ingest import InlineIngest
 from siprec_src.ingest.inline.routing import RoutingTable, Trunk
 from siprec_src.ingest.inline.settings import InlineSettings
-from siprec_src.machine import Finished, Forward, LogLine, Observe
+from siprec_src.machine import Finished, Forward, Gone, LogLine, Observe
 from siprec_src.media import plane
 from siprec_src.sdp.model import SessionDescription
 from siprec_src.sdp.parser import parse_sdp
@@ -274,6 +274,7 @@ class Daemon:
                     assert call is not None
                     self.calls.remove(call)
                     self._owners = {u: c for u, c in self._owners.items() if c is not call}
+                    self.ingest.receive(Gone(call), self.world.now)
                 case _ if isinstance(effect, plane.Command):
                     assert call is not None
                     self._media(call, effect)

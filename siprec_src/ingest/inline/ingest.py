@@ -7,7 +7,6 @@ passing it on as a call would make a recording of a recording. ``+sip.srs`` alon
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -17,7 +16,7 @@ from siprec_src.ingest.inline.call import Call
 from siprec_src.ingest.inline.dialogs import DialogBook
 from siprec_src.ingest.inline.routing import Refusal, RoutingTable
 from siprec_src.ingest.inline.settings import InlineSettings
-from siprec_src.machine import Forward, LogLine, Observe
+from siprec_src.machine import Forward, Gone, LogLine, Observe
 from siprec_src.sip.flow import Edge
 from siprec_src.sip.message import Headers, Request
 from siprec_src.sip.vocabulary import InviteArrived, Respond
@@ -43,7 +42,7 @@ class InlineIngest:
         self._edges = edges
         self._settings = settings or InlineSettings()
         self._dialogs = DialogBook()
-        self._calls: weakref.WeakSet[Call] = weakref.WeakSet()  # a call lives as long as its driver holds it
+        self._calls: set[Call] = set()
         self.draining = False  #: set while the process goes down: no new call
 
     @property
@@ -60,7 +59,9 @@ class InlineIngest:
         self._routing = routing
 
     def receive(self, event: object, now: float) -> Sequence[Effect]:
-        """Take an `InviteArrived`; anything else concerns a call that has ended and is passed over."""
+        """Take an `InviteArrived` or the end of a call; anything else concerns one that has ended already."""
+        if isinstance(event, Gone):
+            self._calls.discard(event.machine)
         if not isinstance(event, InviteArrived):
             return ()
         refusal = self._refusal(event.request)

@@ -11,7 +11,7 @@ import pytest
 
 from siprec_src.app.driver import Driver
 from siprec_src.communication import CommunicationSession, Publish
-from siprec_src.machine import Finished, Forward, LogLine, Observe
+from siprec_src.machine import Finished, Forward, Gone, LogLine, Observe
 from siprec_src.media import plane
 from siprec_src.media.model import Endpoint, PortId, ReaderId
 from siprec_src.sip import vocabulary as sip
@@ -229,7 +229,8 @@ async def test_a_machine_is_woken_at_its_deadline(world: World) -> None:
 async def test_a_fault_in_a_machine_ends_its_call_and_no_other(world: World) -> None:
     other = Scripted()
     second = dataclasses.replace(ARRIVED, usage=2, token=20)
-    world.ingest.script = lambda event: [Forward(world.call if event is ARRIVED else other, event)]
+    takers = {ARRIVED: world.call, second: other}
+    world.ingest.script = lambda event: [Forward(takers[event], event)] if event in takers else []
     world.call.script = lambda event: {ARRIVED: [OPEN]}[event]
     world.tell(ARRIVED)
     world.tell(second)
@@ -240,6 +241,45 @@ async def test_a_fault_in_a_machine_ends_its_call_and_no_other(world: World) -> 
     assert world.driver.living == 1
     world.tell(bye(usage=2))
     assert other.told == [second, bye(usage=2)]
+
+
+async def test_who_began_a_machine_is_told_when_it_is_gone(world: World) -> None:
+    recording = Scripted(lambda _: [Finished()])
+    world.pool.script = lambda event: [Forward(recording, event)] if event is SESSION else []
+    world.call.script = lambda event: [Publish(SESSION)] if event is ARRIVED else [Finished()]
+    world.tell(ARRIVED)
+    assert [event.machine for event in world.pool.told if isinstance(event, Gone)] == [recording]
+    assert not any(isinstance(event, Gone) for event in world.ingest.told)
+    world.tell(bye())
+    assert [event.machine for event in world.ingest.told if isinstance(event, Gone)] == [world.call]
+
+
+async def test_the_recording_of_a_call_that_fails_is_ended_and_the_call_counted(world: World) -> None:
+    world.call.script = lambda event: {ARRIVED: [Publish(SESSION)]}[event]
+    world.tell(ARRIVED)
+    world.tell(bye())
+    first, last = world.pool.told
+    assert (first, first.ended) == (SESSION, None)
+    assert last.ended is not None
+    assert dataclasses.replace(last, ended=None) == SESSION
+    assert Observe("calls_total", (("outcome", "broken"),)) in world.observed
+    assert any(isinstance(event, Gone) for event in world.ingest.told)
+
+
+@pytest.mark.rfc("3261", "15")
+async def test_an_answer_for_a_machine_that_failed_is_acknowledged_and_ended(world: World) -> None:
+    start = sip.StartInvite(usage=2, token=30, edge="default", request_uri="sip:y", headers=Headers())
+    world.call.script = lambda event: {ARRIVED: [start]}[event]
+    world.tell(ARRIVED)
+    headers = Headers([("CSeq", "1 INVITE")])
+    response = Response(headers=headers, status=200, reason="OK")
+    world.tell(bye())
+    world.agent.commands.clear()
+    world.tell(sip.ResponseArrived(usage=2, dialog="b", token=30, response=response))
+    ack, ended = world.agent.commands
+    assert ack == sip.SendAck(usage=2, dialog="b", token=30)
+    assert isinstance(ended, sip.SendRequest)
+    assert (ended.usage, ended.dialog, ended.method) == (2, "b", "BYE")
 
 
 async def test_a_command_that_cannot_be_carried_out_ends_the_machine_that_gave_it(world: World) -> None:

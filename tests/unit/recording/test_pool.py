@@ -9,7 +9,7 @@ import pytest
 
 from siprec_src.communication import CommunicationSession
 from siprec_src.errors import ConfigurationError
-from siprec_src.machine import WallClock
+from siprec_src.machine import Forward, Gone, Observe, WallClock
 from siprec_src.recording.commands import Pause, Resume
 from siprec_src.recording.policy import Decision, decide
 from siprec_src.recording.pool import RecordingPool
@@ -88,6 +88,18 @@ def test_a_call_first_heard_of_when_it_is_over_is_not_recorded() -> None:
     pool = pool_of("sip:a.example")
     pool.receive(dataclasses.replace(two_party_call(), ended=3.0), 3.0)
     assert pool.live == 0
+
+
+def test_a_recording_that_fails_is_forgotten_and_named() -> None:
+    pool = pool_of("sip:a.example")
+    (begun,) = pool.receive(two_party_call(), 1.0)
+    assert isinstance(begun, Forward)
+    assert pool.receive(Gone(begun.machine), 2.0) == [
+        Observe("calls_unrecorded_total", (("reason", "internal-error"),))
+    ]
+    assert pool.live == 0
+    assert pool.receive(two_party_call(), 3.0) == []
+    assert pool.receive(Gone(begun.machine), 4.0) == []
 
 
 def test_an_unusable_srs_is_found_when_the_pool_is_made() -> None:
