@@ -121,6 +121,13 @@ class Incoming:
             self.stack.tokens.pop(self.token, None)
         self._happened(self.transaction.respond(status, data, now))
 
+    def send_once(self, data: bytes) -> None:
+        """Send a final response and forget the request (RFC 3261 26.3.2.4)."""
+        self.answered = True
+        self.stack.transmit(self.way, data)
+        self.transaction.stop()
+        self._forget()
+
     def _happened(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
             match outcome:

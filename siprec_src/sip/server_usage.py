@@ -122,7 +122,11 @@ class ServerUsage(InviteUsage):
             fields=tidy(command.headers, contact=False),
             body=command.body,
         )
-        invite.send(command.status, write_message(response), now)
+        data = write_message(response)
+        if command.once:
+            invite.send_once(data)
+        else:
+            invite.send(command.status, data, now)
         self._end_all(now)
 
     def _end_all(self, now: float) -> None:

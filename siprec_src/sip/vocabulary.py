@@ -87,7 +87,9 @@ class Respond:
 
     ``dialog`` names the early dialog on the server side of an initial INVITE ("" otherwise and for
     responses without a To tag of their own). ``reliable``: send this 1xx with RSeq until the PRACK comes
-    (RFC 3262 3). Contact is added where the response makes or refreshes a dialog.
+    (RFC 3262 3). Contact is added where the response makes or refreshes a dialog. ``once``: a failure of
+    an initial INVITE that is neither repeated nor remembered, for a sender whose address may be forged: it
+    must not be multiplied against somebody else (RFC 3261 26.3.2.4).
     """
 
     usage: int
@@ -98,6 +100,7 @@ class Respond:
     body: bytes = b""
     dialog: str = ""
     reliable: bool = False
+    once: bool = False
     contact_parameters: str = ""
 
 

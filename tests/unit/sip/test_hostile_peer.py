@@ -7,7 +7,14 @@ import pytest
 from siprec_src.sip.flow import Address
 from siprec_src.sip.message import Request, Response
 from siprec_src.sip.settings import AgentLimits
-from siprec_src.sip.vocabulary import CancelArrived, InviteArrived, ResponseArrived, SendAck, SendRequest
+from siprec_src.sip.vocabulary import (
+    CancelArrived,
+    InviteArrived,
+    Respond,
+    ResponseArrived,
+    SendAck,
+    SendRequest,
+)
 from tests.support.sip import SDP, SDP_TYPE, Agent, answer, request, start_invite
 
 
@@ -152,3 +159,19 @@ def test_a_flood_of_requests_leaves_room_for_calls_that_run(to_tag: str) -> None
     assert last.status == 503
     agent.get(request("CANCEL"))
     assert [m.status for m in agent.sent() if isinstance(m, Response)] == [200, 487]
+
+
+@pytest.mark.rfc("3261", "26.3.2.4")
+def test_a_stranger_is_refused_once_and_forgotten() -> None:
+    agent = Agent()
+    agent.get(request(body=SDP, headers=(SDP_TYPE,)))
+    (arrived,) = agent.told()
+    assert isinstance(arrived, InviteArrived)
+    agent.do(Respond(usage=arrived.usage, token=arrived.token, status=403, once=True))
+    (sent,) = agent.sent()
+    assert isinstance(sent, Response)
+    assert sent.status == 403
+    assert agent.ua.idle
+    agent.get(request("ACK", to_tag=sent.to.tag or ""))
+    agent.run(40)
+    assert agent.take() == ([], [])
