@@ -24,7 +24,7 @@
 #define SLOTS		  20 /* of an interval: calls are spread over them */
 #define LATE_NS		  100000000ULL
 #define NS_PER_S	  1000000000ULL
-#define RECEIVE_BUFFER_KB 512
+#define RECEIVE_BUFFER_KB 4096 /* the one SRS takes every copy; the kernel caps it */
 
 enum mode { RELAY, FORK, SRTP, GCM };
 
