@@ -13,9 +13,11 @@ from siprec_src.media import plane
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.message import Headers, Request, Response
+from tests.support.descriptions import audio, sdp
 from tests.support.identity import CountingIdentity
 from tests.support.media import FakeMedia
-from tests.support.world import ALICE, BOB, SRC, audio, edge, sdp, two_trunks
+from tests.support.phone import ALICE, BOB, SRC, edge
+from tests.support.world import two_trunks
 
 FLOW = Flow(Transport.UDP, Address(ALICE, 5060), "default")
 BODIES = (

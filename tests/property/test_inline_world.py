@@ -13,7 +13,9 @@ from siprec_src.ingest.inline.settings import InlineSettings
 from siprec_src.media import plane
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.message import Message
-from tests.support.world import ALICE, BOB, NAMES, SRC, Phone, World, audio, sdp
+from tests.support.descriptions import audio, sdp
+from tests.support.phone import ALICE, BOB, NAMES, SRC, Phone
+from tests.support.world import World
 
 CALLER_USAGE = 1  #: as the counting identity names it
 

@@ -50,6 +50,11 @@ class FakeMedia:
         self._refusals: deque[tuple[type[plane.Command], str]] = deque()
         self._last_id = 0
 
+    @property
+    def connections(self) -> list[plane.ConnectPort]:
+        """What was said last of each port's party, in the order of the ports."""
+        return [port.connection for port in self.ports.values() if port.connection is not None]
+
     def refuse(self, command: type[plane.Command], reason: str) -> None:
         """Refuse the next command of that class with ``reason``; may be called more than once."""
         self._refusals.append((command, reason))

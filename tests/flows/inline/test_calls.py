@@ -7,7 +7,9 @@ import pytest
 from siprec_src.communication import Direction
 from siprec_src.media.model import Endpoint
 from siprec_src.sip import vocabulary as sip
-from tests.support.world import ALICE, BOB, World, audio, connected, is_request
+from tests.support.descriptions import audio
+from tests.support.phone import ALICE, BOB
+from tests.support.world import World, connected, is_request
 
 SET_UP = """\
 alice -> src    INVITE sip:bob@10.0.0.9  [audio 10.0.0.1:4000]

@@ -8,7 +8,9 @@ from siprec_src.communication import Direction
 from siprec_src.media.model import Endpoint, PayloadKind
 from siprec_src.media.plane import OpenPorts
 from siprec_src.sip import vocabulary as sip
-from tests.support.world import ALICE, BOB, World, audio, connected, described, sdp
+from tests.support.descriptions import audio, described, sdp
+from tests.support.phone import ALICE, BOB
+from tests.support.world import World, connected
 
 ZERO = "0.0.0.0"  #: hold as RFC 2543 spelled it
 

@@ -11,103 +11,16 @@ from siprec_src.ingest.inline.ingest import InlineIngest
 from siprec_src.ingest.inline.routing import RoutingTable
 from siprec_src.machine import Forward
 from siprec_src.media import plane
-from siprec_src.media.model import Endpoint, PayloadKind, PortCounters, SourcePolicy, SrtpKey
-from siprec_src.media.plane import ConnectPort, OpenPorts
+from siprec_src.media.model import Endpoint, PayloadKind, PortCounters, SourcePolicy
+from siprec_src.media.plane import OpenPorts
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.message import Headers, Request
+from tests.support.descriptions import audio, described, sdp
 from tests.support.identity import CountingIdentity
 from tests.support.media import FakeMedia
-from tests.support.world import ALICE, BOB, SRC, World, audio, connected, described, edge, sdp, two_trunks
-
-S80, S32 = "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"
-
-
-def material(octet: int) -> bytes:
-    return bytes([octet]) * 30
-
-
-def crypto(tag: int, suite: str, octet: int) -> str:
-    return f"a=crypto:{tag} {suite} inline:{base64.b64encode(material(octet)).decode()}"
-
-
-def savp(host: str, port: int, *lines: str) -> bytes:
-    return sdp(host, "\n".join((f"audio {port} RTP/SAVP 0", *lines)))
-
-
-def connections(world: World) -> list[ConnectPort]:
-    found = [port.connection for port in world.src.media.ports.values()]
-    return [connection for connection in found if connection is not None]
-
-
-@pytest.mark.rfc("4568", "5.1.1")
-@pytest.mark.rfc("4568", "5.1.3")
-@pytest.mark.req("KEY-11", "KEY-13")
-def test_each_leg_has_srtp_keys_of_its_own() -> None:
-    world = connected(
-        savp(ALICE, 4000, crypto(1, S80, 1), crypto(2, S32, 2)), savp(BOB, 5000, crypto(2, S32, 9))
-    )
-    offered = described(world.bob.last(sip.InviteArrived).request).media[0].crypto
-    answered = described(world.alice.response_seen).media[0].crypto
-    assert [(line.tag, line.suite) for line in offered] == [(1, S80), (2, S32)]
-    assert [(line.tag, line.suite) for line in answered] == [(2, S32)]
-    keys = {material(1), material(2), material(9), *(line.material for line in (*offered, *answered))}
-    assert len(keys) == 6
-    caller, callee = connections(world)
-    assert (caller.receive_key, caller.send_key) == (
-        SrtpKey(S32, material(2)),
-        SrtpKey(S32, answered[0].material),
-    )
-    assert (callee.receive_key, callee.send_key) == (
-        SrtpKey(S32, material(9)),
-        SrtpKey(S32, offered[1].material),
-    )
-    assert all(stream.encrypted and stream.source for stream in world.src.published[0].streams)
-
-
-@pytest.mark.rfc("4568", "7.1.4")
-def test_a_key_that_a_re_offer_repeats_stays_and_a_new_one_changes_only_that_direction() -> None:
-    world = connected(savp(ALICE, 4000, crypto(1, S80, 1)), savp(BOB, 5000, crypto(1, S80, 9)))
-    before = connections(world)
-    world.alice.request("INVITE", savp(ALICE, 4000, "a=sendonly", crypto(1, S80, 1)))
-    world.bob.reply(200, savp(BOB, 5000, "a=recvonly", crypto(1, S80, 9)))
-    world.alice.ack()
-    assert [(c.receive_key, c.send_key) for c in connections(world)] == [
-        (c.receive_key, c.send_key) for c in before
-    ]
-    world.alice.request("INVITE", savp(ALICE, 4000, crypto(1, S80, 3)))
-    world.bob.reply(200, savp(BOB, 5000, crypto(1, S80, 9)))
-    world.alice.ack()
-    caller, callee = connections(world)
-    assert caller.receive_key == SrtpKey(S80, material(3))
-    assert caller.send_key == before[0].send_key
-    assert callee.receive_key == before[1].receive_key
-    assert callee.send_key != before[1].send_key
-
-
-@pytest.mark.rfc("3711", "9.1")
-@pytest.mark.req("KEY-20")
-def test_a_key_that_a_party_takes_up_again_is_stood_for_by_a_new_one() -> None:
-    world = connected(savp(ALICE, 4000, crypto(1, S80, 1)), savp(BOB, 5000, crypto(1, S80, 9)))
-    sent = [connections(world)[1].send_key]
-    for octet in (2, 3, 1):
-        world.alice.request("INVITE", savp(ALICE, 4000, crypto(1, S80, octet)))
-        world.bob.reply(200, savp(BOB, 5000, crypto(1, S80, 9)))
-        world.alice.ack()
-        sent.append(connections(world)[1].send_key)
-        assert connections(world)[0].receive_key == SrtpKey(S80, material(octet))
-    assert len({key.material for key in sent if key}) == 4
-
-
-@pytest.mark.rfc("4568", "5.1.3")
-@pytest.mark.req("KEY-13")
-def test_an_answer_with_a_key_that_was_not_offered_ends_the_call() -> None:
-    world = World()
-    world.alice.call(savp(ALICE, 4000, crypto(1, S80, 1)))
-    world.bob.reply(200, savp(BOB, 5000, crypto(7, S80, 9)))
-    assert world.alice.response_seen.status == 502
-    assert world.bob.request_seen.method == "BYE"
-    assert (world.src.calls, world.src.media.ports) == ([], {})
+from tests.support.phone import ALICE, BOB, SRC, edge
+from tests.support.world import World, connected, two_trunks
 
 
 @pytest.mark.rfc("5763", "5")
@@ -124,7 +37,7 @@ def test_dtls_srtp_passes_as_opaque_datagrams_without_ice_and_bundle() -> None:
     assert b"ice" not in seen
     assert b"candidate" not in seen
     assert b"BUNDLE" not in seen
-    assert [c.kind for c in connections(world)] == [PayloadKind.RAW, PayloadKind.RAW]
+    assert [c.kind for c in world.src.media.connections] == [PayloadKind.RAW, PayloadKind.RAW]
     assert [(s.source, s.encrypted) for s in world.src.published[0].streams] == [(None, True)] * 2
 
 
@@ -171,18 +84,18 @@ def test_rtcp_has_the_place_that_the_parties_agree_on() -> None:
         audio(ALICE, 4000, "a=rtcp:4009", "a=rtcp-mux"), audio(BOB, 5000, "a=rtcp:5007 IN IP4 10.0.0.3")
     )
     assert described(world.bob.last(sip.InviteArrived).request).media[0].attribute("rtcp") == "10003"
-    caller, callee = connections(world)
+    caller, callee = world.src.media.connections
     assert (caller.rtcp_mux, caller.remote_rtcp) == (False, Endpoint(ALICE, 4009))
     assert callee.remote_rtcp == Endpoint("10.0.0.3", 5007)
     mux = connected(audio(ALICE, 4000, "a=rtcp-mux"), audio(BOB, 5000, "a=rtcp-mux"))
-    assert [c.rtcp_mux for c in connections(mux)] == [True, True]
+    assert [c.rtcp_mux for c in mux.src.media.connections] == [True, True]
 
 
 @pytest.mark.rfc("4733", "2.5.1")
 def test_the_engine_is_told_the_event_payload_type_each_party_sends() -> None:
     offer = sdp(ALICE, "audio 4000 RTP/AVP 0 97\na=rtpmap:97 telephone-event/8000")
     answer = sdp(BOB, "audio 5000 RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000")
-    caller, callee = connections(connected(offer, answer))
+    caller, callee = connected(offer, answer).src.media.connections
     assert (caller.event_payload_types, callee.event_payload_types) == ((101,), (97,))
 
 
@@ -268,7 +181,7 @@ def test_a_re_invite_with_a_broken_offer_or_answer_leaves_the_call_as_it_was() -
     world.alice.request("INVITE", audio(ALICE, 4444))
     world.bob.reply(200, b"rubbish")
     assert world.alice.response_seen.status == 502
-    assert connections(world)[0].remote == Endpoint(ALICE, 4000)
+    assert world.src.media.connections[0].remote == Endpoint(ALICE, 4000)
     assert len(world.src.calls) == 1
 
 
@@ -293,7 +206,7 @@ def test_a_media_process_that_comes_back_serves_the_same_ports_and_new_sources()
     assert [port.rtp_port for port in ports] == [10000, 10002]
     assert ports[0].bridged == ports[1].port
     assert ports[1].near == ports[0].port
-    assert [c.remote for c in connections(world)] == [Endpoint(ALICE, 4000), Endpoint(BOB, 5000)]
+    assert [c.remote for c in world.src.media.connections] == [Endpoint(ALICE, 4000), Endpoint(BOB, 5000)]
     before, after = world.src.published
     assert [stream.source for stream in after.streams] == [port.port for port in ports]
     assert [stream.stream_id for stream in after.streams] == [stream.stream_id for stream in before.streams]

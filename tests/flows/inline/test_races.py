@@ -6,7 +6,9 @@ import pytest
 
 from siprec_src.media.model import Endpoint
 from siprec_src.sip import vocabulary as sip
-from tests.support.world import ALICE, BOB, World, audio, connected, described, is_request, sdp
+from tests.support.descriptions import audio, described, sdp
+from tests.support.phone import ALICE, BOB
+from tests.support.world import World, connected, is_request
 
 CALLER_USAGE, CALLER_INVITE = 1, 2  #: as the counting identity names them
 

@@ -12,8 +12,8 @@ from siprec_src.sdp.crypto import Crypto
 from siprec_src.sdp.model import Media
 from siprec_src.sdp.parser import parse_sdp
 from siprec_src.sdp.writer import write_sdp
+from tests.support.descriptions import sdp
 from tests.support.identity import CountingIdentity
-from tests.support.world import sdp
 
 OFFER = b"""v=0\r
 o=alice 7 3 IN IP4 10.0.0.1\r

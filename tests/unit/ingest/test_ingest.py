@@ -8,7 +8,9 @@ from siprec_src.communication import Name
 from siprec_src.ingest.inline.publication import ANONYMOUS
 from siprec_src.ingest.inline.settings import InlineSettings
 from siprec_src.sip.message import Headers
-from tests.support.world import ALICE, BOB, World, audio
+from tests.support.descriptions import audio
+from tests.support.phone import ALICE, BOB
+from tests.support.world import World
 
 UUID_A, UUID_B = "ab30317f1a784dc48ff824d0d3715d86", "47755a9de7794ba387653f2099600ef2"
 

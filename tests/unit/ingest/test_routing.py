@@ -11,7 +11,7 @@ from siprec_src.ingest.inline.routing import Refusal, Route, RoutingTable, Trunk
 from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.message import Headers, Request
 from siprec_src.sip.uri import parse_uri
-from tests.support.world import edge
+from tests.support.phone import edge
 
 EDGES = {"default": edge("10.0.0.9"), "out": edge("192.0.2.9", "out")}
 
