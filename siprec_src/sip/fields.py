@@ -21,8 +21,6 @@ from siprec_src.sip.parameters import (
     unquote,
 )
 
-NIL_UUID: Final = "0" * 32  #: the remote half of a Session-ID before it is known (RFC 7989 5)
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MediaType(Parameterised):

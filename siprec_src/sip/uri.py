@@ -1,4 +1,4 @@
-"""SIP, SIPS and tel URIs (RFC 3261 19.1, RFC 3966): parsed, written, compared.
+"""SIP, SIPS and tel URIs (RFC 3261 19.1, RFC 3966): parsed and written.
 
 Parts are kept escaped as received, so a URI is written back as it came. Accessors unescape one level
 and leave control characters escaped: ``%00`` never becomes a NUL in a log, a file name or XML.
@@ -53,25 +53,8 @@ class Uri:
         return self.parameter("lr") is not None
 
     @property
-    def user_text(self) -> str:
-        """The user part unescaped by one level."""
-        return unescape(self.user)
-
-    @property
     def secure(self) -> bool:
         return self.scheme == "sips"
-
-    def with_parameters(self, *parameters: tuple[str, str | None]) -> Self:
-        """These parameters set: put in place of one with that name, else added at the end."""
-        out = list(self.parameters)
-        for name, value in parameters:
-            at = [i for i, (key, _) in enumerate(out) if unescape(key).lower() == name.lower()]
-            if at:
-                out[at[0]] = (name, value)
-                out = [pair for i, pair in enumerate(out) if i not in at[1:]]
-            else:
-                out.append((name, value))
-        return dataclasses.replace(self, parameters=tuple(out))
 
     def without_parameters(self, *names: str) -> Self:
         gone = {name.lower() for name in names}
@@ -124,41 +107,11 @@ def parse_any_uri(text: str) -> Uri:
     return Uri(scheme, rest)
 
 
-def equivalent(a: Uri, b: Uri) -> bool:
-    """Whether two URIs are equal by the rules of RFC 3261 19.1.4 (tel: RFC 3966 4)."""
-    if a.scheme != b.scheme:
-        return False
-    if a.scheme == "tel":
-        return a.user.translate(_VISUAL) == b.user.translate(_VISUAL) and (
-            _folded_parameters(a) == _folded_parameters(b)
-        )
-    if _normal(a.user) != _normal(b.user) or (a.port, a.host.lower()) != (b.port, b.host.lower()):
-        return False
-    if a.scheme not in _SIP_SCHEMES:
-        return True
-    if (a.password is None) != (b.password is None) or _normal(a.password or "") != _normal(b.password or ""):
-        return False
-    left, right = _folded_parameters(a), _folded_parameters(b)
-    if any(left[name] != right[name] for name in left.keys() & right.keys()):
-        return False
-    if any((name in left) != (name in right) for name in _MUST_MATCH):
-        return False
-    return _header_set(a) == _header_set(b)
-
-
 def unescape(text: str) -> str:
     """``%hh`` decoded by one level, as UTF-8; what would be a control character stays escaped."""
     if "%" not in text:
         return text
     return _ESCAPES.sub(_decode_run, text)
-
-
-def escape_user(text: str) -> str:
-    """Any text as a user part: what may not stand there is escaped (RFC 3261 19.1.2)."""
-    return "".join(
-        c if _USER_PLAIN.fullmatch(c) else "".join(f"%{o:02X}" for o in c.encode("utf-8", "surrogateescape"))
-        for c in text
-    )
 
 
 def format_host_port(host: str, port: int | None) -> str:
@@ -189,7 +142,6 @@ def parse_port(digits: str | None) -> int | None:
 
 
 _SIP_SCHEMES: Final = frozenset({"sip", "sips"})
-_MUST_MATCH: Final = ("user", "ttl", "method", "maddr", "transport")  # RFC 3261 19.1.4: never ignored in one
 _UNRESERVED: Final = r"A-Za-z0-9\-_.!~*'()"
 _ESCAPED: Final = r"%[0-9A-Fa-f]{2}"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31}+):")
@@ -204,9 +156,7 @@ _HEADERS: Final = re.compile(rf"[{_UNRESERVED}\[\]/?:+$&=;@,%]++")
 _BAD_ESCAPE: Final = re.compile(rf"%(?!{_ESCAPED[1:]})")
 _OPAQUE: Final = re.compile(r"[!#-;=?-~]++")  # printable ASCII but quotes and angle brackets
 _NUMBER: Final = re.compile(r"\+?[0-9A-Fa-f*#().\-]{1,64}")
-_USER_PLAIN: Final = re.compile(rf"[{_UNRESERVED}&=+$,;?/]")
 _ESCAPES: Final = re.compile(rf"(?:{_ESCAPED})+")
-_VISUAL: Final = str.maketrans("", "", "-.()")
 
 
 def _parse_sip(scheme: str, rest: str, text: str) -> Uri:
@@ -248,25 +198,3 @@ def _decode_run(m: re.Match[str]) -> str:
     octets = bytes.fromhex(m[0].replace("%", ""))
     decoded = octets.decode("utf-8", "surrogateescape")
     return "".join(f"%{ord(c):02X}" if ord(c) < 32 or ord(c) == 127 else c for c in decoded)
-
-
-def _normal(text: str) -> str:
-    """Escapes of unreserved characters decoded, the others in upper case, so equal texts are equal."""
-    return _ESCAPES.sub(_decode_unreserved, text) if "%" in text else text
-
-
-def _decode_unreserved(m: re.Match[str]) -> str:
-    out = []
-    for pair in m[0].upper().split("%")[1:]:
-        c = chr(int(pair, 16))
-        out.append(c if c.isascii() and (c.isalnum() or c in "-_.!~*'()") else f"%{pair}")
-    return "".join(out)
-
-
-def _folded_parameters(uri: Uri) -> dict[str, str]:
-    return {_normal(name).lower(): _normal(value or "").lower() for name, value in uri.parameters}
-
-
-def _header_set(uri: Uri) -> frozenset[tuple[str, str]]:
-    pairs = (part.partition("=") for part in uri.headers.split("&") if part)
-    return frozenset((_normal(name).lower(), _normal(value)) for name, _, value in pairs)

@@ -1,11 +1,11 @@
-"""URIs: what is read, what is refused, what is written back, what counts as equal."""
+"""URIs: what is read, what is refused, what is written back."""
 
 from __future__ import annotations
 
 import pytest
 
 from siprec_src.errors import RemoteProtocolError
-from siprec_src.sip.uri import Uri, equivalent, escape_user, parse_any_uri, parse_uri, unescape
+from siprec_src.sip.uri import Uri, parse_any_uri, parse_uri, unescape
 
 ROUND_TRIPS = [
     "sip:alice@atlanta.com",
@@ -110,23 +110,10 @@ def test_one_level_is_unescaped_and_controls_stay_escaped() -> None:
     assert unescape("null-%00-null") == "null-%00-null"
     assert unescape("%0d%0A%7f") == "%0D%0A%7F"
     assert unescape("caf%C3%A9") == "café"
-    assert parse_uri("sip:I%20have@example.net").user_text == "I have"
 
 
-@pytest.mark.rfc("3261", "19.1.2")
-def test_any_text_becomes_a_user_part_and_comes_back() -> None:
-    text = "al ice@home:é%\r\n"
-    uri = parse_uri(f"sip:{escape_user(text)}@example.com")
-    assert uri.user == "al%20ice%40home%3A%C3%A9%25%0D%0A"
-    assert uri.user_text == "al ice@home:é%%0D%0A"
-
-
-def test_parameters_are_set_replaced_and_removed() -> None:
+def test_parameters_are_removed_and_the_host_is_replaced() -> None:
     uri = parse_uri("sip:a@example.com;lr;transport=udp;x")
-    assert (
-        str(uri.with_parameters(("transport", "tcp"), ("y", None)))
-        == "sip:a@example.com;lr;transport=tcp;x;y"
-    )
     assert str(uri.without_parameters("LR", "x")) == "sip:a@example.com;transport=udp"
     assert str(uri.with_host_port("2001:db8::1", 5061)) == "sip:a@[2001:db8::1]:5061;lr;transport=udp;x"
     assert str(uri.with_host_port("[2001:db8::1]", None)) == "sip:a@[2001:db8::1];lr;transport=udp;x"
@@ -135,52 +122,6 @@ def test_parameters_are_set_replaced_and_removed() -> None:
 def test_parameters_of_an_srs_address_joined_by_ampersands_are_read() -> None:
     uri = parse_uri("sip:srs.example.com;secure=true&edge=ashburn")
     assert uri.parameter("secure") == "true&edge=ashburn"
-
-
-@pytest.mark.rfc("3261", "19.1.4")
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
-        ("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp"),
-        ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
-        ("sip:carol@chicago.com", "sip:carol@chicago.com;security=on"),
-        (
-            "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
-            "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com",
-        ),
-        (
-            "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
-            "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
-        ),
-        ("tel:+1-201-555-0123", "tel:+1(201)5550123"),
-        ("isbn:1", "isbn:1"),
-    ],
-)
-def test_equivalent_uris(a: str, b: str) -> None:
-    assert equivalent(parse_any_uri(a), parse_any_uri(b))
-    assert equivalent(parse_any_uri(b), parse_any_uri(a))
-
-
-@pytest.mark.rfc("3261", "19.1.4")
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
-        ("SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"),
-        ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
-        ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
-        ("sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp"),
-        ("sip:carol@chicago.com;newparam=5", "sip:carol@chicago.com;newparam=6"),
-        ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"),
-        ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
-        ("sip:a:1@b.com", "sip:a@b.com"),
-        ("sip:a@b.com", "sips:a@b.com"),
-        ("sip:a%3Bb@c.com", "sip:a;b@c.com"),
-        ("sip:a@b.com;user=phone", "sip:a@b.com"),
-        ("tel:+1201", "tel:+1202"),
-    ],
-)
-def test_different_uris(a: str, b: str) -> None:
-    assert not equivalent(parse_uri(a), parse_uri(b))
 
 
 def test_a_uri_can_be_made_from_parts() -> None:
