@@ -59,15 +59,21 @@ class Between:
         return calling, called
 
 
-@pytest.fixture
-def between(tmp_path: Path) -> Iterator[Between]:
-    """A daemon whose SRS is not there, which is nothing to the call."""
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Between]:
+    """A daemon whose SRS is not there, which is nothing to the calls."""
     sip_port, bob_at = free_port(), (LOOPBACK, free_port())
     nowhere = f"sip:{LOOPBACK}:{free_port()};transport=tcp"
-    with running(tmp_path, srs=[nowhere], route=f"sip:{LOOPBACK}:{bob_at[1]}", listen=sip_port) as daemon:
-        yield Between(daemon, tmp_path, sip_port, bob_at)
-        assert not daemon.events("machine.failed")
-        assert not daemon.events("sip.failed")
+    directory = tmp_path_factory.mktemp("transparency")
+    with running(directory, srs=[nowhere], route=f"sip:{LOOPBACK}:{bob_at[1]}", listen=sip_port) as daemon:
+        yield Between(daemon, directory, sip_port, bob_at)
+
+
+@pytest.fixture
+def between(shared: Between, tmp_path: Path) -> Iterator[Between]:
+    yield dataclasses.replace(shared, directory=tmp_path)
+    assert not shared.daemon.events("machine.failed")
+    assert not shared.daemon.events("sip.failed")
 
 
 def media_of(message: Message) -> tuple[str, int, list[str]]:

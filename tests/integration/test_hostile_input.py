@@ -82,11 +82,11 @@ uri = "{srs.uri(";transport=tcp")}"
             assert malformed > 100
 
 
-@pytest.fixture
-def sip_port(tmp_path: Path) -> Iterator[int]:
+@pytest.fixture(scope="module")
+def sip_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port = free_port()
     nobody = f"sip:{LOOPBACK}:{free_port()}"
-    with running(tmp_path, srs=[nobody], route=nobody, listen=port) as daemon:
+    with running(tmp_path_factory.mktemp("hostile"), srs=[nobody], route=nobody, listen=port) as daemon:
         yield port
         assert not daemon.events("sip.failed")
         assert not daemon.events("machine.failed")

@@ -50,6 +50,7 @@ def bad_servers(directory: Path) -> Iterator[dict[str, tuple[str, int | None]]]:
                 silent.listen()
             expected[_uri(silent.getsockname()[1], transport)] = ("srs-timeout", 408)
         expected[_uri(free_port(), "tcp")] = ("srs-unreachable", 503)
+        expected[_uri(free_port(), "udp")] = ("srs-unreachable", 503)
         yield expected
 
 
