@@ -37,7 +37,7 @@ struct port {
 	struct rtpfork_address latched; /* the learned source */
 	struct rtpfork_address latched_rtcp;
 	struct rtpfork_address rtcp_target; /* as signalled, or the port after the RTP's */
-	struct rtpfork_address latched_for; /* what was signalled when it was learned */
+	struct rtpfork_address latched_for; /* what was signalled last, holds apart */
 	struct rtpfork_party
 		party;	      /* its keys are wiped, |receive| and |send| hold what is needed */
 	uint64_t dtmf_due_ns; /* when DTMF would be due that came as fast as is reported */

@@ -26,12 +26,15 @@ static const struct rtpfork_address *rtcp_target(const struct port *port)
 	return learned ? &port->latched_rtcp : &port->rtcp_target;
 }
 
-/* Whether |from| may be the party's RTP address. A strict port knows it; a learning one takes any
- * until one has proved itself by a valid packet. */
+/* Whether |from| may be the party's RTP address. A strict port knows it, also while the party holds
+ * by an address of zeros: that stops what is sent to it, not its music (RFC 3264 8.4). A learning
+ * one takes any until one has proved itself by a valid packet. */
 static bool admit_rtp(const struct port *port, const struct rtpfork_address *from)
 {
-	if (!port->party.learn)
-		return rtpfork_address_equal(from, &port->party.remote);
+	if (!port->party.learn) {
+		bool held = !rtpfork_address_known(&port->party.remote);
+		return rtpfork_address_equal(from, held ? &port->latched_for : &port->party.remote);
+	}
 	return !rtpfork_address_known(&port->latched) ||
 	       rtpfork_address_equal(from, &port->latched);
 }

@@ -149,6 +149,25 @@ static void what_was_learned_lasts_over_a_hold(void)
 	fixture_free(&f);
 }
 
+/* RFC 3264 8.4: a party that holds by an address of zeros takes nothing, but its music goes on. */
+static void who_holds_is_still_heard_from_the_place_it_had(void)
+{
+	struct fixture f;
+	uint8_t packet[172];
+	fixture_new(&f, 16);
+	struct rtpfork_party held = fixture_party(&f.addresses[CALLER]);
+	memset(&held.remote, 0, sizeof held.remote);
+	CHECK_EQ(say(&f, CALLER, &held), 0);
+	fixture_rtp(packet, 1, 160, 1, 0);
+	fixture_receive(&f, CALLER, CALLER, packet, sizeof packet);
+	fixture_settle(&f, 0);
+	CHECK_EQ(books(&f, CALLER).received, 1);
+	CHECK_EQ(books(&f, CALLER).relayed, 1);
+	fixture_receive(&f, CALLER, STRANGER, packet, sizeof packet);
+	CHECK_EQ(books(&f, CALLER).dropped_foreign, 1);
+	fixture_free(&f);
+}
+
 /* RFC 5761 4: only multiplexing forbids payload types that with a marker look like RTCP. */
 static void payload_types_that_look_like_rtcp_are_media_without_multiplexing(void)
 {
@@ -266,6 +285,7 @@ int main(void)
 	RUN(another_suite_does_not_make_a_used_key_new);
 	RUN(nothing_is_passed_on_in_clear_to_who_speaks_srtp);
 	RUN(what_was_learned_lasts_over_a_hold);
+	RUN(who_holds_is_still_heard_from_the_place_it_had);
 	RUN(payload_types_that_look_like_rtcp_are_media_without_multiplexing);
 	RUN(what_came_before_a_reader_is_in_its_books);
 	RUN(an_event_left_open_by_a_new_source_is_noticed);
