@@ -98,7 +98,7 @@ class DialogUsage(DialogReceiver):
     def _send_invite(self, command: SendRequest, now: float) -> None:
         refused = glare.invite_leaves(self)
         if refused is not None:
-            self.refuse(command, refused)
+            self.answer_here(command, refused)
             return
         request, hop = self._refreshing(command)
         self.offers.invite_starts()
@@ -112,7 +112,7 @@ class DialogUsage(DialogReceiver):
         probe = Request(method="UPDATE", uri="", headers=command.headers, body=command.body)
         refused = glare.update_leaves(self, offer=has_sdp(probe))
         if refused is not None:
-            self.refuse(command, refused)
+            self.answer_here(command, refused)
             return
         request, hop = self._refreshing(command)
         self.offers.we_send(request)
@@ -121,18 +121,24 @@ class DialogUsage(DialogReceiver):
     def _send_prack(self, command: SendRequest, now: float) -> None:
         rack = self.receiver.next_rack()
         if rack is None:
-            self.refuse(command, 481)
+            self.answer_here(command, 481)
             return
         headers = command.headers.without("rack").appended(("RAck", str(rack)))
         self.offers.we_send(Request(method="PRACK", uri="", headers=headers, body=command.body))
         self._send(command, headers, now)
 
     def _send_bye(self, command: SendRequest, now: float) -> None:
-        """A callee may not send BYE before its 2xx has been acknowledged (15): it waits for the ACK."""
+        """A callee may not send BYE before its 2xx has been acknowledged (15): it waits for the ACK.
+
+        A 2xx that itself waits for a PRACK has not been sent: its INVITE is refused instead.
+        """
         if self.accepted:
             self.held_bye = command
+        elif not self.confirmed and self.held_success is not None:
+            self.usage.refuse_invite(487, now)
+            self.answer_here(command, 200)
         elif not self.confirmed and self.usage.their_invite_open:
-            self.refuse(command, 481)
+            self.answer_here(command, 481)
         else:
             self._end_with_bye(command, now)
 
@@ -199,8 +205,8 @@ class DialogUsage(DialogReceiver):
             self.offers.they_answer_invite(response)
             self._tell_response(invite.token, response, flow)
 
-    def refuse(self, command: SendRequest, status: int) -> None:
-        """Tell the owner that its request was not sent."""
+    def answer_here(self, command: SendRequest, status: int) -> None:
+        """Tell the owner that its request was not sent, and what stands for the answer."""
         self._tell_response(command.token, local_response(status), None, made_here=True)
 
     def _tell_response(

@@ -227,3 +227,26 @@ def test_a_response_that_cannot_be_written_changes_nothing() -> None:
     assert [m.status for m in agent.sent() if isinstance(m, Response)] == [488]
     inside(agent, "INVITE", tag, 4)
     assert [type(event) for event in agent.told()] == [RequestArrived]
+
+
+@pytest.mark.rfc("3262", "3")
+@pytest.mark.rfc("3261", "15")
+def test_a_bye_while_the_2xx_waits_for_a_prack_refuses_the_invite() -> None:
+    agent = Agent()
+    arrived = arrive(agent, ("Supported", "100rel"))
+    agent.do(
+        Respond(usage=arrived.usage, token=arrived.token, status=183, headers=OFFER, body=SDP, reliable=True)
+    )
+    tag = agent.sent()[-1].to.tag or ""
+    agent.do(Respond(usage=arrived.usage, token=arrived.token, status=200, headers=OFFER, body=SDP))
+    assert agent.take() == ([], [])
+    agent.do(SendRequest(usage=arrived.usage, dialog="", token=5, method="BYE"))
+    sent, told = agent.take()
+    assert [(m.status, m.cseq.method) for m in sent if isinstance(m, Response)] == [(487, "INVITE")]
+    assert [(e.token, e.response.status, e.made_here) for e in told if isinstance(e, ResponseArrived)] == [
+        (5, 200, True)
+    ]
+    inside(agent, "PRACK", tag, 2, ("RAck", "102 1 INVITE"))
+    assert [m.status for m in agent.sent() if isinstance(m, Response)] == [481]
+    agent.run(40)
+    assert agent.ua.idle
