@@ -101,7 +101,13 @@ class InlineIngest:
     def _refuse(self, event: InviteArrived, refusal: Refusal) -> Sequence[Effect]:
         retry = (("Retry-After", str(self._settings.retry_after_s)),) if refusal.status == 503 else ()
         return (
-            Respond(usage=event.usage, token=event.token, status=refusal.status, headers=Headers(retry)),
+            Respond(
+                usage=event.usage,
+                token=event.token,
+                status=refusal.status,
+                headers=Headers(retry),
+                once=refusal.stranger,
+            ),
             LogLine(
                 "warning",
                 "call.refused",

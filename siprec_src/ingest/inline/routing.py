@@ -56,6 +56,7 @@ class Refusal:
 
     status: int
     why: str
+    stranger: bool = False  #: its source is none of ours, so it may be forged
 
 
 class RoutingTable:
@@ -72,7 +73,7 @@ class RoutingTable:
         """Where ``request``, which came by ``flow``, goes."""
         trunk = self._trunk_of(flow.remote.host)
         if trunk is None:
-            return Refusal(403, "unknown source")
+            return Refusal(403, "unknown source", stranger=True)
         if flow.edge not in self._edges:
             return Refusal(500, "unknown edge")
         target = trunk.to if isinstance(trunk.to, Uri) else self._trunks[trunk.to]

@@ -118,8 +118,10 @@ def test_a_call_beyond_the_limit_or_while_draining_gets_503_and_the_others_go_on
     assert world.src.observed[-1].labels == (("outcome", "refused"),)
 
 
-def test_a_source_that_is_no_trunk_is_refused_with_403() -> None:
+@pytest.mark.rfc("3261", "26.3.2.4")
+def test_a_source_that_is_no_trunk_is_refused_with_403_and_not_remembered() -> None:
     world = World(trunks=())
     world.alice.call(audio(ALICE, 4000))
     assert world.alice.response_seen.status == 403
+    assert world.src.agent.transactions == 0
     assert world.src.log("call.refused")["source"] == f"{ALICE}:5060"
