@@ -89,7 +89,9 @@ def version() -> None:
 def media(listen_fd: int, threads: int, parent: int, log_format: Any, log_level: Any) -> NoReturn:
     """The media process; started by the supervisor."""
     from siprec_src.app.lifeline import die_with
+    from siprec_src.app.orders import tell_tracebacks
 
+    tell_tracebacks()
     die_with(parent)
     from siprec_src.app import media_process
     from siprec_src.telemetry import log
@@ -106,7 +108,9 @@ def media(listen_fd: int, threads: int, parent: int, log_format: Any, log_level:
 def control(settings_fd: int, media_socket: Path, status_fd: int, parent: int) -> NoReturn:
     """The control process; started by the supervisor."""
     from siprec_src.app.lifeline import die_with
+    from siprec_src.app.orders import tell_tracebacks
 
+    tell_tracebacks()
     die_with(parent)
     from siprec_src import daemon
 

@@ -10,9 +10,8 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
+import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,8 @@ from siprec_src.app.entropy import SystemIdentity
 from siprec_src.app.http import METRICS, TEXT, HttpServer, Page
 from siprec_src.app.media_client import MediaClient
 from siprec_src.app.media_process import listen
+from siprec_src.app.pulse import Heart
+from siprec_src.app.runtime import MEDIA_SOCKET, parent_directory, runtime_directory
 from siprec_src.app.supervisor import ChildSpec, Supervisor
 from siprec_src.config import Config, InvalidConfiguration, from_values
 from siprec_src.errors import ConfigurationError
@@ -46,8 +47,8 @@ from siprec_src.sip.user_agent import UserAgent
 from siprec_src.telemetry import log as logs
 from siprec_src.telemetry.metrics import Metrics
 
-CONVENTIONAL_RUNTIME: Final = Path("/run/siprec-src")
-MEDIA_SOCKET: Final = "media.sock"
+SETTINGS_TRIES: Final = 20
+SETTINGS_RETRY_S: Final = 0.01
 _USAGES_PER_CALL: Final = 4  # caller, callee, a recording session, and one that is being replaced
 _TRANSACTIONS_PER_CALL: Final = 12  # of those, with the ended ones that still absorb retransmissions
 _FIXED: Final = ("edges", "http", "sip", "media")  # what a running process does not change
@@ -62,10 +63,17 @@ def start(config: Config, reload: Callable[[], Config]) -> int:
     log.info("daemon.start", version=__version__, srs=[target.name for target in config.targets])
     for note in config.notes:
         log.info("config.note", note=note)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: sys.exit(exits.OK))  # until the supervisor listens
     with contextlib.ExitStack() as stack:
-        directory = Path(tempfile.mkdtemp(prefix="run-", dir=_runtime_directory(config)))
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        listener = stack.enter_context(listen(directory / MEDIA_SOCKET))
+        parent = parent_directory(config.daemon.runtime_directory)
+        try:
+            directory = stack.enter_context(runtime_directory(parent))
+            listener = stack.enter_context(listen(directory / MEDIA_SOCKET))
+        except OSError as error:
+            why = error.strerror or str(error)
+            log.error("daemon.cannot-start", runtime_directory=str(parent), error=why)  # noqa: TRY400
+            return exits.FAILED
         settings = os.memfd_create("siprec-src-settings")
         stack.callback(os.close, settings)
         _write_settings(settings, config)
@@ -86,6 +94,7 @@ def start(config: Config, reload: Callable[[], Config]) -> int:
                 media=_media_child(config, listener.fileno()),
                 control=_control_child(directory / MEDIA_SOCKET, settings, told),
                 status=status,
+                hang_limit_s=config.daemon.hang_limit_s,
                 reload=read_again,
                 log=log,
             )
@@ -197,8 +206,8 @@ async def _control(config: Config, media_socket: Path, settings: int, status: in
         ingest.draining = True
 
     def reload() -> None:
-        fresh = _read_settings(settings)
         try:
+            fresh = _read_settings(settings)
             routing = RoutingTable(fresh.trunks, edges)
             pool.retarget(fresh.srs)
         except ConfigurationError as error:
@@ -213,10 +222,13 @@ async def _control(config: Config, media_socket: Path, settings: int, status: in
         log=log,
         driver=driver,
         media=media_client,
+        quiet=lambda: user_agent.idle,
         refuse_calls=refuse_calls,
         reload=reload,
-        tell_ready=lambda: _tell_ready(status, log, edges),
+        tell_ready=lambda: _tell_ready(heart, log, edges),
     )
+    heart = Heart(status)
+    heart.start()
     media_client.start()
     await transport.start()
     try:
@@ -235,7 +247,7 @@ def _log_stray(log: logs.Logger, context: dict[str, Any]) -> None:
     log.error("control.failed", what=context.get("message", ""), exc_info=context.get("exception"))
 
 
-def _tell_ready(status: int, log: logs.Logger, edges: Any) -> None:
+def _tell_ready(heart: Heart, log: logs.Logger, edges: Any) -> None:
     for edge in edges.values():
         log.info(
             "control.listening",
@@ -245,7 +257,7 @@ def _tell_ready(status: int, log: logs.Logger, edges: Any) -> None:
             transports=[transport.value for transport in edge.transports],
             rtp=f"{edge.rtp_bind}:{edge.rtp_low}-{edge.rtp_high}",
         )
-    os.write(status, b"ready\n")
+    heart.tell_ready()
 
 
 def _gauges(
@@ -289,18 +301,6 @@ def _configure_logs(config: Config) -> None:
     logs.configure(format_=config.daemon.log_format, level=config.daemon.log_level)
 
 
-def _runtime_directory(config: Config) -> Path:
-    """Where the media socket lies; only this user can enter the directory made in it."""
-    if config.daemon.runtime_directory is not None:
-        return config.daemon.runtime_directory
-    named = os.environ.get("RUNTIME_DIRECTORY") or os.environ.get("XDG_RUNTIME_DIR")
-    candidates = [CONVENTIONAL_RUNTIME, *([Path(named)] if named else [])]
-    for candidate in reversed(candidates):
-        if candidate.is_dir() and os.access(candidate, os.W_OK | os.X_OK):
-            return candidate
-    return Path(tempfile.gettempdir())
-
-
 def _write_settings(descriptor: int, config: Config) -> None:
     data = json.dumps(config.values, separators=(",", ":"), default=str).encode()
     os.ftruncate(descriptor, 0)
@@ -308,5 +308,13 @@ def _write_settings(descriptor: int, config: Config) -> None:
 
 
 def _read_settings(descriptor: int) -> Config:
-    data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-    return from_values(json.loads(data))
+    """The settings as they were written last.
+
+    A reading that falls between the two steps of a writing sees less than a whole document.
+    """
+    for _ in range(SETTINGS_TRIES):
+        data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        with contextlib.suppress(json.JSONDecodeError):
+            return from_values(json.loads(data))
+        time.sleep(SETTINGS_RETRY_S)
+    raise ConfigurationError("the settings are not whole")

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from siprec_src.app import descriptors, exits
+from siprec_src.app import descriptors, exits, orders
 from siprec_src.app.custody import Custody
 from siprec_src.errors import NoRoom, RemoteProtocolError
 from siprec_src.media import plane
@@ -79,10 +79,10 @@ class MediaServer:
         try:
             while not self._stopping:
                 for key, events in self._selector.select(self._patience_s()):
-                    if key.fileobj is self._control:
-                        self._control_ready(events)
-                    else:
+                    if key.data is not None:
                         key.data()
+                    elif key.fileobj is self._control:
+                        self._control_ready(events)
                 for command in self._custody.wake(time.monotonic()):
                     self._submit(command)
         finally:
@@ -216,6 +216,7 @@ def run(listen_fd: int, threads: int) -> int:
         return exits.UNAVAILABLE
     log.info("media.serving", open_files=open_files)
     server = MediaServer(engine, socket.socket(fileno=listen_fd), log)
-    signal.signal(signal.SIGTERM, lambda _signum, _frame: server.stop())
+    signal.signal(orders.DRAIN, lambda _signum, _frame: server.stop())
+    orders.listening()
     server.run()
     return exits.OK

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from typing import Final
+
+PATIENCE_S: Final = 1.0  #: with a manager whose queue is full
 
 
 def notify(state: str) -> None:
@@ -13,6 +16,7 @@ def notify(state: str) -> None:
     if not address:
         return
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(PATIENCE_S)
         sock.connect("\0" + address[1:] if address.startswith("@") else address)
         sock.send(state.encode())
 

@@ -4,7 +4,9 @@ It knows no SIP and holds no state of a call. The media socket and the settings 
 supervisor, so that a restarted child finds the same ones.
 
 SIGTERM or SIGINT: control drains, then media stops; again: every call is ended now. SIGHUP: the
-configuration is read again; when it is good control takes it over.
+configuration is read again; when it is good control takes it over. A control process whose loop does not turn
+any more (`app.pulse`) is killed, and so started again. Media has no such watch: its engine relays on when
+the Python beside it hangs, and a kill would take the calls' packets with it.
 """
 
 from __future__ import annotations
@@ -19,13 +21,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from siprec_src.app import exits
+from siprec_src.app import exits, orders
 from siprec_src.app.notify import notify, watchdog_interval_s
+from siprec_src.app.pulse import READY, Pulse
 from siprec_src.telemetry.log import Logger
 
 MAX_DEATHS: Final = 5  #: of one child within `DEATHS_WINDOW_S`; then something is wrong for good
 DEATHS_WINDOW_S: Final = 60.0
 STOP_PATIENCE_S: Final = 10.0  #: between "end now" and SIGKILL
+LAST_WORDS_S: Final = 0.5  #: for the traceback of a hung process, before SIGKILL
+SPAWN_RETRY_S: Final = 1.0  #: when the system has no process to give
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +86,15 @@ class Supervisor:
         media: ChildSpec,
         control: ChildSpec,
         status: int,
+        hang_limit_s: float,
         reload: Callable[[], bool],
         log: Logger,
     ) -> None:
         self._media = _Child(media)
         self._control = _Child(control)
         self._status = status
+        self._pulse = Pulse(hang_limit_s)
+        self._ready = False
         self._reload = reload
         self._log = log
         self._phase = _Phase.SERVING
@@ -103,19 +111,36 @@ class Supervisor:
         os.set_blocking(self._status, False)
         self._loop.add_reader(self._status, self._told)
         self._watchdog()
+        self._listen()
         self._start(self._media)
         self._start(self._control)
         await self._done.wait()
         self._loop.remove_reader(self._status)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # It ends already; one more must not keep it from cleaning up.
+            self._loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
         return self._exit_code
 
     def _start(self, child: _Child) -> None:
         spec = child.spec
-        # In a process group of its own: what a terminal sends to ours is answered here alone.
-        child.process = subprocess.Popen(
-            spec.command, pass_fds=spec.descriptors, stdin=subprocess.DEVNULL, process_group=0
-        )
-        child.pidfd = os.pidfd_open(child.process.pid)
+        if child is self._control:
+            self._pulse.started(self._loop.time())
+        try:
+            with orders.held_back():
+                # In a process group of its own: what a terminal sends to ours is answered here alone.
+                child.process = subprocess.Popen(
+                    spec.command, pass_fds=spec.descriptors, stdin=subprocess.DEVNULL, process_group=0
+                )
+            child.pidfd = os.pidfd_open(child.process.pid)
+        except OSError as error:
+            self._log.error("supervisor.cannot-start", child=spec.name, error=str(error))
+            if child.process is not None:
+                child.process.kill()
+                child.process.wait()
+                child.process = None
+            self._loop.call_later(SPAWN_RETRY_S, self._gone, child, exits.FAILED)
+            return
         self._loop.add_reader(child.pidfd, self._ended, child)
         self._log.info("supervisor.started", child=spec.name, pid=child.process.pid)
 
@@ -125,6 +150,9 @@ class Supervisor:
         assert child.process is not None  # noqa: S101 it was watched
         code = child.process.wait()
         child.process = None
+        self._gone(child, code)
+
+    def _gone(self, child: _Child, code: int) -> None:
         if child is self._control:
             self._control_ended(code)
         else:
@@ -170,7 +198,7 @@ class Supervisor:
                 self._log.info("supervisor.draining")
                 self._phase = _Phase.DRAINING
                 notify("STOPPING=1\nSTATUS=draining: running calls finish")
-                self._control.signal(signal.SIGTERM)
+                self._control.signal(orders.DRAIN)
             case _Phase.DRAINING:
                 self._log.info("supervisor.ending")
                 self._end_now()
@@ -178,11 +206,8 @@ class Supervisor:
                 self._kill()
 
     def _end_now(self) -> None:
-        if self._phase is _Phase.SERVING:
-            # Twice: the first would let calls finish that have no media any more.
-            self._control.signal(signal.SIGTERM)
         self._phase = _Phase.ENDING
-        self._control.signal(signal.SIGTERM)
+        self._control.signal(orders.END_NOW)
         self._killer = self._loop.call_later(STOP_PATIENCE_S, self._kill)
 
     def _stop_media(self) -> None:
@@ -190,7 +215,7 @@ class Supervisor:
         if self._media.process is None:
             self._finish()
             return
-        self._media.signal(signal.SIGTERM)
+        self._media.signal(orders.DRAIN)
         if self._killer is None:
             self._killer = self._loop.call_later(STOP_PATIENCE_S, self._kill)
 
@@ -205,18 +230,42 @@ class Supervisor:
             self._done.set()
 
     def _hang_up(self) -> None:
-        notify("RELOADING=1")
-        if self._reload():
-            self._control.signal(signal.SIGHUP)
-        notify("READY=1")
+        tell = notify if self._ready and self._phase is _Phase.SERVING else _nobody
+        tell("RELOADING=1")
+        try:
+            if self._reload():
+                self._control.signal(orders.RELOAD)
+        finally:
+            tell("READY=1")
 
     def _told(self) -> None:
-        if b"ready" in os.read(self._status, 4096):
+        told = os.read(self._status, 4096)
+        self._pulse.beat(self._loop.time())
+        if READY in told and self._phase is _Phase.SERVING:
+            self._ready = True
             self._log.info("supervisor.ready")
             notify("READY=1\nSTATUS=taking calls")
+
+    def _listen(self) -> None:
+        """Look, for ever, whether the control process still beats."""
+        if self._pulse.lost(self._loop.time()) and self._control.process is not None:
+            self._log.error("supervisor.hung", child="control", pid=self._control.process.pid)
+            self._pulse.started(self._loop.time())
+            # First where it hangs, then the end, which also a stopped process obeys.
+            self._control.signal(orders.TRACEBACK)
+            self._loop.call_later(LAST_WORDS_S, self._kill_hung, self._control.process)
+        self._loop.call_later(self._pulse.interval_s, self._listen)
+
+    def _kill_hung(self, process: subprocess.Popen[bytes]) -> None:
+        if self._control.process is process:
+            process.kill()
 
     def _watchdog(self) -> None:
         interval_s = watchdog_interval_s()
         if interval_s is not None:
             notify("WATCHDOG=1")
             self._loop.call_later(interval_s, self._watchdog)
+
+
+def _nobody(_state: str) -> None:
+    """A manager that has not been told READY=1, or has been told STOPPING=1, is told nothing of a reload."""

@@ -1,0 +1,49 @@
+"""Every service has a directory of its own; what a killed one left behind is taken away by the next."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from siprec_src.app.runtime import MEDIA_SOCKET, parent_directory, runtime_directory
+
+
+def test_it_is_there_for_its_user_alone_and_gone_at_the_end(tmp_path: Path) -> None:
+    with runtime_directory(tmp_path) as directory:
+        assert directory.stat().st_mode & 0o777 == 0o700
+        (directory / MEDIA_SOCKET).touch()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_service_left_is_removed_and_a_running_one_is_not(tmp_path: Path) -> None:
+    left, other = tmp_path / "run-left", tmp_path / "run-other"
+    for directory in (left, other):
+        directory.mkdir()
+        (directory / MEDIA_SOCKET).touch()
+    lock = os.open(other, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    (tmp_path / "run-begun").mkdir()
+    (tmp_path / "mine").mkdir()
+    with runtime_directory(tmp_path) as directory:
+        names = {path.name for path in tmp_path.iterdir()}
+    os.close(lock)
+    assert names == {"run-other", "run-begun", "mine", directory.name}
+
+
+def test_a_directory_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), runtime_directory(tmp_path / "none"):
+        pass
+
+
+def test_the_configured_parent_goes_before_that_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert parent_directory(None) == tmp_path
+    assert parent_directory(Path("/elsewhere")) == Path("/elsewhere")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "none"))
+    assert parent_directory(None) != tmp_path / "none"
