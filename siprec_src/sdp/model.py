@@ -146,15 +146,20 @@ class Media:
         return tuple(found)
 
     @property
+    def payload_types(self) -> tuple[int, ...]:
+        """The payload types that an RTP m-line lists, preferred first."""
+        numbers = (int(t) for t in self.formats if t.isascii() and t.isdigit() and len(t) <= 3)
+        return tuple(number for number in numbers if number < 128)
+
+    @property
     def rtp_formats(self) -> tuple[Format, ...]:
         """The formats of an RTP m-line, preferred first; those nobody described are left out."""
         maps = _rtpmaps(self.attributes("rtpmap"))
         parameters = _fmtp(self.attributes("fmtp"))
         found = []
-        for token in self.formats:
-            number = int(token) if token.isascii() and token.isdigit() and len(token) <= 3 else 128
+        for number in self.payload_types:
             known = maps.get(number) or codecs.STATIC.get(number)
-            if number < 128 and known is not None:
+            if known is not None:
                 found.append(dataclasses.replace(known, parameters=parameters.get(number, "")))
         return tuple(found)
 

@@ -212,7 +212,7 @@ def _judge(
         return _failed(index, "no connection address")
     if theirs.medium != ours.medium:
         return _failed(index, f"{ours.medium} answered with {theirs.medium[:20]}")
-    if theirs.is_sdes != ours.is_sdes:
+    if not _same_profile(ours.protocol, theirs.protocol):
         return _failed(index, f"{ours.protocol} answered with {theirs.protocol[:20]}")
     formats = _accepted_formats(ours, theirs)
     if not any(codecs.is_primary(pair.answered) for pair in formats):
@@ -269,11 +269,24 @@ def _our_direction(offered: Direction, answer: SessionDescription, theirs: Media
     return direction, ""
 
 
+def _same_profile(ours: str, theirs: str) -> bool:
+    """Whether both are one transport and protection; feedback (RFC 4585) need not be understood to send."""
+    return ours.upper().removesuffix("F") == theirs.upper().removesuffix("F")
+
+
 def _accepted_formats(ours: Media, theirs: Media) -> tuple[Accepted, ...]:
-    """Formats of the answer that are codecs of the offer, in the answer's order."""
+    """Formats of the answer that are codecs of the offer, in the answer's order.
+
+    A number that the answer does not explain means what the offer said of it (RFC 3264 6.1).
+    """
     offered = ours.rtp_formats
+    by_number = {form.payload_type: form for form in offered}
+    described = {form.payload_type: form for form in theirs.rtp_formats}
     accepted = []
-    for answered in theirs.rtp_formats:
+    for number in theirs.payload_types:
+        answered = described.get(number) or by_number.get(number)
+        if answered is None:
+            continue
         same = [form for form in offered if codecs.same_codec(form, answered)]
         exact = [form for form in same if form.payload_type == answered.payload_type]
         if same:
