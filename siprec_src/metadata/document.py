@@ -15,7 +15,12 @@ from siprec_src.metadata import model as m
 
 
 def snapshot(
-    session: CommunicationSession, clock: WallClock, *, labels: Mapping[bytes, str], recorded_from: float
+    session: CommunicationSession,
+    clock: WallClock,
+    *,
+    labels: Mapping[bytes, str],
+    recorded_from: float,
+    recorded_until: float | None = None,
 ) -> m.Recording:
     """A complete document of ``session``; the final one when it has ended.
 
@@ -24,6 +29,7 @@ def snapshot(
         clock: makes calendar time of the machines' seconds.
         labels: stream id to the ``a=label`` of its m-line in the same message; empty without an offer.
         recorded_from: when the call joined this recording session, seconds of the machines' clock.
+        recorded_until: when it left it, if that was before its end.
     """
     return m.Recording(
         groups=(m.Group(group_id=session.group_id, associated=clock.at(session.started)),),
@@ -37,7 +43,7 @@ def snapshot(
             )
             for stream in session.streams
         ),
-        session_recordings=(_session_recording(session, clock, recorded_from),),
+        session_recordings=(_session_recording(session, clock, recorded_from, recorded_until),),
         participant_sessions=tuple(
             _participant_session(session, person, clock) for person in session.participants
         ),
@@ -89,9 +95,10 @@ def _participant(person: Participant) -> m.Participant:
 
 
 def _session_recording(
-    session: CommunicationSession, clock: WallClock, recorded_from: float
+    session: CommunicationSession, clock: WallClock, recorded_from: float, recorded_until: float | None
 ) -> m.SessionRecording:
-    ended = session.ended
+    """The call's stay in this recording session (RFC 7865 6.4)."""
+    ended = recorded_until if session.ended is None else session.ended
     return m.SessionRecording(
         session_id=session.session_id,
         associated=clock.at(recorded_from),
