@@ -183,14 +183,15 @@ class CallRecording:
         if outcome is None or self._halted:
             return []
         self._rounds.failed(session.target, outcome, now)
+        if session.began is not None:
+            self._recorded_until, self._said = now, []
         if not outcome.again or self._rounds.hopeless:
             self._halted = outcome.reason
-            return self._failed_line(now)
+            return self._failed_line()
         if outcome.reason == "media-down":
             return []
         if session.began is None:
             return self._try_next(now)
-        self._said = []
         if outcome.reason == "srs-not-secure":
             return self._begin_round(now)
         if now - session.began >= STEADY_S:
@@ -201,11 +202,17 @@ class CallRecording:
 
     def _round_failed(self, now: float) -> Effects:
         self._rounds.pause(now)
-        return self._failed_line(now)
+        return self._failed_line()
 
-    def _failed_line(self) -> LogLine:
-        """No SRS has this call: which were asked, why none took it, what is missed and since when."""
-        why = "; ".join(f"{srs}: {reason}" for srs, reason in self._failures)
+    def _failed_line(self) -> Effects:
+        """No SRS has this call: which were asked, why none took it, what is missed and since when.
+
+        Said once for the same reasons, however many rounds they last.
+        """
+        if self._said == self._rounds.failures:
+            return []
+        self._said = self._rounds.failures
+        why = "; ".join(f"{srs}: {reason}" for srs, reason in self._said)
         missed = ",".join(stream.medium for stream in self._streams)
         from_s = 0.0
         if self._call is not None and self._recorded_until is not None:

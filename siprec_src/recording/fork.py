@@ -125,10 +125,14 @@ class Fork:
         self._have = None
 
     def _refused(self, command: plane.Command | None, reason: str) -> None:
-        """A reader that the plane does not know any more has ended with its port; its books are lost."""
+        """A reader that the plane does not know any more has ended with its port; its books are lost.
+
+        Where the track has moved to another port meanwhile, it is tried there.
+        """
         self.unaccounted = self.unaccounted or self.reader is not None
+        moved = self._want is not None and self._have is not None and self._want.stream != self._have.stream
         self._forget()
-        if not isinstance(command, plane.DetachReader):
+        if not isinstance(command, plane.DetachReader) and not moved:
             self.failure = reason
 
     def _next(self) -> list[plane.Command]:

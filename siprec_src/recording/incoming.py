@@ -9,6 +9,7 @@ from typing import Final
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.metadata.model import SnapshotRequest
 from siprec_src.metadata.reader import read_metadata
+from siprec_src.recording.ground import retry_after_s
 from siprec_src.recording.line import RecordedLine
 from siprec_src.recording.outcome import Outcome, Result
 from siprec_src.recording.request import ACCEPT, Fields, capabilities
@@ -66,6 +67,7 @@ def refusal(response: Response, config: SrsConfig, *, made_here: bool) -> Outcom
         reason="srs-no-siprec" if status == 420 else "srs-refused",
         detail=response.reason[:80],
         status=status,
+        wait_s=retry_after_s(response),
         again=status not in config.final_statuses,
         unusable=status == 420,
         other_type=status == 415 and _accepts_only_other(response, config.metadata_type),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-PATIENCE_S: Final = 2.0  #: how long the end waits for readers to end and for the final metadata's answer
+PATIENCE_S: Final = 2.0  #: the end waits this long for readers to end, and for the final metadata's answer
 
 
 class State(enum.Enum):

@@ -81,7 +81,7 @@ class RecordedLine:
         return Sending(
             stream=PortId(self.stream.source),
             remote=Endpoint(verdict.host, verdict.port),
-            remote_rtcp=Endpoint(verdict.rtcp.host, verdict.rtcp.port) if verdict.rtcp else None,
+            remote_rtcp=_rtcp(verdict),
             rtcp_mux=verdict.rtcp_mux,
             payload_types=tuple((ours.payload_type, theirs.payload_type) for ours, theirs in pairs),
             clock_rate=next((ours.clock_rate for ours, _ in pairs if codecs.is_primary(ours)), 8000),
@@ -109,6 +109,14 @@ def is_numeric(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _rtcp(verdict: Verdict) -> Endpoint | None:
+    """Where RTCP goes; to the host of the media where the answer names no host that can be sent to."""
+    if verdict.rtcp is None:
+        return None
+    known = is_numeric(verdict.rtcp.host) and not ipaddress.ip_address(verdict.rtcp.host).is_unspecified
+    return Endpoint(verdict.rtcp.host if known else verdict.host, verdict.rtcp.port)
 
 
 def label_of(index: int, labels: tuple[str, str], taken: Iterable[str]) -> str:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from siprec_src.communication import CommunicationSession, id_text
+from siprec_src.communication import CommunicationSession
 from siprec_src.errors import RemoteProtocolError
-from siprec_src.machine import LogLine
 from siprec_src.media import plane
 from siprec_src.recording import incoming, request
-from siprec_src.recording import outcome as books
 from siprec_src.recording.forks import Forks
 from siprec_src.recording.ground import Effects, Ground, retry_after_s
+from siprec_src.recording.ledger import Ledger
 from siprec_src.recording.life import PATIENCE_S, Farewell, State
 from siprec_src.recording.outcome import Outcome, Result
 from siprec_src.recording.policy import tracks_of
@@ -35,23 +34,30 @@ class RecordingSession:
     ) -> None:
         self.target = target
         self.usage = ground.identity.number()
-        self.outcome: Outcome | None = None  #: set when it ends, also while answers are still awaited
-        self.began: float | None = None  #: when the SRS agreed
         self._ground = ground
         self._call = call
         self._edge = ground.edges[target.edge]
         self._forks = Forks(ground.identity, target, self._edge)
         self._talks = Talks(ground.identity, target, self._edge.rtp_advertised)
         self._updates = Updates(ground, target, self._forks, self._talks)
+        self._ledger = Ledger(call, self.usage, target, self._forks)
         self._state = State.OPENING
         self._farewell = Farewell.FINAL
-        self._started = 0.0
         self._patience: float | None = None
         self._dialog = ""
         self._invite = 0
         self._bye: int | None = None
         self._paused = paused
-        self._written = False
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Set when it ends, also while answers are still awaited."""
+        return self._ledger.outcome
+
+    @property
+    def began(self) -> float | None:
+        """When the SRS agreed."""
+        return self._ledger.began
 
     @property
     def over(self) -> bool:
@@ -64,7 +70,7 @@ class RecordingSession:
 
     def start(self, now: float) -> Effects:
         """Open a port for each track that this SRS gets; there must be one."""
-        self._started = now
+        self._ledger.open(now)
         return [*self._forks.open(tracks_of(self._call, self.target.config))]
 
     def update(self, call: CommunicationSession, now: float) -> Effects:
@@ -111,6 +117,7 @@ class RecordingSession:
             self._patience = None
             if self._state is State.STOPPING:
                 return self._say_farewell(now)
+            self._ledger.doubt("srs-silent")
             return self._say_bye(now) if self._state is State.CLOSING else []
         return self._flush(now) if self._updates.retry_due(now) else []
 
@@ -122,7 +129,7 @@ class RecordingSession:
     def media_answered(self, answer: plane.Answer, now: float) -> Effects:
         effects: Effects = [*self._forks.answered(answer)]
         if isinstance(answer, plane.Refused) and self._state is State.ACTIVE:
-            effects += books.forks_failed(self.fields, self._forks.lines, answer)
+            effects += self._ledger.refused(answer)
         if self._state is State.OPENING and not self._forks.opening:
             if self._forks.refusal:
                 refused = Outcome(result=Result.FAILED, reason=self._forks.refusal, detail="media plane")
@@ -139,7 +146,7 @@ class RecordingSession:
         line = self._forks.line_of(event.reader)
         if line is None or (isinstance(event, plane.ReaderUnreachable) and line.fork.unreachable):
             return []
-        told = books.heard((*self.fields, ("label", line.label)), event)
+        told = self._ledger.heard(event, line.label)
         if isinstance(event, plane.ReaderReport):
             return [told]
         line.fork.unreachable = self._updates.snapshot_wanted = True
@@ -172,18 +179,6 @@ class RecordingSession:
     def dialog_ended(self, cause: str, now: float) -> Effects:
         return self._gone("shutdown" if cause == "shutdown" else "srs-dialog-lost", cause, now)
 
-    @property
-    def fields(self) -> books.Fields:
-        """What every line of this session says about it."""
-        return (
-            ("call", self._call.call),
-            ("session", id_text(self._call.session_id)),
-            ("rs", self.usage),
-            ("srs", self.target.name),
-            ("edge", self.target.edge),
-            ("secure", self.target.secure),
-        )
-
     # Set-up.
 
     def _send_invite(self, now: float) -> Effects:
@@ -197,7 +192,7 @@ class RecordingSession:
     def _invite_answered(self, event: sip.ResponseArrived, now: float) -> Effects:
         response = event.response
         if response.status >= 300:
-            self._settle(incoming.refusal(response, self.target.config, made_here=event.made_here))
+            self._ledger.settle(incoming.refusal(response, self.target.config, made_here=event.made_here))
             return self._depart(now)
         self._dialog = event.dialog
         self._state = State.ACTIVE
@@ -215,10 +210,9 @@ class RecordingSession:
         if not any(line.accepted for line in self._forks.lines):
             none = Outcome(result=Result.FAILED, reason="srs-no-media", detail="; ".join(complaints))
             return self._end(none, Farewell.BYE, now)
-        self.began = now
         if not incoming.is_recorder(response):
             complaints = (*complaints, "no +sip.srs in Contact")
-        begun = books.begun(self.fields, self._forks.lines, now - self._started, complaints)
+        begun = self._ledger.begin(complaints, now)
         forks = self._forks.apply(paused=self._paused)
         return [*forks, *begun, *self._updates.follow(self._call, paused=self._paused), *self._flush(now)]
 
@@ -240,6 +234,8 @@ class RecordingSession:
         if status < 300 and exchange.verb is Verb.INVITE:
             effects.append(sip.SendAck(usage=self.usage, dialog=self._dialog, token=event.token))
         if exchange.final:
+            if event.made_here or status in (408, 481):
+                self._ledger.doubt("srs-unreachable" if status == 503 else "srs-dialog-lost")
             return effects + (self._say_bye(now) if self._state is State.CLOSING else [])
         if event.made_here and status == 503 and any(line.fork.unreachable for line in self._forks.lines):
             return effects + self._unreachable(now)
@@ -251,8 +247,8 @@ class RecordingSession:
         else:
             wait_s = retry_after_s(event.response)
             if why := self._updates.refused(exchange, status, wait_s, now):
-                fields = (*self.fields, ("status", status), ("what", why))
-                effects.append(LogLine("warning", "recording.update-refused", fields))
+                what = (("status", status), ("what", why))
+                effects.append(self._ledger.warn("recording.update-refused", *what))
         return effects + self._flush(now) + self._proceed(now)
 
     def _update_taken(self, verb: Verb, response: Response, now: float) -> Effects:
@@ -270,7 +266,7 @@ class RecordingSession:
         except RemoteProtocolError as error:
             bad = Outcome(result=Result.INTERRUPTED, reason="srs-bad-answer", detail=str(error))
             return self._end(bad, Farewell.BYE, now)
-        told = [LogLine("warning", "recording.answer", (*self.fields, ("what", text))) for text in complaints]
+        told = [self._ledger.warn("recording.answer", ("what", text)) for text in complaints]
         return [*self._forks.apply(paused=self._paused), *told]
 
     def _answer(self, event: sip.RequestArrived, now: float) -> Effects:
@@ -299,9 +295,9 @@ class RecordingSession:
             case State.OPENING:
                 return self._end(outcome, Farewell.NONE, now)
             case State.INVITING:
-                self._settle(outcome)
+                self._ledger.settle(outcome)
                 self._state = State.CANCELLING
-                return [sip.CancelInvite(usage=self.usage, token=self._invite), *self._written_once(now)]
+                return [sip.CancelInvite(usage=self.usage, token=self._invite), *self._ledger.close(now)]
             case State.ACTIVE:
                 return self._end(outcome, farewell, now)
             case State.CANCELLING | State.STOPPING | State.CLOSING | State.LEAVING | State.OVER:
@@ -326,11 +322,13 @@ class RecordingSession:
                 return self._end(lost, Farewell.NONE, now)
             case State.STOPPING:
                 self._farewell = Farewell.NONE
-                return []
             case State.CLOSING:
+                if lost.reason == "srs-dialog-lost":
+                    self._ledger.doubt(lost.reason)
                 return self._depart(now)
             case _:
-                return self._proceed(now)
+                pass
+        return self._proceed(now)
 
     def _unreachable(self, now: float) -> Effects:
         """Neither media nor signalling gets through: the SRS is gone though its dialog is not."""
@@ -339,16 +337,12 @@ class RecordingSession:
         return self._end(outcome, Farewell.BYE, now) if self._state is State.ACTIVE else []
 
     def _end(self, outcome: Outcome, farewell: Farewell, now: float) -> Effects:
-        self._settle(outcome)
+        self._ledger.settle(outcome)
         self._farewell = farewell
         self._updates.cease()
         self._state = State.STOPPING
         self._patience = now + PATIENCE_S
         return [*self._forks.stop(), *self._proceed(now)]
-
-    def _settle(self, outcome: Outcome) -> None:
-        if self.outcome is None:
-            self.outcome = outcome
 
     def _proceed(self, now: float) -> Effects:
         """Go on with the end as far as the answers that have come allow."""
@@ -364,6 +358,7 @@ class RecordingSession:
         match self._farewell:
             case Farewell.FINAL if self.target.config.on_end is OnEnd.UPDATE:
                 self._state = State.CLOSING
+                self._patience = now + PATIENCE_S
                 return self._send_final(now)
             case Farewell.FINAL | Farewell.BYE:
                 return self._say_bye(now)
@@ -391,14 +386,4 @@ class RecordingSession:
         """Give back the ports and write the books."""
         self._state = State.LEAVING
         self._patience = None
-        return [*self._forks.close(), *self._written_once(now), *self._proceed(now)]
-
-    def _written_once(self, now: float) -> Effects:
-        """The books of this session, as soon as they are complete."""
-        if self._written or self.outcome is None:
-            return []
-        self._written = True
-        if self.began is None:
-            return [*books.failed(self.fields, self.outcome)]
-        duration_s = now - self.began
-        return [*books.ended(self.fields, self.target.name, self._forks.lines, self.outcome, duration_s)]
+        return [*self._forks.close(), *self._ledger.close(now), *self._proceed(now)]

@@ -47,6 +47,7 @@ class Exchange:
     token: int
     verb: Verb
     told: object  #: what of the call its document says
+    asked_for: bool = False  #: the SRS wanted to be told, whether anything had changed or not
     final: bool = False
 
 
@@ -76,16 +77,15 @@ class Updates:
         except RemoteProtocolError:
             self._allows_update = False
 
-    def snapshot(self, call: CommunicationSession, now: float) -> bytes:
+    def snapshot(self, call: CommunicationSession, offer: SessionDescription, now: float) -> bytes:
         """A complete document with the labels of the offer that goes with it."""
         if self._told is None:
             self._told = _meaning(call)
-        labels = {line.stream.stream_id: line.label for line in self._forks.lines if not line.removed}
-        return self._document(call, labels, now)
+        return self._document(call, offer, now)
 
     def final(self, call: CommunicationSession, now: float) -> bytes:
-        """The call as it ended. Names no label, so it needs no offer (RFC 7866 9.1)."""
-        return self._document(call, {}, now)
+        """The call as it ended or left this recording. Without labels it needs no offer (RFC 7866 9.1)."""
+        return self._document(call, None, now, final=True)
 
     def follow(self, call: CommunicationSession, *, paused: bool) -> Effects:
         """Bring the m-lines up to the call: tracks that came, went, moved or changed their codec."""
@@ -111,11 +111,12 @@ class Updates:
         media_due = self._talks.differs(self._forks.lines, paused=paused)
         if not (media_due or self.snapshot_wanted or self._told != _meaning(call)):
             return []
-        self.snapshot_wanted = False
+        asked_for, self.snapshot_wanted = self.snapshot_wanted, False
         verb = Verb.INVITE if media_due or not self._may_update else Verb.UPDATE
-        exchange = Exchange(token=self._ground.identity.number(), verb=verb, told=_meaning(call))
+        token = self._ground.identity.number()
+        exchange = Exchange(token=token, verb=verb, told=_meaning(call), asked_for=asked_for)
         offer = self._talks.offer(self._forks.lines, paused=paused)
-        return self._request(usage, dialog, exchange, offer, self.snapshot(call, now))
+        return self._request(usage, dialog, exchange, offer, self.snapshot(call, offer, now))
 
     def agreed(self, *, paused: bool) -> bool:
         """Whether the SRS knows the m-lines as they should be, and no request is out that says otherwise."""
@@ -133,7 +134,8 @@ class Updates:
         if verb is Verb.UPDATE:
             return self._request(usage, dialog, exchange, None, self.final(call, now))
         offer = self._talks.offer(self._forks.lines, paused=paused)
-        return self._request(usage, dialog, exchange, offer, self.snapshot(call, now))
+        document = self._document(call, offer, now, final=True)
+        return self._request(usage, dialog, exchange, offer, document)
 
     def answered(self, token: int) -> Exchange | None:
         """Which exchange a final response ends; None when it is none of ours."""
@@ -151,10 +153,12 @@ class Updates:
         self._talks.refused()
         if status in (405, 501) and exchange.verb is Verb.UPDATE:
             self._allows_update = False
+            self.snapshot_wanted = self.snapshot_wanted or exchange.asked_for
             return ""
         if (delay_s := self._retry_delay_s(status, wait_s)) is not None:
             self._retries += 1
             self.retry_at = now + delay_s
+            self.snapshot_wanted = self.snapshot_wanted or exchange.asked_for
             return ""
         self._retries = 0
         self._told = exchange.told
@@ -201,11 +205,24 @@ class Updates:
             return min(RETRY_S if wait_s is None else max(wait_s, 0.5), MAX_RETRY_S)
         return None
 
-    def _document(self, call: CommunicationSession, labels: dict[bytes, str], now: float) -> bytes:
+    def _document(
+        self, call: CommunicationSession, offer: SessionDescription | None, now: float, *, final: bool = False
+    ) -> bytes:
         if self._recorded_from is None:
             self._recorded_from = now
-        recording = snapshot(call, self._ground.wall, labels=labels, recorded_from=self._recorded_from)
+        recording = snapshot(
+            call,
+            self._ground.wall,
+            labels=self._labels(offer),
+            recorded_from=self._recorded_from,
+            recorded_until=now if final else None,
+        )
         return write_recording(recording)
+
+    def _labels(self, offer: SessionDescription | None) -> dict[bytes, str]:
+        """Those of the m-lines in ``offer``; of one that the SRS refused to have it knows nothing."""
+        lines = self._forks.lines[: len(offer.media)] if offer is not None else []
+        return {line.stream.stream_id: line.label for line in lines if not line.removed}
 
     def _request(
         self, usage: int, dialog: str, exchange: Exchange, offer: SessionDescription | None, document: bytes

@@ -169,13 +169,13 @@ def test_the_end_is_logged_once_with_the_totals_of_each_track() -> None:
     play.say(200)
     (end,) = play.log("recording.end")
     assert end["duration_s"] == 8.0
-    assert (end["result"], end["reason"]) == ("recorded", "call-ended")
+    assert (end["result"], end["reason"], end["detail"]) == ("partly", "send", "call-ended")
     assert (end["offered"], end["delivered"], end["dropped_send"]) == (200, 179, 11)
     assert (end["offered_1"], end["delivered_1"], end["offered_2"], end["delivered_2"]) == (100, 90, 100, 89)
     assert (end["skipped_paused"], end["skipped_event"], end["reported_lost"]) == (6, 4, 2)
     assert [o.value for o in play.observed if o.name == "fork_packets_dropped_total"] == [11]
     assert play.counted("fork_packets_dropped_total") == [(("srs", "sip:recorder@srs.example"),)]
-    assert play.counted("recordings_total") == [(("outcome", "recorded"), ("reason", "call-ended"))]
+    assert play.counted("recordings_total") == [(("outcome", "partly"), ("reason", "send"))]
 
 
 def test_books_that_could_not_be_read_are_named() -> None:

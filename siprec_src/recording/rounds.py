@@ -1,0 +1,97 @@
+"""Which SRS a call is offered to next, and when: rounds over the configured list, with pauses that grow.
+
+In one round each SRS is asked once, and once more in the metadata's other media type where it wants that
+(RFC 9806). So nothing that SRSs answer makes more requests than their number allows in one pause, and
+pauses of many calls that lost the same SRS drift apart.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from siprec_src.communication import CommunicationSession
+from siprec_src.identity import Identity
+from siprec_src.recording.outcome import Outcome
+from siprec_src.recording.policy import secure_enough, tracks_of
+from siprec_src.recording.srs import SrsTarget, with_other_type
+
+FIRST_PAUSE_S: Final = 5.0  #: after a round in which no SRS took the call; doubled after each further one
+LAST_PAUSE_S: Final = 60.0
+SPREAD: Final = (0.5, 1.5)  #: by which the pauses of two calls may differ
+
+
+class Rounds:
+    """The SRSs of one call, in the order in which they are asked."""
+
+    def __init__(self, identity: Identity, targets: Sequence[SrsTarget]) -> None:
+        self.failures: list[tuple[str, str]] = []  #: of this round: SRS and why
+        self.asked = False  #: whether any SRS was asked in this round
+        self.retry_at: float | None = None  #: when the next round begins
+        self._identity = identity
+        self._targets = list(targets)
+        self._waiting: deque[SrsTarget] = deque()  #: not yet asked in this round
+        self._retyped: set[str] = set()  #: who was told of the other media type before
+        self._busy_until: dict[str, float] = {}  #: whoever said Retry-After
+        self._failed = 0  #: rounds, one after the other
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether there is nobody left to ask."""
+        return not self._targets
+
+    def begin(self, first: SrsTarget | None = None) -> None:
+        """A new round; ``first`` is asked before the others."""
+        self.failures = []
+        self.asked = False
+        self.retry_at = None
+        self._waiting = deque(sorted(self._targets, key=lambda target: target is not first))
+
+    def next(self, call: CommunicationSession, now: float) -> SrsTarget | None:
+        """Who is to be asked now; None when this round is over."""
+        while self._waiting:
+            target = self._waiting.popleft()
+            if not (why := self._unfit(target, call, now)):
+                self.asked = True
+                return target
+            self.failures.append((target.name, why))
+        return None
+
+    def failed(self, target: SrsTarget, outcome: Outcome, now: float) -> None:
+        """A session with ``target`` has ended before the call did."""
+        status = "" if outcome.status is None else f" {outcome.status}"
+        self.failures.append((target.name, outcome.reason + status))
+        if outcome.wait_s is not None:
+            self._busy_until[target.config.uri] = now + outcome.wait_s
+        if outcome.unusable:
+            self._targets = [known for known in self._targets if known is not target]
+        if outcome.other_type and target.config.uri not in self._retyped:
+            self._retyped.add(target.config.uri)
+            other = with_other_type(target)
+            self._targets = [other if known is target else known for known in self._targets]
+            self._waiting.appendleft(other)
+
+    def other_than(self, target: SrsTarget) -> SrsTarget:
+        """Another SRS, or the same where there is no other."""
+        return next((known for known in self._targets if known is not target), target)
+
+    def pause(self, now: float) -> None:
+        """No SRS took the call: they are asked again later, if any could be asked at all."""
+        if not self.asked and not self._busy_until:
+            return
+        pause_s = min(FIRST_PAUSE_S * 2**self._failed, LAST_PAUSE_S)
+        self.retry_at = now + pause_s * self._identity.uniform(*SPREAD)
+        self._failed = min(self._failed + 1, 8)
+
+    def steady(self) -> None:
+        """A session was up long enough: pauses begin small again."""
+        self._failed = 0
+
+    def _unfit(self, target: SrsTarget, call: CommunicationSession, now: float) -> str:
+        """Why this SRS is not asked now; "" when it is."""
+        if not tracks_of(call, target.config):
+            return "no-track"
+        if not secure_enough(call, target):
+            return "srs-not-secure"
+        return "srs-busy" if self._busy_until.get(target.config.uri, now) > now else ""
