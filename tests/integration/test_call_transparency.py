@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.daemon import LOOPBACK, Daemon, free_port, running
 from tests.support.script import Script, callee, caller, sdp
-from tests.support.sipp import Message, Sipp
+from tests.support.sipp import Message, Sipp, party
 
 A_PORT, B_PORT = 41000, 42000
 UNTOUCHED = (
@@ -41,21 +41,14 @@ class Between:
 
     def play(self, alice: Script, bob: Script) -> tuple[Sipp, Sipp]:
         """Both to their ends, which must be reached."""
-        called = Sipp(bob, self.directory, "-m", "1", address=self.bob_at, media_port=free_port())
-        calling = Sipp(
-            alice,
-            self.directory,
-            *(f"{LOOPBACK}:{self.sip_port}", "-m", "1"),
-            address=(LOOPBACK, free_port()),
-            media_port=free_port(),
-        )
-        try:
-            for party in (calling, called):
-                assert party.wait(20) == 0, party.errors.read_text()
-        finally:
-            for party in (calling, called):
-                party.kill()
-                party.stop()
+        with (
+            party(bob, self.directory, address=self.bob_at) as called,
+            party(
+                alice, self.directory, f"{LOOPBACK}:{self.sip_port}", address=(LOOPBACK, free_port())
+            ) as calling,
+        ):
+            for each in (calling, called):
+                assert each.wait(20) == 0, each.errors.read_text()
         return calling, called
 
 
@@ -382,15 +375,10 @@ def test_a_challenge_and_the_credentials_cross(
 def test_what_cannot_go_on_is_refused_here(between: Between, field: str, status: int, says: str) -> None:
     script = caller().invite(sdp(A_PORT), field).expect(status).ack_refusal()
     script = script.without("Max-Forwards: 70") if field.startswith("Max-Forwards") else script
-    alice = Sipp(
-        script,
-        between.directory,
-        *(f"{LOOPBACK}:{between.sip_port}", "-m", "1"),
-        address=(LOOPBACK, free_port()),
-        media_port=free_port(),
-    )
-    assert alice.wait(10) == 0, alice.errors.read_text()
-    alice.stop()
+    with party(
+        script, between.directory, f"{LOOPBACK}:{between.sip_port}", address=(LOOPBACK, free_port())
+    ) as alice:
+        assert alice.wait(10) == 0, alice.errors.read_text()
     name, _, value = says.partition(": ")
     assert not says or alice.received(status)[0].one(name) == value
 

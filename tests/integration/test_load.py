@@ -10,7 +10,7 @@ from tests.load.run import Load, perform
 @pytest.mark.parametrize("kill_srs", [False, True], ids=["srs-up", "srs-killed"])
 @pytest.mark.req("ERR-13")
 def test_twenty_calls_a_second_with_media_all_end_well(*, kill_srs: bool) -> None:
-    load = Load(rate=20, duration_s=8, kill_srs=kill_srs)
+    load = Load(rate=20, duration_s=6, kill_srs=kill_srs)
     report = perform(load, tell=lambda _: None)
     assert (report.callers.successful, report.callers.failed) == (load.calls, 0)
     assert report.callees.failed == 0

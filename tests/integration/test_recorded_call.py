@@ -12,14 +12,15 @@ from siprec_src.metadata.validate import check_metadata
 from siprec_src.recorder import g711
 from tests.support.conversation import Conversation, talking
 from tests.support.daemon import LOOPBACK, free_port, running, until
+from tests.support.metadata import NS, directions
 from tests.support.recorder import Recording, recorder
 from tests.support.reference import REFERENCE
 from tests.support.schema import assert_valid
+from tests.support.script import callee, caller, sdp
 from tests.support.script import srs as srs_script
-from tests.support.sipp import Sipp
+from tests.support.sipp import Sipp, party
 from tests.support.voice import Voice
 
-NS = "{urn:ietf:params:xml:ns:recording:1}"
 CARRIER = "127.0.0.3"
 OUTSIDE = "127.0.0.2"
 
@@ -53,16 +54,9 @@ def check_metadata_names(recording: Recording, *, label_1: str, label_2: str) ->
         if REFERENCE.exists():
             assert_valid(document)
     first, last = ElementTree.fromstring(documents[0]), ElementTree.fromstring(documents[-1])
-    streams = {s.get("stream_id"): s.findtext(f"{NS}label") for s in first.iter(f"{NS}stream")}
-    assert sorted(filter(None, streams.values())) == ["1", "2"]
-    names = {p.get("participant_id"): p.find(f"{NS}nameID") for p in first.iter(f"{NS}participant")}
-    sends, receives = {}, {}
-    for association in first.iter(f"{NS}participantstreamassoc"):
-        name = names[association.get("participant_id")]
-        assert name is not None
-        aor = name.get("aor")
-        sends[aor] = [streams[e.text] for e in association.iter(f"{NS}send")]
-        receives[aor] = [streams[e.text] for e in association.iter(f"{NS}recv")]
+    labels = (stream.findtext(f"{NS}label") for stream in first.iter(f"{NS}stream"))
+    assert sorted(filter(None, labels)) == ["1", "2"]
+    sends, receives = directions(documents[0])
     assert sends == {label_1: ["1"], label_2: ["2"]}
     assert receives == {label_1: ["2"], label_2: ["1"]}
     assert last.find(f".//{NS}session/{NS}stop-time") is not None
@@ -254,3 +248,56 @@ edge = "outside"
 [[srs]]
 uri = "{srs}"
 """
+
+
+@pytest.mark.rfc("7865", "6.8.1")
+@pytest.mark.rfc("7866", "7.1.1.1", "9.1")
+@pytest.mark.req("MD-50", "MD-51", "SDP-20", "UPD-14")
+def test_hold_and_resume_are_told_to_the_srs_as_they_happen(tmp_path: Path) -> None:
+    port, bob_at = free_port(), (LOOPBACK, free_port())
+    alice_aor, bob_aor = "sip:1000@pbx.example", "sip:2000@pbx.example"
+    alice_offers = caller().invite(sdp(41000)).expect(200).ack()
+    for number, direction in enumerate(("a=sendonly", "a=inactive", "a=sendrecv"), 2):
+        alice_offers = alice_offers.wait_for_word().invite(sdp(41000, direction, version=number))
+        alice_offers = alice_offers.expect(200).ack()
+    bob_answers = callee().receive("INVITE").respond(200, sdp(42000)).receive("ACK")
+    for number, direction in enumerate(("a=recvonly", "a=inactive", "a=sendrecv"), 2):
+        bob_answers = bob_answers.receive("INVITE").respond(200, sdp(42000, direction, version=number))
+        bob_answers = bob_answers.receive("ACK")
+    with (
+        recorder(tmp_path) as srs,
+        running(
+            tmp_path,
+            srs=[srs.uri(";transport=tcp")],
+            route=f"sip:{LOOPBACK}:{bob_at[1]}",
+            listen=port,
+        ),
+        party(bob_answers.receive("BYE").respond(200), tmp_path, address=bob_at) as bob,
+        party(
+            alice_offers.wait_for_word().request("BYE").expect(200),
+            tmp_path,
+            f"{LOOPBACK}:{port}",
+            address=(LOOPBACK, free_port()),
+        ) as alice,
+    ):
+        for sends, receives in (
+            ({alice_aor: ["1"], bob_aor: ["2"]}, {alice_aor: ["2"], bob_aor: ["1"]}),
+            ({alice_aor: ["1"], bob_aor: []}, {alice_aor: [], bob_aor: ["1"]}),
+            ({alice_aor: [], bob_aor: []}, {alice_aor: [], bob_aor: []}),
+            ({alice_aor: ["1"], bob_aor: ["2"]}, {alice_aor: ["2"], bob_aor: ["1"]}),
+        ):
+            until(
+                lambda said=(sends, receives): (  # type: ignore[misc]
+                    bool(srs.live_metadata()) and directions(srs.live_metadata()[-1]) == said
+                ),
+                10,
+                f"metadata that says {sends}",
+            )
+            alice.nudge()
+        assert alice.wait(10) == 0, alice.errors.read_text()
+        assert bob.wait(10) == 0, bob.errors.read_text()
+        recording = srs.recording()
+        for document in recording.metadata():
+            check_metadata(document)
+        assert not recording.summary["complaints"]
+        assert [recording.books(label)["received"] for label in ("1", "2")] == [0, 0]

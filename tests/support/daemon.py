@@ -171,5 +171,5 @@ def running(
         while daemon.process.poll() is None and time.monotonic() < deadline:
             daemon.signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                daemon.wait(0.5)
+                daemon.wait(0.1)
         daemon.stop(0)

@@ -61,6 +61,12 @@ class Recorder:
         (recording,) = self.recordings()
         return recording
 
+    def live_metadata(self) -> list[bytes]:
+        """Every metadata document that has come so far, of all sessions, oldest first."""
+        files = (self.directory / "out").glob("*.metadata-*.xml")
+        numbered = sorted(files, key=lambda path: int(path.stem.rpartition("-")[2]))
+        return [path.read_bytes() for path in numbered]
+
     def kill(self) -> None:
         """As a crash would: no goodbye."""
         self.process.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import re
@@ -9,11 +10,12 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.support.daemon import free_port
 from tests.support.script import Script
 
 SCENARIOS = Path(__file__).with_name("sipp")
@@ -87,6 +89,7 @@ class Sipp:
         named = scenario.name.split()[0].lower() if isinstance(scenario, Script) else scenario
         self.name = name or named.replace("-sn ", "")
         self._address = address
+        self._nudges = 0
         self._messages = workdir / f"{self.name}.messages"
         self._stat = workdir / f"{self.name}.csv"
         self._output = (workdir / f"{self.name}.out").open("wb")
@@ -174,10 +177,11 @@ class Sipp:
     def nudge(self, timeout_s: float = 10.0) -> None:
         """Let a script that waits for a word go on: a datagram for its call, which no peer would send."""
         deadline = time.monotonic() + timeout_s
-        while not (waits := re.findall(r"waits (\S+)", _text(self._log))):
+        while len(waits := re.findall(r"waits (\S+)", _text(self._log))) <= self._nudges:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.name}: does not wait within {timeout_s} s")
             time.sleep(0.02)
+        self._nudges += 1
         host, port = self._address
         lines = (
             f"NOTIFY sip:{host}:{port} SIP/2.0",
@@ -257,6 +261,17 @@ def _milliseconds(clock: str) -> float:
     """SIPp writes ``HH:MM:SS:microseconds``."""
     hours, minutes, seconds, micro = (int(part) for part in clock.split(":"))
     return ((hours * 60 + minutes) * 60 + seconds) * 1000 + micro / 1000
+
+
+@contextlib.contextmanager
+def party(script: Script, workdir: Path, *arguments: str, address: tuple[str, int]) -> Iterator[Sipp]:
+    """One call of a script that plays no media itself; gone when the block is left."""
+    started = Sipp(script, workdir, *arguments, "-m", "1", address=address, media_port=free_port())
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.stop()
 
 
 _HEAD = re.compile(rb"-{20,} [^\n]*\n(?:UDP|TCP) message (sent|received) [(\[](\d+)[^\n]*:\n\n")
