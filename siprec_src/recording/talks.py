@@ -59,8 +59,7 @@ class Talks:
         if self._pending is None:
             raise RemoteProtocolError("an answer without an offer", section="RFC 3264 4")
         verdicts = [_usable(verdict) for verdict in check_answer(self._pending, answer)]
-        if self._target.secure:
-            _check_security(answer, verdicts)
+        _check_security(verdicts)
         self._agreed, self._pending, self._wanted = self._pending, None, self._offering
         return self._take(lines, verdicts)
 
@@ -135,9 +134,9 @@ def _usable(verdict: Verdict) -> Verdict:
     )
 
 
-def _check_security(answer: SessionDescription, verdicts: Sequence[Verdict]) -> None:
-    for media, verdict in zip(answer.media, verdicts, strict=True):
-        if not media.rejected and not verdict.accepted:
+def _check_security(verdicts: Sequence[Verdict]) -> None:
+    for verdict in verdicts:
+        if verdict.insecure:
             raise RemoteProtocolError(verdict.failure, status=488, section="RFC 4568 5.1.3")
 
 

@@ -98,6 +98,7 @@ class Verdict:
     local_crypto: Crypto | None = None  #: our offered line that was chosen: protects what we send
     remote_crypto: Crypto | None = None  #: the answer's: opens what they send (RFC 4568 5.1.3)
     failure: str = ""  #: why it cannot be used, when `accepted` is False
+    insecure: bool = False  #: that is because the protection that we offered was not agreed on
     warnings: tuple[str, ...] = ()
 
 
@@ -213,13 +214,14 @@ def _judge(
     if theirs.medium != ours.medium:
         return _failed(index, f"{ours.medium} answered with {theirs.medium[:20]}")
     if not _same_profile(ours.protocol, theirs.protocol):
-        return _failed(index, f"{ours.protocol} answered with {theirs.protocol[:20]}")
+        failure = f"{ours.protocol} answered with {theirs.protocol[:20]}"
+        return _failed(index, failure, insecure=ours.is_sdes)
     formats = _accepted_formats(ours, theirs)
     if not any(codecs.is_primary(pair.answered) for pair in formats):
         return _failed(index, "no format of the offer accepted")
     local, remote, failure = _chosen_crypto(ours, theirs)
     if failure:
-        return _failed(index, failure)
+        return _failed(index, failure, insecure=True)
     offered, warnings = offer.direction(ours), list(_cross_check(ours, theirs))
     direction, complaint = _our_direction(offered, answer, theirs)
     if complaint:
@@ -243,7 +245,7 @@ def _judge(
     )
 
 
-def _failed(index: int, failure: str) -> Verdict:
+def _failed(index: int, failure: str, *, insecure: bool = False) -> Verdict:
     return Verdict(
         index=index,
         accepted=False,
@@ -251,6 +253,7 @@ def _failed(index: int, failure: str) -> Verdict:
         sends_rtcp=False,
         direction=Direction.INACTIVE,
         failure=failure,
+        insecure=insecure,
     )
 
 

@@ -13,6 +13,7 @@ from siprec_src.sdp.crypto import Crypto
 from siprec_src.sdp.model import Media, SessionDescription
 from siprec_src.sdp.writer import write_sdp
 from tests.unit.recording.play import (
+    PCMA,
     VOICE_A,
     Play,
     answer_to,
@@ -92,6 +93,13 @@ def test_an_answer_without_the_agreed_protection_ends_in_bye(what: str) -> None:
     assert play.methods() == ["BYE"]
     assert not play.media.readers
     assert play.log("recording.attempt-failed")[0]["reason"] == "srs-bad-answer"
+
+
+@pytest.mark.req("KEY-13", "SDP-11")
+def test_a_secure_track_of_another_codec_is_refused_alone() -> None:
+    play = started()
+    play.accept(lambda i, m: m.with_formats((PCMA,)) if i == 1 else m)
+    assert [r.attached.stream for r in play.media.readers.values()] == [1]
 
 
 @pytest.mark.req("KEY-14")
