@@ -35,7 +35,6 @@ from siprec_src.ingest.inline.routing import RoutingTable
 from siprec_src.ingest.inline.settings import InlineSettings
 from siprec_src.machine import WallClock
 from siprec_src.media import plane
-from siprec_src.net.counters import TransportCounters
 from siprec_src.net.resolver import Resolver, ResolverLimits
 from siprec_src.net.sockets import BindError
 from siprec_src.net.tcp import StreamLimits
@@ -188,7 +187,7 @@ async def _control(config: Config, media_socket: Path, settings: int, status: in
         driver.media(message)
 
     media_client = MediaClient(media_socket, media_says)
-    _gauges(metrics, ingest, pool, user_agent, transport.counters)
+    _gauges(metrics, ingest, pool, user_agent, transport)
     driver = Driver(
         user_agent=user_agent,
         ingest=ingest,
@@ -265,8 +264,9 @@ def _gauges(
     ingest: InlineIngest,
     pool: RecordingPool,
     user_agent: UserAgent,
-    sip: TransportCounters,
+    transport: SipTransport,
 ) -> None:
+    sip, lines = transport.counters, logs.line_counters()
     metrics.gauge("calls_active", "Calls that have not ended.", lambda: ingest.calls)
     metrics.gauge("recordings_active", "Calls with a recording that is not over.", lambda: pool.live)
     metrics.gauge("sip_transactions", "SIP transactions remembered.", lambda: user_agent.transactions)
@@ -281,7 +281,18 @@ def _gauges(
             ("send_failed", sip.send_failed),
         ),
     )
-    metrics.counts("sip_dropped", "SIP messages dropped, by reason.", "reason", sip.dropped.items)
+    metrics.counts(
+        "sip_dropped",
+        "SIP messages and connections dropped, by reason.",
+        "reason",
+        lambda: (*sip.dropped.items(), ("receive-buffer-full", transport.overrun)),
+    )
+    metrics.counts(
+        "log_lines",
+        "Lines of this process's log, by what became of them.",
+        "fate",
+        lambda: (("written", lines.written), ("dropped", lines.dropped)),
+    )
 
 
 def _pages(

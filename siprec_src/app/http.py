@@ -15,7 +15,7 @@ MAX_CONNECTIONS: Final = 64  #: at a time; a newcomer above it is closed without
 PATIENCE_S: Final = 5.0  #: for a request to come whole, and for its answer to be taken
 
 _REASONS: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
-                   500: "Internal Server Error", 503: "Service Unavailable"}  # fmt: skip
+                   503: "Service Unavailable"}  # fmt: skip
 
 Page = tuple[int, str, bytes]  #: status, content type, body
 Pages = Mapping[str, Callable[[], Page]]
@@ -44,6 +44,8 @@ class HttpServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
+        # What is drained is sent then: a peer who does not read has no rest to hold the close up with.
+        writer.transport.set_write_buffer_limits(0)
         try:
             if self._open <= MAX_CONNECTIONS:
                 async with asyncio.timeout(PATIENCE_S):
@@ -51,7 +53,7 @@ class HttpServer:
                     await writer.drain()
         except (OSError, TimeoutError):
             # The peer went away or is too slow; it is owed nothing.
-            pass
+            writer.transport.abort()
         finally:
             self._open -= 1
             writer.close()

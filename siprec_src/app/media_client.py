@@ -17,6 +17,7 @@ from typing import Final
 from siprec_src.errors import NoRoom, RemoteProtocolError
 from siprec_src.media import plane
 from siprec_src.media.wire import MAX_MESSAGE_BYTES, decode, encode
+from siprec_src.telemetry.log import get_logger
 
 BATCH: Final = 256  #: messages read for one readiness
 MAX_UNSENT: Final = 20_000  #: commands that wait for the media process to read; above it they are refused
@@ -31,6 +32,7 @@ class MediaClient:
         self._path = path
         self._on_message = on_message
         self._loop = asyncio.get_running_loop()
+        self._log = get_logger("control")
         self._sock: socket.socket | None = None
         self._up = False
         self._closed = False
@@ -103,8 +105,9 @@ class MediaClient:
     def _arrived(self, data: bytes) -> None:
         try:
             message = decode(data)
-        except RemoteProtocolError:
+        except RemoteProtocolError as error:
             # Two releases that do not speak alike: no answer can be trusted to come.
+            self._log.error("media.bad-message", error=str(error))
             self._lost()
             return
         if isinstance(message, plane.MediaUp):

@@ -55,7 +55,7 @@ class SipSettings:
     t1_s: float = 0.5  #: round trip estimate, RFC 3261 17.1.1.1
     t2_s: float = 4.0  #: longest retransmission interval
     t4_s: float = 5.0  #: how long a message may live in the network
-    max_connections: int = 1024  #: TCP connections at a time
+    max_connections: int = 1024  #: TCP connections at a time: so many accepted, so many opened
     connect_timeout_s: float = 4.0  #: then a TCP peer is unreachable
     dns_timeout_s: float = 3.0  #: then a name has no address
 

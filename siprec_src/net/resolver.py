@@ -1,7 +1,8 @@
 """Names to addresses (RFC 3263 4.2: A and AAAA): numeric ones at once, else hosts file, cache, DNS.
 
 A lookup never blocks the loop and always ends: within `ResolverLimits.timeout_s` there is an answer, which
-may be empty. Lookups of the same name under way are one question. Answers live as long as their TTL says.
+may be empty. Lookups of the same name under way are one question. Answers live as long as their TTL says;
+while DNS itself is silent or broken the last good one is used on (RFC 8767).
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import dns.asyncresolver
+from dns.exception import DNSException
+from dns.resolver import NXDOMAIN, NoAnswer
+
 from siprec_src.sip.flow import Address, Edge, Flow, Transport
 from siprec_src.sip.vocabulary import Resolve, Resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from dns.asyncresolver import Resolver as DnsResolver
 
 HOSTS_FILE: Final = Path("/etc/hosts")
 
@@ -33,7 +36,18 @@ class ResolverLimits:
     max_cached: int = 4096  #: names
     max_ttl_s: float = 3600.0  #: of an answer, however long its owner allows
     negative_ttl_s: float = 5.0  #: of "no such name" and of silence
+    max_addresses: int = 16  #: of one name; the rest is left out
+    max_stale_s: float = 86_400.0  #: for which a good answer stands in when DNS fails (RFC 8767 5)
+    stale_patience_s: float = 0.5  #: that a question waits for DNS when there is such an answer
+    stale_ttl_s: float = 30.0  #: then it is used for so long without asking (RFC 8767 5)
     hosts_check_s: float = 5.0  #: how often the hosts file is looked at for a change
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Cached:
+    addresses: tuple[str, ...]
+    expires: float
+    stale_until: float = 0.0  #: until when it may stand in for an answer that does not come
 
 
 class Resolver:
@@ -46,14 +60,14 @@ class Resolver:
         *,
         limits: ResolverLimits | None = None,
         hosts: Path = HOSTS_FILE,
-        dns: DnsResolver | None = None,
+        client: dns.asyncresolver.Resolver | None = None,
     ) -> None:
         self._edges = edges
         self._on_resolved = on_resolved
         self._limits = limits or ResolverLimits()
         self._hosts = _HostsFile(hosts, self._limits.hosts_check_s)
-        self._dns = dns
-        self._cache: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
+        self._client = client
+        self._cache: OrderedDict[str, _Cached] = OrderedDict()
         self._waiting: dict[str, list[Resolve]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -87,45 +101,72 @@ class Resolver:
         local = self._hosts.addresses(host, now)
         if local:
             return local
-        expires, addresses = self._cache.get(host, (0.0, ()))
-        return addresses if expires > now else None
+        cached = self._cache.get(host)
+        return cached.addresses if cached is not None and cached.expires > now else None
 
     async def _look_up(self, host: str) -> None:
-        addresses: tuple[str, ...] = ()
-        ttl_s = self._limits.negative_ttl_s
+        loop = asyncio.get_running_loop()
+        stale = self._cache.get(host)
+        if stale is not None and (not stale.addresses or stale.stale_until <= loop.time()):
+            stale = None
+        stand_in = loop.call_later(self._limits.stale_patience_s, self._use_stale, host, stale)
+        found: tuple[_Cached | None, ...] = (None,)
         try:
             async with asyncio.timeout(self._limits.timeout_s + 0.5):
                 found = await asyncio.gather(self._ask(host, "A"), self._ask(host, "AAAA"))
-            addresses = tuple(address for part, _ in found for address in part)
-            if addresses:
-                ttl_s = min(ttl for part, ttl in found if part)
         except TimeoutError:
             pass
         finally:
-            loop = asyncio.get_running_loop()
-            self._cache[host] = (loop.time() + min(ttl_s, self._limits.max_ttl_s), addresses)
-            self._cache.move_to_end(host)
-            if len(self._cache) > self._limits.max_cached:
-                self._cache.popitem(last=False)
-            for question in self._waiting.pop(host, ()):
-                self._answer(question, addresses)
+            stand_in.cancel()
+            self._learn(host, found, stale)
 
-    async def _ask(self, host: str, record: str) -> tuple[tuple[str, ...], float]:
-        from dns.exception import DNSException
+    def _learn(self, host: str, found: tuple[_Cached | None, ...], stale: _Cached | None) -> None:
+        """Keep what was found, and answer who waits for it. None: DNS did not say."""
+        questions = self._waiting.pop(host, [])
+        now = asyncio.get_running_loop().time()
+        good = [part for part in found if part is not None and part.addresses]
+        if good:
+            addresses = tuple(address for part in good for address in part.addresses)
+            cached = _Cached(
+                addresses[: self._limits.max_addresses],
+                expires=min(part.expires for part in good),
+                stale_until=now + self._limits.max_stale_s,
+            )
+        elif stale is not None and None in found:
+            cached = dataclasses.replace(stale, expires=now + self._limits.stale_ttl_s)
+        else:
+            cached = _Cached((), expires=now + self._limits.negative_ttl_s)
+        self._keep(host, cached, questions)
 
+    def _use_stale(self, host: str, stale: _Cached | None) -> None:
+        """Answer who waits with the last good answer; the question to DNS goes on."""
+        if stale is not None and host in self._waiting:
+            questions, self._waiting[host] = self._waiting[host], []
+            now = asyncio.get_running_loop().time()
+            self._keep(host, dataclasses.replace(stale, expires=now + self._limits.stale_ttl_s), questions)
+
+    def _keep(self, host: str, cached: _Cached, questions: list[Resolve]) -> None:
+        self._cache[host] = cached
+        self._cache.move_to_end(host)
+        if len(self._cache) > self._limits.max_cached:
+            self._cache.popitem(last=False)
+        for question in questions:
+            self._answer(question, cached.addresses)
+
+    async def _ask(self, host: str, record: str) -> _Cached | None:
+        """All records of one type; none when there are none, None when DNS did not say."""
         try:
-            answer = await self._client().resolve(host, record, lifetime=self._limits.timeout_s, search=True)
+            if self._client is None:
+                self._client = dns.asyncresolver.Resolver()
+            answer = await self._client.resolve(host, record, lifetime=self._limits.timeout_s, search=True)
+        except (NXDOMAIN, NoAnswer):
+            return _Cached((), 0.0)
         except (DNSException, OSError, ValueError):
-            return (), 0.0
-        ttl_s = float(answer.rrset.ttl) if answer.rrset is not None else 0.0
-        return tuple(item.address for item in answer), ttl_s
-
-    def _client(self) -> DnsResolver:
-        if self._dns is None:
-            import dns.asyncresolver
-
-            self._dns = dns.asyncresolver.Resolver()
-        return self._dns
+            return None
+        ttl_s = min(float(answer.rrset.ttl) if answer.rrset is not None else 0.0, self._limits.max_ttl_s)
+        return _Cached(
+            tuple(item.address for item in answer), expires=asyncio.get_running_loop().time() + ttl_s
+        )
 
     def _answer(self, question: Resolve, addresses: tuple[str, ...]) -> None:
         edge = self._edges.get(question.edge)

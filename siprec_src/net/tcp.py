@@ -2,8 +2,8 @@
 
 A connection is found by its number, else by edge and remote address, else opened. What is sent while it is
 being opened waits in a bounded queue. When it cannot be opened, or breaks, every transaction that used it is
-told (RFC 3261 18.4). A stream whose framing is lost is closed; so are silent ones and those whose peer
-does not read.
+told (RFC 3261 18.4). A stream whose framing is lost is closed; so are silent ones, those whose peer does not
+read or owes the rest of a message, and those whose peer is gone without a word (RFC 9293 3.8.3).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
+import socket
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, cast
@@ -25,17 +26,22 @@ from siprec_src.sip.stream import KeepAlive, StreamParser
 
 StreamItem = Request | Response | Malformed
 PONG: Final = b"\r\n"  # RFC 5626 4.4.1
+READ_BYTES: Final = 16 * 1024  #: taken from one connection before the others have their turn
+SWEEP_S: Final = 5.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLimits:
     """What one process gives to stream connections."""
 
-    max_connections: int = 1024  #: accepted and opened together; a newcomer above it is closed
+    max_connections: int = 1024  #: accepted at a time, and as many opened by us
     connect_timeout_s: float = 4.0  #: then the transactions that wait for it have failed
     write_buffer_bytes: int = 256 * 1024  #: a peer that leaves more unread loses its connection
     waiting_bytes: int = 256 * 1024  #: held for a connection that is being opened
-    first_message_s: float = 32.0  #: an accepted connection that brought no whole message by then is closed
+    message_s: float = 30.0  #: within which the first message, and one that has begun, must be whole
+    flush_s: float = 5.0  #: that a connection which is being closed has for what is still to be sent
+    unacknowledged_s: float = 20.0  #: without an acknowledgement for so long the peer's host is gone
+    keepalive_s: float = 60.0  #: of silence, then the system asks whether the peer is still there
     idle_s: float = 600.0  #: no octet either way for so long closes a connection
     remembered_keys: int = 4096  #: transactions told when the connection breaks, newest first
 
@@ -71,20 +77,23 @@ class StreamPool:
         self._numbers = itertools.count(1)
         self._by_number: dict[int, _Connection] = {}
         self._by_remote: dict[Address, _Connection] = {}
+        self._accepted: dict[int, _Connection] = {}
+        # One for all: what a read puts there is copied before the next one.
+        self.buffer: Final = bytearray(READ_BYTES)
         self._connects: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Begin to accept connections."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accepted, sock=self._sock, backlog=512)
+        self._server = await loop.create_server(self._newcomer, sock=self._sock, backlog=512)
         self._sweep()
 
     def send(self, flow: Flow, data: bytes, key: str) -> None:
         """Send on the flow's connection, on one to the same remote, or on a new one, in that order."""
-        connection = self._by_number.get(flow.connection) or self._by_remote.get(flow.remote)
+        connection = _open(self._by_number.get(flow.connection)) or _open(self._by_remote.get(flow.remote))
         if connection is None:
-            if len(self._by_number) >= self.limits.max_connections:
+            if len(self._by_number) - len(self._accepted) >= self.limits.max_connections:
                 self.counters.dropped["connections-full"] += 1
                 self.fail(key)
                 return
@@ -107,12 +116,27 @@ class StreamPool:
         """Let go of the listening address."""
         self._sock.close()
 
+    def admit(self, connection: _Connection) -> bool:
+        """Take an accepted connection; in a crowd one that has never brought a message gives way to it."""
+        if len(self._accepted) >= self.limits.max_connections:
+            self.counters.dropped["connections-full"] += 1
+            silent = next((one for one in self._accepted.values() if not one.spoke), None)
+            if silent is None:
+                return False
+            silent.abort()
+            del self._accepted[silent.number]
+        self._accepted[connection.number] = connection
+        self.opened(connection)
+        return True
+
     def opened(self, connection: _Connection) -> None:
         self._by_number[connection.number] = connection
-        self._by_remote.setdefault(connection.remote, connection)
+        if _open(self._by_remote.get(connection.remote)) is None:
+            self._by_remote[connection.remote] = connection
 
     def lost(self, connection: _Connection) -> None:
         self._by_number.pop(connection.number, None)
+        self._accepted.pop(connection.number, None)
         if self._by_remote.get(connection.remote) is connection:
             del self._by_remote[connection.remote]
         for key in connection.keys:
@@ -125,65 +149,70 @@ class StreamPool:
         if key:
             asyncio.get_running_loop().call_soon(self.on_failed, key)
 
-    def _accepted(self) -> asyncio.Protocol:
+    def _newcomer(self) -> asyncio.BaseProtocol:
         return _Connection(self, next(self._numbers), None)
 
     def _connect(self, remote: Address) -> _Connection:
         connection = _Connection(self, next(self._numbers), remote)
         self.opened(connection)
-        task = asyncio.get_running_loop().create_task(self._open(connection, remote))
+        task = asyncio.get_running_loop().create_task(self._establish(connection, remote))
         self._connects.add(task)
         task.add_done_callback(self._connects.discard)
         return connection
 
-    async def _open(self, connection: _Connection, remote: Address) -> None:
+    async def _establish(self, connection: _Connection, remote: Address) -> None:
         loop = asyncio.get_running_loop()
         # The source port is the system's: a bound one would collide with the listener's other connections.
         local = None if self.bound.host in ("0.0.0.0", "::") else (self.bound.host, 0)  # noqa: S104 a comparison
         try:
             async with asyncio.timeout(self.limits.connect_timeout_s):
                 await loop.create_connection(lambda: connection, remote.host, remote.port, local_addr=local)
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, OverflowError):
+            # OverflowError: a port that is none; whoever made the flow took it from a peer.
             self.lost(connection)
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
-        now = loop.time()
         for connection in tuple(self._by_number.values()):
-            if connection.expired(now):
-                connection.finish()
-        self._sweeper = loop.call_later(5.0, self._sweep)
-
-    @property
-    def room(self) -> bool:
-        return len(self._by_number) < self.limits.max_connections
+            connection.sweep(loop.time())
+        self._sweeper = loop.call_later(SWEEP_S, self._sweep)
 
 
-class _Connection(asyncio.Protocol):
+def _open(connection: _Connection | None) -> _Connection | None:
+    """The connection, when something can still be sent on it."""
+    return None if connection is None or connection.closing else connection
+
+
+class _Connection(asyncio.BufferedProtocol):
     """One stream, accepted (``remote`` None until it is made) or being opened."""
 
     def __init__(self, pool: StreamPool, number: int, remote: Address | None) -> None:
         self.number = number
         self.remote = remote or Address("", 0)
         self.keys: OrderedDict[str, None] = OrderedDict()
+        self.spoke = False  #: brought a whole message
         self._pool = pool
         self._accepted = remote is None
         self._parser = StreamParser(pool.parser_limits)
         self._transport: asyncio.Transport | None = None
         self._waiting: list[bytes] = []
-        self._spoke = False
-        self._last = self._born = asyncio.get_running_loop().time()
+        self._last = asyncio.get_running_loop().time()
+        self._owed_since = self._last if self._accepted else None  # a message, or the rest of one
+        self._closing_since: float | None = None
+
+    @property
+    def closing(self) -> bool:
+        return self._transport is not None and self._transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(self._pool.limits.write_buffer_bytes)
+        _watch_peer(transport.get_extra_info("socket"), self._pool.limits)
         if self._accepted:
             self.remote = address_of(transport.get_extra_info("peername"))
-            if not self._pool.room:
-                self._pool.counters.dropped["connections-full"] += 1
-                self.finish()
+            if not self._pool.admit(self):
+                self.abort()
                 return
-            self._pool.opened(self)
         for data in self._waiting:
             self._write(data)
         self._waiting.clear()
@@ -204,37 +233,54 @@ class _Connection(asyncio.Protocol):
         else:
             self._waiting.append(data)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        del sizehint
+        return self._pool.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         self._last = asyncio.get_running_loop().time()
-        for item in self._parser.feed(data):
+        whole = False
+        for item in self._parser.feed(bytes(memoryview(self._pool.buffer)[:nbytes])):
             if isinstance(item, KeepAlive):
                 self._write(PONG)
                 continue
-            self._spoke = True
+            whole = self.spoke = True
             self._pool.on_item(item, self._flow())
+        if not self._parser.pending:
+            self._owed_since = None if self.spoke else self._owed_since
+        elif whole or self._owed_since is None:
+            self._owed_since = self._last
         if self._parser.closed:
             # What was answered to the broken message is still flushed before the close.
             self.finish()
 
     def pause_writing(self) -> None:
         self._pool.counters.dropped["write-buffer-full"] += 1
-        if self._transport is not None:
-            self._transport.abort()
+        self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._pool.lost(self)
 
-    def expired(self, now: float) -> bool:
+    def sweep(self, now: float) -> None:
+        """Close it when it is silent or slow for too long; let it go when it cannot be flushed."""
         limits = self._pool.limits
         if self._transport is None:
-            return False
-        silent = now - self._last > limits.idle_s
-        return silent or (self._accepted and not self._spoke and now - self._born > limits.first_message_s)
+            return
+        if self.closing:
+            self._closing_since = self._closing_since or now
+            if now - self._closing_since >= limits.flush_s:
+                self.abort()
+        elif now - self._last > limits.idle_s or now - (self._owed_since or now) > limits.message_s:
+            self.finish()
 
     def finish(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
     def _flow(self) -> Flow:
         return Flow(self._pool.transport, self.remote, self._pool.edge, self.number)
@@ -245,3 +291,12 @@ class _Connection(asyncio.Protocol):
         self._last = asyncio.get_running_loop().time()
         self._pool.counters.sent += 1
         self._transport.write(data)
+
+
+def _watch_peer(sock: socket.socket, limits: StreamLimits) -> None:
+    """Let the system find out that the peer's host is gone: nobody else would for a quarter of an hour."""
+    idle_s = max(1, int(limits.keepalive_s))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle_s)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, idle_s // 6))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(limits.unacknowledged_s * 1000))

@@ -84,6 +84,11 @@ class SipTransport:
         self.counters.dropped["no-such-transport"] += 1
         self._failed(transmit.key)
 
+    @property
+    def overrun(self) -> int:
+        """Datagrams that came faster than they were read, on all sockets."""
+        return sum(endpoint.overrun for endpoint in self._udp.values())
+
     async def close(self) -> None:
         """Close every socket; what is buffered on streams is flushed by the system as far as it goes."""
         for pool in self._streams.values():

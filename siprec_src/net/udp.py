@@ -25,6 +25,8 @@ REMEMBERED_KEYS: Final = 4096  #: peers whose last transaction can be told of an
 
 _IP_RECVERR: Final = 11  # linux/in.h; not in the socket module of every supported Python
 _IPV6_RECVERR: Final = 25
+_SO_MEMINFO: Final = 55  # asm-generic/socket.h
+_MEMINFO: Final = struct.Struct("=9I")  # linux/sock_diag.h: the last one is SK_MEMINFO_DROPS
 _SO_EE: Final = struct.Struct("=IBBBx")  # struct sock_extended_err: errno, origin, type, code
 _ORIGIN_ICMP: Final = 2
 _ORIGIN_ICMP6: Final = 3
@@ -76,6 +78,17 @@ class UdpEndpoint:
             self._counters.send_failed += 1
             if key:
                 self._loop.call_soon(self._on_failed, key)
+
+    @property
+    def overrun(self) -> int:
+        """Datagrams that the system dropped because they came faster than they were read."""
+        try:
+            return int(
+                _MEMINFO.unpack(self._sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[-1]
+            )
+        except (OSError, struct.error):
+            # A kernel before 4.12, or a socket that is closed.
+            return 0
 
     def close_socket(self) -> None:
         self._loop.remove_reader(self._sock)

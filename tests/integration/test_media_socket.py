@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import threading
@@ -16,6 +17,7 @@ from siprec_src.app.media_client import MediaClient
 from siprec_src.app.media_process import MediaServer, listen
 from siprec_src.media import plane
 from siprec_src.media.model import PortId
+from siprec_src.media.wire import decode, encode
 from siprec_src.telemetry.log import get_logger
 from tests.support.media import FakeMedia
 
@@ -28,6 +30,8 @@ class FakeEngine:
     def __init__(self) -> None:
         self.media = FakeMedia()
         self.answering = True
+        self.held_up, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
         self._event = os.eventfd(0, os.EFD_NONBLOCK)
         self._ready: deque[plane.Answer | plane.Event] = deque()
 
@@ -46,6 +50,8 @@ class FakeEngine:
 
     def drain(self) -> list[plane.Answer | plane.Event]:
         os.eventfd_read(self._event)
+        self.held_up.set()
+        self.go_on.wait(5)
         taken = list(self._ready)
         self._ready.clear()
         return taken
@@ -171,6 +177,46 @@ async def test_octets_that_are_no_command_harm_nobody(path: Path, served: Served
     control.client.submit(OPEN)
     assert isinstance(await control.next(), plane.PortsOpen)
     control.client.close()
+
+
+def test_a_control_that_is_replaced_while_it_speaks_harms_nobody(path: Path, served: Served) -> None:
+    with contextlib.ExitStack() as stack:
+        old, new = (
+            stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) for _ in range(2)
+        )
+        for control in (old, new):
+            control.settimeout(5)
+        old.connect(str(path))
+        assert decode(old.recv(65536)) == plane.MediaUp()
+        served.engine.go_on.clear()
+        served.engine.tell(plane.Done(tag=1))
+        assert served.engine.held_up.wait(5)
+        new.connect(str(path))
+        old.send(encode(OPEN))
+        served.engine.go_on.set()
+        assert decode(new.recv(65536)) == plane.MediaUp()
+        new.send(encode(OPEN))
+        assert isinstance(decode(new.recv(65536)), plane.PortsOpen)
+
+
+async def test_a_media_process_that_speaks_otherwise_is_left_and_tried_again(path: Path) -> None:
+    with listen(path) as other:
+        control = Control(path)
+        for _ in range(2):
+            with contextlib.closing(await asyncio.to_thread(_accept, other)) as media:
+                media.send(encode(plane.MediaUp()))
+                assert await control.next() == plane.MediaUp()
+                control.client.submit(OPEN)
+                media.send(b"garbage")
+                assert await control.next() == plane.MediaDown()
+                refused = await control.next()
+                assert (refused.tag, refused.reason) == (7, "media-down")  # type: ignore[union-attr]
+        control.client.close()
+
+
+def _accept(listener: socket.socket) -> socket.socket:
+    listener.settimeout(5)
+    return listener.accept()[0]
 
 
 async def test_an_answer_that_fits_no_message_is_refused(path: Path, served: Served) -> None:

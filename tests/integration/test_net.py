@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import socket
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import TypeVar
 
 import pytest
@@ -20,6 +20,7 @@ from siprec_src.sip.message import Request
 from siprec_src.sip.parser import Malformed
 from siprec_src.sip.vocabulary import Received, Transmit, TransmitFailed
 
+LOOPBACK = "127.0.0.1"
 PATIENCE_S = 5.0
 T = TypeVar("T")
 
@@ -222,6 +223,146 @@ async def test_a_peer_that_does_not_read_loses_its_connection() -> None:
             assert sender.transport.counters.dropped["write-buffer-full"] > 0
 
 
+@contextlib.contextmanager
+def connected(to: Station) -> Iterator[socket.socket]:
+    """A peer that does what the test says with its connection."""
+    with socket.create_connection((to.address.host, to.address.port)) as sock:
+        sock.setblocking(False)
+        yield sock
+
+
+async def closed(sock: socket.socket) -> bool:
+    """Wait until the other end has closed it."""
+    with contextlib.suppress(ConnectionError):
+        while await within(asyncio.get_running_loop().sock_recv(sock, 4096)):
+            pass
+    return True
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> StreamLimits:
+    """Limits that are reached within a test."""
+    monkeypatch.setattr("siprec_src.net.tcp.SWEEP_S", 0.02)
+    return StreamLimits(message_s=0.1, flush_s=0.1)
+
+
+async def test_a_message_that_never_gets_whole_closes_its_connection_also_behind_a_whole_one(
+    soon: StreamLimits,
+) -> None:
+    async with station(limits=soon) as at:
+        for first in (b"", message(), b"\r\n\r\n"):
+            with connected(at) as slow:
+                slow.send(first + message()[:50])
+                assert await closed(slow)
+
+
+async def test_a_peer_that_owes_nothing_may_be_silent(soon: StreamLimits) -> None:
+    async with station(limits=soon) as at:
+        with connected(at) as quiet:
+            quiet.send(message() + b"\r")
+            await within(at.received.get())
+            quiet.send(b"\n\r\n")
+            await within(asyncio.get_running_loop().sock_recv(quiet, 10))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await asyncio.get_running_loop().sock_recv(quiet, 10)
+
+
+async def test_a_connection_that_cannot_be_flushed_is_let_go(soon: StreamLimits) -> None:
+    limits = dataclasses.replace(soon, write_buffer_bytes=16 * 1024 * 1024)
+    async with station(limits=limits) as at:
+        with connected(at) as deaf:
+            deaf.send(message())
+            flow = (await within(at.received.get())).flow
+            for _ in range(100):
+                at.transport.send(Transmit(flow=flow, data=message(b"x" * 60_000), key="k"))
+            deaf.send(b"what is this\r\n\r\n")
+            assert await within(at.failed.get()) == TransmitFailed(key="k")
+
+
+async def test_a_connection_that_is_being_closed_is_used_no_more(soon: StreamLimits) -> None:
+    """What is said then goes by a new one, which is found by the next message too."""
+    limits = dataclasses.replace(soon, write_buffer_bytes=16 * 1024 * 1024, flush_s=60.0)
+    async with station(limits=limits) as at:
+        with socket.create_server((LOOPBACK, 0)) as peer:
+            peer.setblocking(False)
+            address = Address(*peer.getsockname())
+            loop = asyncio.get_running_loop()
+            at.send(message(), address, Transport.TCP)
+            first, _ = await within(loop.sock_accept(peer))
+            for _ in range(100):
+                at.send(message(b"x" * 60_000), address, Transport.TCP)
+            first.send(b"what is this\r\n\r\n")
+            await within(at.malformed.get())
+            at.send(message(call_id="2"), address, Transport.TCP)
+            at.send(message(call_id="3"), address, Transport.TCP)
+            second, _ = await within(loop.sock_accept(peer))
+            said = b""
+            while said.count(b"\r\n\r\n") < 2:
+                said += await within(loop.sock_recv(second, 4096))
+            first.close()
+            second.close()
+
+
+async def test_in_a_crowd_the_one_that_says_nothing_gives_way() -> None:
+    async with station(limits=StreamLimits(max_connections=2)) as full, station() as good:
+        with connected(full) as silent, connected(full):
+            good.send(message(), full.address, Transport.TCP)
+            await within(full.received.get())
+            assert await closed(silent)
+
+
+async def test_those_who_come_take_no_room_from_those_we_open(b: Station) -> None:
+    async with station(limits=StreamLimits(max_connections=1)) as full, station() as first:
+        first.send(message(), full.address, Transport.TCP)
+        await within(full.received.get())
+        full.send(message(), b.address, Transport.TCP)
+        await within(b.received.get())
+
+
+async def test_one_busy_connection_does_not_keep_the_loop_from_others(b: Station) -> None:
+    """What is read at a time is bounded, however much has come."""
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        asyncio.get_running_loop().call_soon(turn)
+
+    with socket.create_connection((b.address.host, b.address.port)) as busy:
+        busy.sendall(message() * 400)
+        turn()
+        for _ in range(400):
+            await within(b.received.get())
+        assert turns >= 400 * len(message()) // (16 * 1024)
+
+
+async def test_a_thousand_connections_are_served_and_leave_nothing() -> None:
+    async with station() as at, asyncio.timeout(30):
+        with contextlib.ExitStack() as stack:
+            for _ in range(1000):
+                peer = stack.enter_context(connected(at))
+                peer.send(message())
+                await at.received.get()
+        pool = at.transport._streams["default", Transport.TCP]
+        while pool._by_number or pool._accepted or pool._by_remote:
+            await asyncio.sleep(0)
+
+
+async def test_a_port_that_is_none_is_a_failure(a: Station) -> None:
+    for transport in (Transport.UDP, Transport.TCP):
+        a.send(message(), Address(LOOPBACK, 70_000), transport, key="k")
+        assert await within(a.failed.get()) == TransmitFailed(key="k")
+
+
+async def test_datagrams_that_came_too_fast_are_counted(a: Station) -> None:
+    assert a.transport.overrun == 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as fast:
+        for _ in range(2000):
+            fast.sendto(b"x" * 60_000, (LOOPBACK, a.address.port))
+    assert a.transport.overrun > 0
+
+
 async def test_what_does_not_fit_while_a_connection_is_opened_has_failed(a: Station) -> None:
     with socket.create_server(("127.0.0.1", 0)) as peer:
         address = Address(*peer.getsockname())
@@ -247,4 +388,20 @@ async def test_http_answers_get_and_refuses_the_rest() -> None:
         answer = await within(reader.readline())
         assert answer.rstrip() == expected
         writer.close()
+    await server.close()
+
+
+async def test_an_http_client_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("siprec_src.app.http.PATIENCE_S", 0.1)
+    server = HttpServer({"/metrics": lambda: (200, TEXT, b"x" * 16 * 1024 * 1024)})
+    at = await server.start(Address(LOOPBACK, 0))
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            deaf = stack.enter_context(socket.create_connection((at.host, at.port)))
+            deaf.send(b"GET /metrics HTTP/1.0\r\n\r\n")
+            async with asyncio.timeout(PATIENCE_S):
+                while server._open == 0:
+                    await asyncio.sleep(0)
+                while server._open:
+                    await asyncio.sleep(0.01)
     await server.close()

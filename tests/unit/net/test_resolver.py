@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import dns.exception
+import dns.resolver
 import pytest
 
 from siprec_src.net.resolver import Resolver, ResolverLimits
@@ -33,13 +34,16 @@ class Dns:
         self.ttl = ttl
         self.questions: list[tuple[str, str]] = []
         self.gate: asyncio.Event | None = None
+        self.broken = False
 
     async def resolve(self, host: str, record: str, **_: Any) -> Any:
         self.questions.append((host, record))
         if self.gate is not None:
             await self.gate.wait()
-        if (host, record) not in self.records:
+        if self.broken:
             raise dns.exception.DNSException
+        if (host, record) not in self.records:
+            raise dns.resolver.NXDOMAIN
         return Answer([SimpleNamespace(address=a) for a in self.records[host, record]], self.ttl)
 
 
@@ -55,7 +59,7 @@ class Asked:
     def __init__(self, dns: Dns, hosts: Path, limits: ResolverLimits | None = None) -> None:
         self.answers: asyncio.Queue[Resolved] = asyncio.Queue()
         edges = {"default": EDGE, "six": dataclasses.replace(EDGE, name="six", sip_bind=Address("::1", 5060))}
-        self.resolver = Resolver(edges, self.answers.put_nowait, limits=limits, hosts=hosts, dns=dns)  # type: ignore[arg-type] # has what is used
+        self.resolver = Resolver(edges, self.answers.put_nowait, limits=limits, hosts=hosts, client=dns)  # type: ignore[arg-type] # has what is used
 
     async def __call__(self, host: str, **changes: Any) -> tuple[Flow, ...]:
         question = Resolve(query=1, host=host, port=None, transport=None, secure=False, edge="default")
@@ -149,3 +153,43 @@ async def test_one_name_is_one_question_however_many_wait(hosts: Path) -> None:
 )
 async def test_a_transport_or_edge_that_is_not_there_is_no_way(hosts: Path, changes: dict[str, Any]) -> None:
     assert await Asked(Dns({}), hosts)("192.0.2.1", **changes) == ()
+
+
+STALE = ResolverLimits(timeout_s=5.0, stale_patience_s=0.0, stale_ttl_s=30.0)
+
+
+async def test_the_last_good_answer_stands_in_while_dns_is_broken(hosts: Path) -> None:
+    dns = Dns({("a.example", "A"): ["192.0.2.1"]}, ttl=0)
+    asked = Asked(dns, hosts, STALE)
+    good = await asked("a.example")
+    dns.broken = True
+    assert await asked("a.example") == good
+    assert await asked("a.example") == good
+    assert len(dns.questions) == 4
+
+
+async def test_with_a_good_answer_nobody_waits_for_a_silent_dns(hosts: Path) -> None:
+    dns = Dns({("a.example", "A"): ["192.0.2.1"]}, ttl=0)
+    asked = Asked(dns, hosts, STALE)
+    good = await asked("a.example")
+    dns.gate = asyncio.Event()
+    assert await asked("a.example") == good
+    assert await asked("a.example") == good
+    dns.records = {("a.example", "A"): ["192.0.2.2"]}
+    dns.gate.set()
+    await asyncio.gather(*asked.resolver._tasks)
+    dns.broken = True
+    assert [flow.remote.host for flow in await asked("a.example")] == ["192.0.2.2"]
+
+
+async def test_a_name_that_is_gone_is_gone(hosts: Path) -> None:
+    dns = Dns({("a.example", "A"): ["192.0.2.1"]}, ttl=0)
+    asked = Asked(dns, hosts, ResolverLimits())
+    assert await asked("a.example")
+    dns.records = {}
+    assert await asked("a.example") == ()
+
+
+async def test_a_thousand_records_are_not_all_tried(hosts: Path) -> None:
+    dns = Dns({("a.example", "A"): [f"192.0.2.{n % 250 + 1}" for n in range(1000)]})
+    assert len(await Asked(dns, hosts)("a.example")) == 16
