@@ -21,6 +21,7 @@ def table(load: Load, report: Report) -> str:
         total = report.totals
         rows += [
             ("recordings", ", ".join(f"{n} {result}" for result, n in sorted(report.recordings.items()))),
+            ("told that no SRS took them", f"{report.unrecorded} calls"),
             ("packets received", str(total["caller_received"] + total["callee_received"])),
             ("packets relayed", str(total["caller_relayed"] + total["callee_relayed"])),
             ("packets forked", str(total["delivered"])),

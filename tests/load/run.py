@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.support.daemon import LOOPBACK, Daemon, free_port, running
+from tests.support.daemon import LOOPBACK, Daemon, free_port, running, until
 from tests.support.processes import cpu_s, resident_bytes
 from tests.support.sipp import Result, Sipp
 
@@ -43,6 +43,7 @@ class Report:
     srs: Result
     elapsed_s: float
     recordings: dict[str, int]  #: result of `recording.end` lines → how many
+    unrecorded: int  #: calls that no SRS took (`recording.failed`)
     totals: dict[str, int]  #: sums over the `call.end` and `recording.end` lines
     control_cpu_s: float
     media_cpu_s: float
@@ -57,10 +58,10 @@ def perform(load: Load, *, tell: Callable[[str], None]) -> Report:
         callee_at = load.callee or (LOOPBACK, free_port())
         srs_at = load.srs or (LOOPBACK, free_port())
         srs = stack.enter_context(
-            _peer("srs", workdir, "-t", "t1", address=srs_at, media_port=36000, formats="8 0")
+            _peer("srs", workdir, "-t", "t1", address=srs_at, media_port=44000, formats="8 0")
         )
         callees = stack.enter_context(
-            _peer("-sn uas", workdir, "-rtp_echo", address=callee_at, media_port=34000)
+            _peer("-sn uas", workdir, "-rtp_echo", address=callee_at, media_port=42000)
         )
         daemon = None
         target = load.target
@@ -78,6 +79,8 @@ def perform(load: Load, *, tell: Callable[[str], None]) -> Report:
         callers = stack.enter_context(_callers(load, workdir, target))
         _watch(load, callers, srs, tell)
         elapsed_s = time.monotonic() - start
+        with contextlib.suppress(TimeoutError):  # then the table shows how many are missing
+            until(lambda: callees.result().successful >= callers.result().successful, 10, "the callees")
         return _report(daemon, callers, callees, srs, elapsed_s)
 
 
@@ -105,7 +108,7 @@ def _callers(load: Load, workdir: Path, target: tuple[str, int]) -> contextlib.A
         f"{target[0]}:{target[1]}",
         *("-r", str(load.rate), "-m", str(load.calls), "-l", str(concurrent)),
         address=(LOOPBACK, free_port()),
-        media_port=30000,
+        media_port=30000,  # and 10,000 ports up, one after another: the other peers stay clear of them
     )
 
 
@@ -129,6 +132,7 @@ def _watch(load: Load, callers: Sipp, srs: Sipp, tell: Callable[[str], None]) ->
 def _report(daemon: Daemon | None, callers: Sipp, callees: Sipp, srs: Sipp, elapsed_s: float) -> Report:
     recordings: dict[str, int] = {}
     totals: dict[str, int] = {}
+    unrecorded = 0
     usage = (0.0, 0.0, 0, 0)
     if daemon is not None:
         control, media = daemon.pid_of("control"), daemon.pid_of("media")
@@ -137,6 +141,7 @@ def _report(daemon: Daemon | None, callers: Sipp, callees: Sipp, srs: Sipp, elap
             for key, value in line.items():
                 if isinstance(value, int) and not isinstance(value, bool):
                     totals[key] = totals.get(key, 0) + value
+        unrecorded = len(daemon.events("recording.failed"))
         for line in ends:
             recordings[line["result"]] = recordings.get(line["result"], 0) + 1
     callees.stop()
@@ -147,6 +152,7 @@ def _report(daemon: Daemon | None, callers: Sipp, callees: Sipp, srs: Sipp, elap
         srs=srs.result(),
         elapsed_s=elapsed_s,
         recordings=recordings,
+        unrecorded=unrecorded,
         totals=totals,
         control_cpu_s=usage[0],
         media_cpu_s=usage[1],
