@@ -46,11 +46,11 @@ def start(*, check: bool, **flags: Any) -> NoReturn:
     config = _load(flags)
     if check:
         _say_checked(config)
-    from siprec_src import daemon
+    from siprec_src.processes import service
     from siprec_src.telemetry import log
 
     log.configure(format_=config.daemon.log_format, level=config.daemon.log_level)
-    sys.exit(daemon.start(config, lambda: _read(flags)))
+    sys.exit(service.start(config, lambda: _read(flags)))
 
 
 @main.command()
@@ -112,9 +112,9 @@ def control(settings_fd: int, media_socket: Path, status_fd: int, parent: int) -
 
     tell_tracebacks()
     die_with(parent)
-    from siprec_src import daemon
+    from siprec_src.processes.control import control as run
 
-    sys.exit(daemon.control(settings_fd, media_socket, status_fd))
+    sys.exit(run(settings_fd, media_socket, status_fd))
 
 
 def _read(flags: dict[str, Any]) -> Config:

@@ -1,0 +1,208 @@
+"""The control process: every part of it made, and told what the others have to say."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from siprec_src import __version__
+from siprec_src.app import descriptors, exits
+from siprec_src.app.control import Control
+from siprec_src.app.driver import Driver
+from siprec_src.app.entropy import SystemIdentity
+from siprec_src.app.http import HttpServer
+from siprec_src.app.media_client import MediaClient
+from siprec_src.app.pulse import Heart
+from siprec_src.config import Config
+from siprec_src.errors import ConfigurationError
+from siprec_src.ingest.inline.ingest import InlineIngest
+from siprec_src.ingest.inline.routing import RoutingTable
+from siprec_src.ingest.inline.settings import InlineSettings
+from siprec_src.machine import WallClock
+from siprec_src.media import plane
+from siprec_src.net.resolver import Resolver, ResolverLimits
+from siprec_src.net.sockets import BindError
+from siprec_src.net.tcp import StreamLimits
+from siprec_src.net.transport import SipTransport
+from siprec_src.processes import settings, watching
+from siprec_src.recording.pool import RecordingPool
+from siprec_src.sip.flow import Edge, Flow
+from siprec_src.sip.parser import Malformed
+from siprec_src.sip.settings import AgentLimits
+from siprec_src.sip.timers import Timers
+from siprec_src.sip.user_agent import UserAgent
+from siprec_src.sip.vocabulary import Fact
+from siprec_src.telemetry import log as logs
+from siprec_src.telemetry.metrics import Metrics
+
+_USAGES_PER_CALL: Final = 4  # caller, callee, a recording session, and one that is being replaced
+_TRANSACTIONS_PER_CALL: Final = 12  # of those, with the ended ones that still absorb retransmissions
+_FIXED: Final = ("edges", "http", "sip", "media")  # what a running process does not change
+
+
+def control(shared: int, media_socket: Path, status: int) -> int:
+    """Run the control process; its exit code.
+
+    Args:
+        shared: descriptor of the configuration (`processes.settings`).
+        media_socket: where the media process listens.
+        status: descriptor of the pipe to the supervisor (`app.pulse`).
+    """
+    config = settings.read(shared)
+    _configure_logs(config)
+    return asyncio.run(_ControlProcess(config, shared).run(media_socket, status))
+
+
+class _ControlProcess:
+    """The parts. Sockets first: what cannot be bound is told before anything else is made."""
+
+    def __init__(self, config: Config, shared: int) -> None:
+        self._config = config
+        self._shared = shared
+        self._log = logs.get_logger("control")
+        self._metrics = Metrics(__version__)
+
+    async def run(self, media_socket: Path, status: int) -> int:
+        """Serve until told to stop; the exit code."""
+        asyncio.get_running_loop().set_exception_handler(self._stray)
+        limits = StreamLimits(
+            max_connections=self._config.sip.max_connections,
+            connect_timeout_s=self._config.sip.connect_timeout_s,
+        )
+        transport = SipTransport(
+            self._config.edges,
+            on_received=self._received,
+            on_malformed=self._malformed,
+            on_failed=self._received,
+            stream_limits=limits,
+        )
+        http = HttpServer(watching.pages(self._metrics, lambda: self._process))
+        try:
+            self._edges = transport.bind()
+            self._make(transport, media_socket, status)
+            if self._config.http_listen is not None:
+                await http.start(self._config.http_listen)
+        except BindError as error:
+            await transport.close()
+            self._log.error("control.cannot-start", error=str(error))
+            return exits.UNAVAILABLE
+        descriptors.allow_all()
+        self._heart.start()
+        self._media.start()
+        await transport.start()
+        try:
+            await self._process.run()
+        finally:
+            self._driver.close()
+            self._media.close()
+            await self._resolver.close()
+            await transport.close()
+            await http.close()
+        return exits.OK
+
+    def _make(self, transport: SipTransport, media_socket: Path, status: int) -> None:
+        """Everything behind the sockets."""
+        config, identity = self._config, SystemIdentity()
+        self._user_agent = _user_agent(config, identity, self._edges)
+        self._ingest = _ingest(config, identity, self._edges)
+        wall = WallClock(time.time() - asyncio.get_running_loop().time())
+        self._pool = RecordingPool(identity, wall, self._edges, config.srs)
+        lookups = ResolverLimits(timeout_s=config.sip.dns_timeout_s)
+        self._resolver = Resolver(self._edges, self._received, limits=lookups)
+        self._media = MediaClient(media_socket, self._media_says)
+        self._heart = Heart(status)
+        self._driver = Driver(
+            user_agent=self._user_agent,
+            ingest=self._ingest,
+            pool=self._pool,
+            identity=identity,
+            transmit=transport.send,
+            resolve=self._resolver.resolve,
+            submit=self._media.submit,
+            observe=self._metrics.observe,
+            log=self._log,
+        )
+        self._process = Control(
+            log=self._log,
+            driver=self._driver,
+            media=self._media,
+            quiet=lambda: self._user_agent.idle,
+            refuse_calls=self._refuse_calls,
+            reload=self._reload,
+            tell_ready=self._tell_ready,
+        )
+        watching.gauges(self._metrics, self._ingest, self._pool, self._user_agent, transport)
+
+    def _received(self, fact: Fact) -> None:
+        self._driver.received(fact)
+
+    def _malformed(self, malformed: Malformed, flow: Flow) -> None:
+        self._driver.malformed(malformed, flow)
+
+    def _media_says(self, message: plane.Answer | plane.Event) -> None:
+        if isinstance(message, plane.MediaUp):
+            self._process.media_is_up()
+        self._driver.media(message)
+
+    def _refuse_calls(self) -> None:
+        self._user_agent.draining = True
+        self._ingest.draining = True
+
+    def _reload(self) -> None:
+        """Take over what changes for new calls; name what would need a restart."""
+        try:
+            fresh = settings.read(self._shared)
+            routing = RoutingTable(fresh.trunks, self._edges)
+            self._pool.retarget(fresh.srs)
+        except ConfigurationError as error:
+            self._log.error("config.not-reloaded", error=str(error))
+            return
+        self._ingest.reroute(routing)
+        _configure_logs(fresh)
+        needs_restart = [name for name in _FIXED if getattr(fresh, name) != getattr(self._config, name)]
+        self._log.info("config.reloaded", needs_restart=needs_restart)
+
+    def _tell_ready(self) -> None:
+        for edge in self._edges.values():
+            self._log.info(
+                "control.listening",
+                edge=edge.name,
+                sip=str(edge.sip_bind),
+                advertised=str(edge.sip_advertised),
+                transports=[transport.value for transport in edge.transports],
+                rtp=f"{edge.rtp_bind}:{edge.rtp_low}-{edge.rtp_high}",
+            )
+        self._heart.tell_ready()
+
+    def _stray(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A fault that no door of ours caught; the loop goes on."""
+        self._log.error("control.failed", what=context.get("message", ""), exc_info=context.get("exception"))
+
+
+def _user_agent(config: Config, identity: SystemIdentity, edges: dict[str, Edge]) -> UserAgent:
+    return UserAgent(
+        identity=identity,
+        edges=edges,
+        limits=AgentLimits(
+            max_usages=_USAGES_PER_CALL * config.daemon.max_calls,
+            max_transactions=_TRANSACTIONS_PER_CALL * config.daemon.max_calls,
+        ),
+        timers=Timers(t1_s=config.sip.t1_s, t2_s=config.sip.t2_s, t4_s=config.sip.t4_s),
+    )
+
+
+def _ingest(config: Config, identity: SystemIdentity, edges: dict[str, Edge]) -> InlineIngest:
+    return InlineIngest(
+        identity=identity,
+        edges=edges,
+        routing=RoutingTable(config.trunks, edges),
+        settings=InlineSettings(
+            max_calls=config.daemon.max_calls, answer_timeout_s=config.sip.answer_timeout_s
+        ),
+    )
+
+
+def _configure_logs(config: Config) -> None:
+    logs.configure(format_=config.daemon.log_format, level=config.daemon.log_level)

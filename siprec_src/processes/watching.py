@@ -1,0 +1,66 @@
+"""What can be seen of the control process from outside: gauges read at each scrape, and the HTTP pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from siprec_src.app.control import Control
+from siprec_src.app.http import METRICS, TEXT, Page
+from siprec_src.ingest.inline.ingest import InlineIngest
+from siprec_src.net.transport import SipTransport
+from siprec_src.recording.pool import RecordingPool
+from siprec_src.sip.user_agent import UserAgent
+from siprec_src.telemetry import log as logs
+from siprec_src.telemetry.metrics import Metrics
+
+
+def gauges(
+    metrics: Metrics,
+    ingest: InlineIngest,
+    pool: RecordingPool,
+    user_agent: UserAgent,
+    transport: SipTransport,
+) -> None:
+    """Show what the parts count themselves."""
+    sip, lines = transport.counters, logs.line_counters()
+    metrics.gauge("calls_active", "Calls that have not ended.", lambda: ingest.calls)
+    metrics.gauge("recordings_active", "Calls with a recording that is not over.", lambda: pool.live)
+    metrics.gauge("sip_transactions", "SIP transactions remembered.", lambda: user_agent.transactions)
+    metrics.counts(
+        "sip_messages",
+        "SIP messages, by what became of them.",
+        "fate",
+        lambda: (
+            ("received", sip.received),
+            ("sent", sip.sent),
+            ("malformed", sip.malformed),
+            ("send_failed", sip.send_failed),
+        ),
+    )
+    metrics.counts(
+        "sip_dropped",
+        "SIP messages and connections dropped, by reason.",
+        "reason",
+        lambda: (*sip.dropped.items(), ("receive-buffer-full", transport.overrun)),
+    )
+    metrics.counts(
+        "log_lines",
+        "Lines of this process's log, by what became of them.",
+        "fate",
+        lambda: (("written", lines.written), ("dropped", lines.dropped)),
+    )
+
+
+def pages(metrics: Metrics, process: Callable[[], Control]) -> dict[str, Callable[[], Page]]:
+    """What is answered for each path."""
+
+    def readyz() -> Page:
+        if process().ready:
+            return (200, TEXT, b"ready\n")
+        return (503, TEXT, f"not ready: {process().phase.value}\n".encode())
+
+    return {
+        "/metrics": lambda: (200, METRICS, metrics.exposition()),
+        "/healthz": lambda: (200, TEXT, b"ok\n"),
+        "/readyz": readyz,
+    }
