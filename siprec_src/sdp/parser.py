@@ -59,7 +59,8 @@ def _split(data: bytes) -> list[Line]:
 def _line(text: str) -> Line:
     match = _LINE.fullmatch(text)
     if match is None or len(text) > MAX_LINE_BYTES or _CONTROL.search(text):
-        raise _error(f"line {text[:40]!r}", "9")
+        # Only its beginning: further on an a=crypto line has a key (RFC 4568 9.1).
+        raise _error(f"line {text[:9]!r}…", "9")
     kind, value = match.groups()
     if kind == "c":
         _check_connection(value)
