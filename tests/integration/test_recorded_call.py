@@ -121,7 +121,7 @@ def test_one_track_alone_is_the_voice_of_that_party(tmp_path: Path, track: str, 
         config = f'[[srs]]\nuri = "{srs.uri(";transport=tcp")}"\ntrack = "{track}"\n'
         with (
             running(tmp_path, route=f"sip:{LOOPBACK}:{bob_at[1]}", listen=port, config=config) as daemon,
-            talking(tmp_path, daemon, via=(LOOPBACK, port), bob_at=bob_at) as call,
+            talking(tmp_path, daemon, via=(LOOPBACK, port), bob_at=bob_at, seconds=1.0) as call,
         ):
             call.assert_heard()
             call.hang_up()

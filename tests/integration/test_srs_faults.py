@@ -157,7 +157,7 @@ def test_an_srs_that_answers_inactive_gets_nothing_and_keeps_its_session(fault: 
     with (
         recorder(fault.directory, behave="inactive") as srs,
         fault.daemon([srs.uri(";transport=tcp")]) as daemon,
-        fault.recorded_call(daemon, 2.0) as call,
+        fault.recorded_call(daemon, 1.0) as call,
     ):
         call.assert_heard()
         call.hang_up()
@@ -173,7 +173,7 @@ def test_an_srs_that_refuses_one_track_gets_the_other(fault: Fault) -> None:
     with (
         recorder(fault.directory, behave="port-zero=1") as srs,
         fault.daemon([srs.uri(";transport=tcp")]) as daemon,
-        fault.recorded_call(daemon, 2.0) as call,
+        fault.recorded_call(daemon, 1.0) as call,
     ):
         call.assert_heard()
         call.hang_up()
@@ -191,7 +191,7 @@ def test_a_secure_recording_never_falls_back_to_rtp(fault: Fault) -> None:
     with (
         recorder(fault.directory, behave="plain") as srs,
         fault.daemon([srs.uri(";secure=true;transport=tcp")]) as daemon,
-        fault.call(2.0) as call,
+        fault.call(1.0) as call,
     ):
         call.talk()
         call.assert_heard()
@@ -209,7 +209,7 @@ def test_an_srs_that_says_bye_in_mid_call_ends_only_its_recording(fault: Fault) 
     with (
         recorder(fault.directory, behave="bye-after=1") as srs,
         fault.daemon([srs.uri(";transport=tcp")]) as daemon,
-        fault.recorded_call(daemon, 3.0) as call,
+        fault.recorded_call(daemon, 2.5) as call,
     ):
         call.assert_heard()
         call.hang_up()
@@ -230,7 +230,7 @@ def test_an_srs_that_is_killed_in_mid_call_costs_the_call_nothing(fault: Fault, 
     with (
         recorder(fault.directory) as srs,
         fault.daemon([srs.uri(f";transport={transport}")]) as daemon,
-        fault.recorded_call(daemon, 3.0) as call,
+        fault.recorded_call(daemon, 2.5) as call,
     ):
         _kill_in_mid_speech(srs, call)
         call.assert_heard()
