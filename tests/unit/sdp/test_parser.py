@@ -241,6 +241,6 @@ def test_descriptions_of_vendors_and_of_whole_messages_are_read() -> None:
 @pytest.mark.req("KEY-37")
 def test_the_error_of_a_malformed_key_line_shows_nothing_of_the_key() -> None:
     with pytest.raises(RemoteProtocolError) as caught:
-        parse_sdp(b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\na=crypto:1 X inline:c2VjcmV0\x01\r\nt=0 0\r\n")
+        parse_sdp(b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\na=crypto:1 X inline:c2VjcmV0\x00\r\nt=0 0\r\n")
     assert "c2Vj" not in str(caught.value)
     assert "a=crypto" in str(caught.value)
