@@ -63,7 +63,10 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
         InvalidConfiguration: with everything that is wrong.
     """
     problems = Problems()
-    return _config(merge(file, environment, flags, problems), problems)
+    values = merge(file, environment, flags, problems)
+    if problems.unreadable:
+        raise InvalidConfiguration(problems.found)
+    return _config(values, problems)
 
 
 def from_values(values: dict[str, Any]) -> Config:
@@ -296,7 +299,9 @@ def _listen(text: str, path: KeyPath, problems: Problems, *, numeric: bool = Tru
         problems.add(path, f"{text!r}: expected ADDRESS:PORT")
         return None
     if numeric and not _is_numeric(host):
-        problems.add(path, f"{text!r}: expected a numeric address before the port")
+        hint = "" if path[0] == "http" else "; a name that peers shall use goes into 'advertised'"
+        what = f"expected a numeric address before the port, such as 127.0.0.1:{port}{hint}"
+        problems.add(path, f"{text!r}: {what}")
         return None
     return Address(host, int(port))
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from siprec_src.config.lines import KeyPath, key_lines
 from siprec_src.config.settings import SECTIONS, key_of
+from siprec_src.telemetry.redaction import redact_text
 
 CONVENTIONAL_FILE: Final = Path("/etc/siprec-src/siprec-src.toml")
 ENVIRONMENT_PREFIX: Final = "SIPREC_SRC_"
@@ -33,13 +34,14 @@ class Problems:
 
     origins: dict[KeyPath, str] = dataclasses.field(default_factory=dict)
     found: list[str] = dataclasses.field(default_factory=list)
+    unreadable: bool = False  #: the file could not be read: whatever else seems to be missing may be in it
 
     def add(self, path: KeyPath, what: str) -> None:
         place = next(
             (self.origins[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.origins), ""
         )
         name = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)
-        self.found.append(": ".join(part for part in (place, name, what) if part))
+        self.found.append(redact_text(": ".join(part for part in (place, name, what) if part)))
 
 
 def merge(
@@ -83,6 +85,7 @@ def _read_file(file: Path, problems: Problems) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
         problems.found.append(f"{file}: cannot be read: {why}")
+        problems.unreadable = True
         return {}
     try:
         values = tomllib.loads(text)
@@ -90,6 +93,7 @@ def _read_file(file: Path, problems: Problems) -> dict[str, Any]:
         what, _, place = str(error).partition(" (at line ")
         line = place.partition(",")[0] if place else str(len(text.splitlines()))
         problems.found.append(f"{file}:{line}: {what}")
+        problems.unreadable = True
         return {}
     problems.origins.update((path, f"{file}:{line}") for path, line in key_lines(text).items())
     return values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -161,7 +162,11 @@ class _ControlProcess:
             return
         self._ingest.reroute(routing)
         _configure_logs(fresh)
-        needs_restart = [name for name in _FIXED if getattr(fresh, name) != getattr(self._config, name)]
+        was = self._config
+        needs_restart = [name for name in _FIXED if getattr(fresh, name) != getattr(was, name)]
+        logging = {"log_level": was.daemon.log_level, "log_format": was.daemon.log_format}
+        if dataclasses.replace(fresh.daemon, **logging) != was.daemon:  # type: ignore[arg-type] # its own values
+            needs_restart.append("daemon")
         self._log.info("config.reloaded", needs_restart=needs_restart)
 
     def _tell_ready(self) -> None:

@@ -134,7 +134,40 @@ def test_broken_toml_is_told_with_its_line(write: Write, text: str, line: int) -
 
 
 def test_a_file_that_is_not_there_is_told() -> None:
-    assert refused(Path("/nowhere/x.toml"))[0] == "/nowhere/x.toml: cannot be read: No such file or directory"
+    # And nothing else, since what seems to be missing may be in it.
+    assert refused(Path("/nowhere/x.toml")) == ["/nowhere/x.toml: cannot be read: No such file or directory"]
+
+
+def test_a_name_to_listen_on_is_refused_with_what_to_write_instead(write: Write) -> None:
+    (problem,) = refused(flags={"listen": "pbx.example:5060"})
+    assert problem == (
+        "--listen: sip.listen: 'pbx.example:5060': expected a numeric address before the port, "
+        "such as 127.0.0.1:5060; a name that peers shall use goes into 'advertised'"
+    )
+    (problem,) = refused(flags={"http": "localhost:80"})
+    assert problem.endswith("such as 127.0.0.1:80")
+    file = write(
+        '[[edge]]\nname = "a"\nlisten = "a.example:5060"\n[[srs]]\nuri = "sip:a"\n[sip]\nroute = "sip:b"\n'
+    )
+    (problem,) = refused(file)
+    assert problem.startswith(f"{file}:3: edge.1.listen: 'a.example:5060': expected a numeric address")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"srs": ["sip:user:hunter2@host:99999"]},
+        {"srs": ["sip:user:hunter2@host;edge=none"]},
+        {"srs": ["sip:user:hunter2@host;secure=maybe"]},
+        {"srs": ["http:user:hunter2@host"]},
+        {"route": "sips:user:hunter2@host"},
+        {"route": "sip:user:hunter2@[zz"},
+    ],
+)
+def test_a_password_is_in_no_complaint(flags: dict[str, object]) -> None:
+    problems = refused(flags=flags)
+    assert problems
+    assert "hunter2" not in str(problems)
 
 
 def test_an_unknown_variable_is_refused_with_a_suggestion() -> None:
