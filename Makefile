@@ -32,11 +32,12 @@ native-test: build  ## the engine: C tests under ASan and UBSan, then through it
 integration: build  ## the real daemon with SIPp as caller, callee and SRS
 	$(PY) -m pytest -q tests/integration
 
-lint: build  ## ruff, mypy, import-linter, clang-format, clang-tidy
+lint: build  ## ruff, mypy, import-linter, clang-format, clang-tidy, and that the generated page is true
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports --no-cache
+	$(PY) -m tests.support.matrix --check
 	$(MAKE) --no-print-directory -C native format-check tidy
 
 format: build  ## put Python and C into house style
@@ -54,8 +55,9 @@ bench: build  ## engine packets a core, control CPU a call, set-up delay
 fuzz: build  ## coverage-guided fuzzing of the packet parsers for FUZZ_SECONDS each
 	$(MAKE) --no-print-directory -C native fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)
 
-docs: build  ## write the generated pages: docs/rfc-matrix.md, docs/configuration.md, configs/siprec-src.full.toml
+docs: build  ## write what is generated: docs/rfc-matrix.md, configs/siprec-src.full.toml
 	$(PY) -m tests.support.matrix
+	$(PY) -m siprec_src.config > configs/siprec-src.full.toml
 
 lock: build  ## resolve the dependencies anew into requirements.lock
 	$(VENV)/bin/python -m pip install -q uv
