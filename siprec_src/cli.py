@@ -46,7 +46,7 @@ def start(*, check: bool, **flags: Any) -> NoReturn:
     config = _load(flags)
     if check:
         _say_checked(config)
-    from siprec_src.processes import service
+    from siprec_src.daemon import service
     from siprec_src.telemetry import log
 
     log.configure(format_=config.daemon.log_format, level=config.daemon.log_level)
@@ -112,7 +112,7 @@ def control(settings_fd: int, media_socket: Path, status_fd: int, parent: int) -
 
     tell_tracebacks()
     die_with(parent)
-    from siprec_src.processes.control import control as run
+    from siprec_src.daemon.control import control as run
 
     sys.exit(run(settings_fd, media_socket, status_fd))
 

@@ -27,7 +27,7 @@ from siprec_src.net.resolver import Resolver, ResolverLimits
 from siprec_src.net.sockets import BindError
 from siprec_src.net.tcp import StreamLimits
 from siprec_src.net.transport import SipTransport
-from siprec_src.processes import settings, watching
+from siprec_src.daemon import settings, watching
 from siprec_src.recording.pool import RecordingPool
 from siprec_src.sip.flow import Edge, Flow
 from siprec_src.sip.parser import Malformed

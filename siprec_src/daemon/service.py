@@ -16,7 +16,7 @@ from siprec_src.app.media_process import listen
 from siprec_src.app.runtime import MEDIA_SOCKET, parent_directory, runtime_directory
 from siprec_src.app.supervisor import ChildSpec, Supervisor
 from siprec_src.config import Config, InvalidConfiguration
-from siprec_src.processes import settings
+from siprec_src.daemon import settings
 from siprec_src.telemetry import log as logs
 
 
