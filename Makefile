@@ -46,11 +46,11 @@ format: build  ## put Python and C into house style
 	$(VENV)/bin/clang-format -i $(shell git ls-files 'native/*.[ch]')
 
 load: build  ## SIPp load with media: RATE, DURATION_S; TARGET, CALLEE, SRS for a daemon elsewhere
-	$(PY) -m tests.load --rate $(RATE) --duration-s $(DURATION_S) \
+	@$(PY) -m tests.load --rate $(RATE) --duration-s $(DURATION_S) \
 		$(if $(TARGET),--target $(TARGET) --callee $(CALLEE) --srs $(SRS))
 
 bench: build  ## engine packets a core, control CPU a call, set-up delay
-	$(PY) -m tests.bench
+	@$(PY) -m tests.bench
 
 fuzz: build  ## coverage-guided fuzzing of the packet parsers for FUZZ_SECONDS each
 	$(MAKE) --no-print-directory -C native fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)

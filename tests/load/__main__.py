@@ -25,6 +25,10 @@ def table(load: Load, report: Report) -> str:
             ("packets received", str(total["caller_received"] + total["callee_received"])),
             ("packets relayed", str(total["caller_relayed"] + total["callee_relayed"])),
             ("packets forked", str(total["delivered"])),
+            (
+                "packets not forked, by name",
+                ", ".join(f"{n} {name}" for name, n in _not_forked(total).items()),
+            ),
             ("packets dropped in the relay", str(total["caller_dropped"] + total["callee_dropped"])),
             ("control CPU per call", f"{1000 * report.control_cpu_s / load.calls:.2f} ms"),
             ("media CPU in all", f"{report.media_cpu_s:.2f} s of {report.elapsed_s:.0f} s"),
@@ -35,6 +39,11 @@ def table(load: Load, report: Report) -> str:
         ]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
+
+
+def _not_forked(total: dict[str, int]) -> dict[str, int]:
+    names = [name for name in total if name.startswith(("skipped_", "dropped_")) and total[name]]
+    return {name: total[name] for name in (*names, "before_recording") if total.get(name)}
 
 
 def main() -> int:
