@@ -42,7 +42,7 @@ def table(load: Load, report: Report) -> str:
 
 
 def _not_forked(total: dict[str, int]) -> dict[str, int]:
-    names = [name for name in total if name.startswith(("skipped_", "dropped_")) and total[name]]
+    names = [name for name in total if name.startswith(("skipped_", "dropped_")) and not name[-1].isdigit()]
     return {name: total[name] for name in (*names, "before_recording") if total.get(name)}
 
 
