@@ -49,10 +49,10 @@ class Archive:
                 count += 1
 
     def metadata(self, document: bytes) -> None:
-        """Keep a document as it came."""
+        """Keep a document as it came; whoever watches the folder sees whole ones only."""
         if self._documents < MAX_METADATA_DOCUMENTS:
             self._documents += 1
-            self._path(f"metadata-{self._documents}.xml").write_bytes(document)
+            self._replace(f"metadata-{self._documents}.xml", document)
         self._replace("metadata.xml", document)
 
     def media(self, track: int, label: str, chunks: Iterable[Chunk]) -> None:
