@@ -100,4 +100,5 @@ def _control_child(media_socket: Path, settings: int, status: int) -> ChildSpec:
 
 
 def _child_command(name: str, *options: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "siprec_src", name, "--parent", str(os.getpid()), *options)
+    # -P: what lies in the working directory is not run, be it a clone of ours without its engine.
+    return (sys.executable, "-P", "-m", "siprec_src", name, "--parent", str(os.getpid()), *options)

@@ -125,6 +125,13 @@ def test_a_control_process_that_dies_again_and_again_ends_the_service_with_1(dae
     assert event["child"] == "control"
 
 
+def test_nothing_that_lies_in_the_working_directory_is_run(tmp_path: Path, sip_port: int) -> None:
+    """Such as the sources, without their engine, in a clone of which the wheel was installed."""
+    (tmp_path / "click.py").write_text("raise SystemExit(3)")
+    with running(tmp_path, srs=[SRS], route=ROUTE, listen=sip_port, working_directory=tmp_path) as daemon:
+        assert not daemon.events("supervisor.died")
+
+
 def test_children_do_not_outlive_a_killed_supervisor(daemon: Daemon) -> None:
     children = [daemon.pid_of("media"), daemon.pid_of("control")]
     daemon.process.kill()

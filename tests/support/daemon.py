@@ -49,18 +49,19 @@ class Daemon:
         directory: Path,
         http: int | None = None,
         environment: Mapping[str, str] | None = None,
+        working_directory: Path = REPOSITORY,
     ) -> None:
         self.http = http
         self.log_file = directory / "daemon.log"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SIPREC_SRC_")}
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "siprec_src", *arguments],
+                [sys.executable, "-P", "-m", "siprec_src", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                cwd=REPOSITORY,
-                env={**clean, "XDG_RUNTIME_DIR": str(directory), **(environment or {})},
+                cwd=working_directory,
+                env={**clean, "RUNTIME_DIRECTORY": str(directory), **(environment or {})},
             )
 
     @property
@@ -140,6 +141,7 @@ def running(
     listen: int | None = None,
     config: str = "",
     arguments: Sequence[str] = (),
+    working_directory: Path = REPOSITORY,
 ) -> Iterator[Daemon]:
     """A ready daemon on loopback; ended at once when the block is left.
 
@@ -161,6 +163,7 @@ def running(
         *("--http", f"{LOOPBACK}:{http_port}", "--log-format", "json", *arguments),
         directory=directory,
         http=http_port,
+        working_directory=working_directory,
     )
     try:
         daemon.wait_ready()
