@@ -16,15 +16,15 @@ from typing import Final
 
 CONVENTIONAL: Final = Path("/run/siprec-src")
 MEDIA_SOCKET: Final = "media.sock"
-_PREFIX: Final = "run-"
+_PREFIX: Final = "siprec-src-"
 
 
 def parent_directory(configured: Path | None) -> Path:
-    """Where services put their directories: as configured, else as systemd or the session says, else /run."""
+    """Where services put their directories: as configured, as systemd says, /run, the session's, /tmp."""
     if configured is not None:
         return configured
-    named = os.environ.get("RUNTIME_DIRECTORY") or os.environ.get("XDG_RUNTIME_DIR")
-    for candidate in (*([Path(named)] if named else []), CONVENTIONAL):
+    of_service, of_session = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("XDG_RUNTIME_DIR")
+    for candidate in map(Path, filter(None, (of_service, str(CONVENTIONAL), of_session))):
         if candidate.is_dir() and os.access(candidate, os.W_OK | os.X_OK):
             return candidate
     return Path(tempfile.gettempdir())

@@ -102,7 +102,7 @@ def test_a_log_that_nobody_reads_holds_up_neither_signalling_nor_the_end(tmp_pat
         ],
         stderr=log,
         cwd=REPOSITORY,
-        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+        env={**os.environ, "RUNTIME_DIRECTORY": str(tmp_path)},
     )
     os.close(log)
     try:

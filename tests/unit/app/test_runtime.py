@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,18 +20,18 @@ def test_it_is_there_for_its_user_alone_and_gone_at_the_end(tmp_path: Path) -> N
 
 
 def test_what_a_killed_service_left_is_removed_and_a_running_one_is_not(tmp_path: Path) -> None:
-    left, other = tmp_path / "run-left", tmp_path / "run-other"
+    left, other = tmp_path / "siprec-src-left", tmp_path / "siprec-src-other"
     for directory in (left, other):
         directory.mkdir()
         (directory / MEDIA_SOCKET).touch()
     lock = os.open(other, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    (tmp_path / "run-begun").mkdir()
+    (tmp_path / "siprec-src-begun").mkdir()
     (tmp_path / "mine").mkdir()
     with runtime_directory(tmp_path) as directory:
         names = {path.name for path in tmp_path.iterdir()}
     os.close(lock)
-    assert names == {"run-other", "run-begun", "mine", directory.name}
+    assert names == {"siprec-src-other", "siprec-src-begun", "mine", directory.name}
 
 
 def test_a_directory_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
@@ -38,12 +39,15 @@ def test_a_directory_that_is_not_there_is_an_error_of_the_system(tmp_path: Path)
         pass
 
 
-def test_the_configured_parent_goes_before_that_of_the_environment(
+def test_the_parent_is_as_configured_else_of_the_service_else_conventional_else_of_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert parent_directory(None) == tmp_path
+    service, conventional, session = (tmp_path / name for name in ("service", "conventional", "session"))
+    monkeypatch.setattr("siprec_src.app.runtime.CONVENTIONAL", conventional)
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(service))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(session))
+    assert parent_directory(None) == Path(tempfile.gettempdir())
+    for better in (session, conventional, service):
+        better.mkdir()
+        assert parent_directory(None) == better
     assert parent_directory(Path("/elsewhere")) == Path("/elsewhere")
-    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "none"))
-    assert parent_directory(None) != tmp_path / "none"
