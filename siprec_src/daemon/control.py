@@ -17,6 +17,7 @@ from siprec_src.app.http import HttpServer
 from siprec_src.app.media_client import MediaClient
 from siprec_src.app.pulse import Heart
 from siprec_src.config import Config
+from siprec_src.daemon import settings, watching
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.ingest import InlineIngest
 from siprec_src.ingest.inline.routing import RoutingTable
@@ -27,7 +28,6 @@ from siprec_src.net.resolver import Resolver, ResolverLimits
 from siprec_src.net.sockets import BindError
 from siprec_src.net.tcp import StreamLimits
 from siprec_src.net.transport import SipTransport
-from siprec_src.daemon import settings, watching
 from siprec_src.recording.pool import RecordingPool
 from siprec_src.sip.flow import Edge, Flow
 from siprec_src.sip.parser import Malformed
