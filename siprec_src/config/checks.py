@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from siprec_src.sip.flow import Address, Edge, Transport
 from siprec_src.sip.uri import Uri, parse_uri
 
 DEFAULT_EDGE = "default"
-LocalAddress = Callable[[str], str]
 
 
 class InvalidConfiguration(ConfigurationError):

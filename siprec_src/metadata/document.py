@@ -47,11 +47,11 @@ def snapshot(
         participant_sessions=tuple(
             _participant_session(session, person, clock) for person in session.participants
         ),
-        participant_streams=participant_streams(session),
+        participant_streams=_participant_streams(session),
     )
 
 
-def participant_streams(session: CommunicationSession) -> tuple[m.ParticipantStream, ...]:
+def _participant_streams(session: CommunicationSession) -> tuple[m.ParticipantStream, ...]:
     """Who sends and who receives what now (RFC 7865 6.8.1); nobody does once the call has ended.
 
     A party on hold neither sends nor is received from; its partner's m-line says whether it listens.

@@ -66,15 +66,6 @@ class WavFile:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         self._patch()
 
-    @property
-    def frames(self) -> int:
-        """Length of the file, samples per channel."""
-        return self._frames
-
-    def append(self, samples: NDArray[Any]) -> None:
-        """Add frames at the end: an array of shape (frames, channels), or flat for one channel."""
-        self._write(self._frames, samples.reshape(-1, self._channels))
-
     def place(self, channel: int, position: int, samples: NDArray[Any]) -> None:
         """Put ``samples`` of one channel at frame ``position``; the other channels keep what they have.
 
@@ -86,11 +77,6 @@ class WavFile:
         frames = self._read(position, len(samples))
         frames[:, channel] = samples
         self._write(position, frames)
-
-    def sync(self) -> None:
-        """Bring the header up to date and the octets to the disk."""
-        self._patch()
-        os.fdatasync(self._descriptor)
 
     def close(self) -> None:
         """Finish the file. Closing twice is harmless."""

@@ -108,11 +108,6 @@ def format_crypto(crypto: Crypto) -> str:
     return " ".join((text, *crypto.parameters))
 
 
-def choose(offered: Iterable[Crypto]) -> Crypto | None:
-    """The offerer's first line that we can use (RFC 4568 5.1.2)."""
-    return next((crypto for crypto in offered if crypto.usable), None)
-
-
 def _check_parameters(parameters: tuple[str, ...]) -> None:
     if len(parameters) > MAX_PARAMETERS:
         raise _invalid(f"more than {MAX_PARAMETERS} session parameters", "6.3")

@@ -114,10 +114,6 @@ class Media:
         return self.attribute("label")
 
     @property
-    def mid(self) -> str | None:
-        return self.attribute("mid")
-
-    @property
     def rtcp_mux(self) -> bool:
         """RFC 5761 5.1.1."""
         return self.attribute("rtcp-mux") is not None
@@ -134,16 +130,6 @@ class Media:
     def crypto(self) -> tuple[Crypto, ...]:
         """The valid ``a=crypto`` lines in order."""
         return parse_valid(self.attributes("crypto"))
-
-    @property
-    def bandwidth(self) -> tuple[tuple[str, int], ...]:
-        """``b=`` lines as type and number."""
-        found = []
-        for line in self.lines:
-            kind, _, number = line.value.partition(":")
-            if line.kind == "b" and number.isascii() and number.isdigit() and len(number) < 19:
-                found.append((kind, int(number)))
-        return tuple(found)
 
     @property
     def payload_types(self) -> tuple[int, ...]:
@@ -260,9 +246,6 @@ class SessionDescription:
         if media.rtcp_mux:
             return Rtcp(connection.host, media.port)
         return Rtcp(connection.host, media.port + 1) if media.port < 65535 else None
-
-    def with_origin(self, origin: Origin) -> SessionDescription:
-        return dataclasses.replace(self, lines=_replaced(self.lines, "o", str(origin), _SESSION_ORDER))
 
     def with_version(self, version: int) -> SessionDescription:
         """The version alone replaced, every other word of ``o=`` as it was (RFC 3264 8)."""

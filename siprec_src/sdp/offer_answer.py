@@ -133,11 +133,6 @@ def effective_direction(description: SessionDescription, media: Media) -> Direct
     return said
 
 
-def is_hold(description: SessionDescription, media: Media) -> bool:
-    """Whether the writer of ``description`` holds the other side: an enabled m-line that receives nothing."""
-    return not media.rejected and not effective_direction(description, media).receives
-
-
 def pair_media(offer: SessionDescription, answer: SessionDescription) -> tuple[tuple[Media, Media], ...]:
     """The m-lines of offer and answer by position.
 

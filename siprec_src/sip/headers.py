@@ -83,14 +83,6 @@ class Via(Parameterised):
         return value.strip("[]") if value else None
 
     @property
-    def rport(self) -> int | None:
-        """The source port the next element saw; None also when it is only asked for (RFC 3581 3)."""
-        value = self.parameter("rport") or ""
-        if not value.isascii() or not value.isdecimal() or len(value) > 5:
-            return None
-        return int(value) if 0 < int(value) < 65536 else None
-
-    @property
     def wants_rport(self) -> bool:
         """Whether the sender asks for symmetric responses: ``rport`` without a value (RFC 3581 4)."""
         return self.parameter("rport") == ""

@@ -39,9 +39,7 @@ def use(description: SessionDescription) -> None:
             media.rtp_formats,
             media.crypto,
             media.packet_time_ms,
-            media.bandwidth,
             media.label,
-            media.mid,
         )
         assert seen
         effective_direction(description, media)

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from siprec_src.errors import RemoteProtocolError
-from siprec_src.sdp.crypto import SUITES, Crypto, choose, format_crypto, parse_crypto, parse_valid
+from siprec_src.sdp.crypto import SUITES, Crypto, format_crypto, parse_crypto, parse_valid
 
 KEY = bytes(range(30))
 TEXT = base64.b64encode(KEY).decode()
@@ -89,7 +89,7 @@ def test_every_suite_wants_its_own_length(suite: str, octets: int) -> None:
 
 @pytest.mark.rfc("4568", "5.1.2")
 @pytest.mark.req("KEY-12")
-def test_the_first_line_that_we_can_use_is_chosen() -> None:
+def test_valid_lines_are_kept_and_those_that_we_can_use_are_told() -> None:
     lines = parse_valid(
         [
             f"1 F8_128_HMAC_SHA1_80 inline:{TEXT}",
@@ -101,10 +101,7 @@ def test_the_first_line_that_we_can_use_is_chosen() -> None:
         ]
     )
     assert [line.tag for line in lines] == [1, 2, 3, 5]
-    chosen = choose(lines)
-    assert chosen is not None
-    assert (chosen.tag, chosen.suite) == (5, "AES_CM_128_HMAC_SHA1_32")
-    assert choose(lines[:3]) is None
+    assert [(line.tag, line.suite) for line in lines if line.usable] == [(5, "AES_CM_128_HMAC_SHA1_32")]
 
 
 @pytest.mark.req("KEY-11")

@@ -323,14 +323,13 @@ def test_a_message_that_is_not_whole_is_pending() -> None:
     assert not parser.pending
 
 
-@pytest.mark.rfc("7866", "9.1")
-@pytest.mark.req("BOD-01")
+@pytest.mark.rfc("3261", "18.3")
 def test_the_complete_wire_examples_are_read_the_same_from_a_datagram_and_a_connection() -> None:
-    for path in sorted(reference_path("examples", "wire").glob("*.sip")):
+    examples = sorted(reference_path("examples", "wire").glob("*.sip"))
+    assert examples
+    for path in examples:
         data = path.read_bytes()
-        parsed = request(parse_datagram(data))
-        assert StreamParser().feed(data) == [parsed], path.name
-        assert parsed.tags("require") in {("siprec",), ()}, path.name
+        assert StreamParser().feed(data) == [request(parse_datagram(data))], path.name
 
 
 @pytest.mark.rfc("8068", "3")
