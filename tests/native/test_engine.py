@@ -477,7 +477,8 @@ def test_threads_tell_what_they_did(call: Call, engine: Engine) -> None:
     call.callee.receive()
     call.plane.until(lambda: sum(stats.packets_sent for stats in engine.stats()) == 1)
     assert sum(stats.packets_received for stats in engine.stats()) == 1
-    assert all(stats.cpu_ns > 0 and stats.notices_lost == 0 for stats in engine.stats())
+    assert not any(stats.notices_lost for stats in engine.stats())
+    call.plane.until(lambda: all(stats.cpu_ns > 0 for stats in engine.stats()))  # the idle ones may yet begin
 
 
 def test_the_books_of_a_reader_balance_at_its_end(call: Call) -> None:
