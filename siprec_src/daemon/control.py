@@ -47,7 +47,7 @@ def control(shared: int, media_socket: Path, status: int) -> int:
     """Run the control process; its exit code.
 
     Args:
-        shared: descriptor of the configuration (`processes.settings`).
+        shared: descriptor of the configuration (`daemon.settings`).
         media_socket: where the media process listens.
         status: descriptor of the pipe to the supervisor (`app.pulse`).
     """
