@@ -86,7 +86,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
     trunks: tuple[Trunk, ...] = ()
     targets: tuple[SrsTarget, ...] = ()
     if complete:
-        trunks = _trunks(built["trunk"], sip, edges, problems)
+        trunks = _trunks(built["trunk"], built["sip"], edges, problems)
         targets = _targets(built["srs"], edges, problems)
     if problems.found:
         raise InvalidConfiguration(problems.found)
@@ -200,8 +200,12 @@ def _share(one: str, other: str) -> bool:
 
 
 def _trunks(
-    given: tuple[TrunkSettings | None, ...], sip: SipSettings, edges: Mapping[str, Edge], problems: Problems
+    given: tuple[TrunkSettings | None, ...],
+    sip: SipSettings | None,
+    edges: Mapping[str, Edge],
+    problems: Problems,
 ) -> tuple[Trunk, ...]:
+    """The trunks, the last one for ``sip.route``; a broken ``[sip]``, None, may have had that."""
     before = len(problems.found)
     names = [settings.name if settings is not None else "" for settings in given]
     trunks: list[Trunk] = []
@@ -213,11 +217,11 @@ def _trunks(
             problems.add((*path, "name"), f"trunk {settings.name!r} is there already")
         elif (trunk := _trunk(settings, path, names, edges, problems)) is not None:
             trunks.append(trunk)
-    if sip.route:
+    if sip is not None and sip.route:
         next_hop = _uri(sip.route, ("sip", "route"), problems)
         if next_hop is not None:
             trunks.append(catch_all(next_hop, next(iter(edges)), SourcePolicy(sip.media_source)))
-    elif not given:
+    elif sip is not None and not given:
         problems.found.append("no calls could be taken: give --route, or a [[trunk]]")
     if len(problems.found) == before and None not in given:
         try:

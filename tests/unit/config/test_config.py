@@ -45,6 +45,12 @@ def refused(
     return list(caught.value.problems)
 
 
+def test_a_broken_section_is_not_also_told_as_missing(write: Write) -> None:
+    file = write('[sip]\nroute = "sip:127.0.0.1:5070"\nt1_s = "x"\n[[srs]]\nuri = "sip:127.0.0.1:5090"\n')
+    (problem,) = refused(file)
+    assert problem.startswith(f"{file}:3: sip.t1_s: ")
+
+
 def test_three_flags_are_a_whole_configuration() -> None:
     config = load(None, {}, FLAGS)
     (edge,) = config.edges.values()
