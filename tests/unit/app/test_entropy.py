@@ -31,6 +31,7 @@ def test_tags_and_call_ids_do_not_repeat(identity: SystemIdentity) -> None:
 
 
 @pytest.mark.rfc("7865", "6.10")
+@pytest.mark.req("MD-17")
 def test_a_uuid_is_one_of_version_4(identity: SystemIdentity) -> None:
     made = uuid.UUID(bytes=identity.uuid())
     assert (made.version, made.variant) == (4, uuid.RFC_4122)

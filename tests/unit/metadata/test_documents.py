@@ -86,7 +86,7 @@ def test_document_is_utf8_with_declaration_namespace_and_data_mode() -> None:
 
 
 @pytest.mark.rfc("7865", "6")
-@pytest.mark.req("MD-07", "MD-08", "MD-10", "MD-13", "MD-14", "MD-15", "MD-26", "MD-40")
+@pytest.mark.req("MD-07", "MD-08", "MD-10", "MD-13", "MD-14", "MD-15", "MD-20", "MD-26", "MD-40")
 def test_basic_call_has_one_session_two_participants_and_one_stream_each_way() -> None:
     recording = read_metadata(document(CALL))
     assert isinstance(recording, m.Recording)

@@ -62,7 +62,9 @@ def test_the_invite_is_dated() -> None:
 
 
 @pytest.mark.rfc("7866", "9.1")
-@pytest.mark.req("BOD-01", "BOD-03", "BOD-04", "BOD-05", "BOD-06", "BOD-08", "BOD-10", "UPD-01", "UPD-02")
+@pytest.mark.req(
+    "BOD-01", "BOD-03", "BOD-04", "BOD-05", "BOD-06", "BOD-08", "BOD-10", "MD-03", "UPD-01", "UPD-02"
+)
 def test_sdp_and_metadata_are_the_two_parts_of_one_body() -> None:
     command = invite(Play())
     assert command.headers.get("mime-version") == "1.0"
@@ -71,6 +73,7 @@ def test_sdp_and_metadata_are_the_two_parts_of_one_body() -> None:
         ("application/sdp", "session;handling=required"),
         ("application/rs-metadata+xml", "recording-session;handling=required"),
     ]
+    assert b"Content-Type: application/rs-metadata+xml\r\n" in command.body
     assert command.body.endswith(b"--boundary-1--\r\n")
 
 
