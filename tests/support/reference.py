@@ -15,3 +15,10 @@ def reference_path(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"reference data not beside this checkout: {'/'.join(parts)}")
     return path
+
+
+def reference_files(*folder: str, pattern: str) -> list[Path]:
+    """The files of one folder that ``pattern`` names, at least one; skips the test without the folder."""
+    files = sorted(reference_path(*folder).glob(pattern))
+    assert files, f"no {pattern} in {'/'.join(folder)}"
+    return files

@@ -9,7 +9,7 @@ from siprec_src.metadata import model as m
 from siprec_src.metadata.reader import read_metadata
 from siprec_src.metadata.tree import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ELEMENTS
 from siprec_src.metadata.validate import check_metadata
-from tests.support.reference import reference_path
+from tests.support.reference import reference_files
 from tests.support.schema import is_valid
 
 HEAD = b'<recording xmlns="urn:ietf:params:xml:ns:recording:1">'
@@ -25,14 +25,14 @@ def recording_of(data: bytes) -> m.Recording:
 @pytest.mark.rfc("7865", "9")
 @pytest.mark.req("MD-35")
 def test_every_example_of_the_rfcs_and_of_vendors_is_read() -> None:
-    for path in sorted(reference_path("examples").rglob("*.xml")):
+    for path in reference_files("examples", pattern="**/*.xml"):
         assert isinstance(read_metadata(path.read_bytes()), m.Recording | m.SnapshotRequest), path
 
 
 @pytest.mark.rfc("7865", "9")
 @pytest.mark.req("MD-05", "MD-06", "MD-09", "MD-16", "MD-21")
 def test_wrong_documents_are_refused_by_the_own_check_as_by_the_schema() -> None:
-    for path in sorted(reference_path("examples", "negative").glob("*.xml")):
+    for path in reference_files("examples", "negative", pattern="*.xml"):
         assert not is_valid(path.read_bytes()), path
         with pytest.raises(RemoteProtocolError) as caught:
             check_metadata(path.read_bytes())
@@ -42,14 +42,14 @@ def test_wrong_documents_are_refused_by_the_own_check_as_by_the_schema() -> None
 @pytest.mark.rfc("7865", "9")
 def test_own_check_and_schema_agree_on_every_example_of_the_rfcs() -> None:
     for folder in ("rfc7865", "rfc8068"):
-        for path in sorted(reference_path("examples", folder).glob("*.xml")):
+        for path in reference_files("examples", folder, pattern="*.xml"):
             assert is_valid(path.read_bytes()), path
             check_metadata(path.read_bytes())
 
 
 @pytest.mark.rfc("7865", "9")
 def test_own_check_accepts_no_vendor_document_that_the_schema_refuses() -> None:
-    for path in sorted(reference_path("examples", "vendor").glob("*.xml")):
+    for path in reference_files("examples", "vendor", pattern="*.xml"):
         if not is_valid(path.read_bytes()):
             with pytest.raises(RemoteProtocolError):
                 check_metadata(path.read_bytes())

@@ -8,7 +8,7 @@ from siprec_src.errors import LocalError, RemoteProtocolError
 from siprec_src.sip.body import Part, find, join_mixed, make_part, not_understood, split_body, split_parts
 from siprec_src.sip.limits import SipLimits
 from siprec_src.sip.message import Headers, Message
-from tests.support.reference import reference_path
+from tests.support.reference import reference_files
 
 SDP = b"v=0\r\ns=-\r\n"
 XML = "<name>Zoë</name>".encode()
@@ -241,7 +241,7 @@ def test_keys_in_a_part_do_not_show() -> None:
 @pytest.mark.rfc("7866", "9.1")
 @pytest.mark.req("BOD-01", "BOD-07", "BOD-10")
 def test_the_offers_of_real_recording_clients_are_read() -> None:
-    for path in sorted(reference_path("examples", "vendor").glob("*.txt")):
+    for path in reference_files("examples", "vendor", pattern="*.txt"):
         data = path.read_bytes().lstrip()
         boundary = data.partition(b"\n")[0].strip()[2:].decode()
         parts = split_parts(f"multipart/mixed;boundary={boundary}", data)

@@ -11,7 +11,7 @@ from siprec_src.sip.headers import parse_session_id
 from siprec_src.sip.limits import SipLimits
 from siprec_src.sip.message import Request, Response
 from siprec_src.sip.parser import KeepAlive, Malformed, Parsed, StreamParser, parse_datagram
-from tests.support.reference import reference_path
+from tests.support.reference import reference_files
 
 FIELDS = (
     "Via: SIP/2.0/UDP a.example.com;branch=z9hG4bK1",
@@ -325,16 +325,14 @@ def test_a_message_that_is_not_whole_is_pending() -> None:
 
 @pytest.mark.rfc("3261", "18.3")
 def test_the_complete_wire_examples_are_read_the_same_from_a_datagram_and_a_connection() -> None:
-    examples = sorted(reference_path("examples", "wire").glob("*.sip"))
-    assert examples
-    for path in examples:
+    for path in reference_files("examples", "wire", pattern="*.sip"):
         data = path.read_bytes()
         assert StreamParser().feed(data) == [request(parse_datagram(data))], path.name
 
 
 @pytest.mark.rfc("8068", "3")
 def test_the_messages_printed_in_the_rfcs_are_read() -> None:
-    printed = sorted(reference_path("examples").glob("rfc*/*.sip.txt"))
+    printed = reference_files("examples", pattern="rfc*/*.sip.txt")
     assert len(printed) == 16
     for path in printed:
         data = unprinted(path.read_text())
