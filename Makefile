@@ -4,9 +4,11 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 NATIVE_SOURCES := native/CMakeLists.txt $(wildcard native/include/rtpfork/*.h native/src/*.[ch] siprec_src/media/*.pyx siprec_src/media/*.pxd)
 
-# Load and bench: make load RATE=50 DURATION_S=60
+# make load RATE=50 DURATION_S=60 CONCURRENCY=400 KILL_SRS=1
 RATE       ?= 20
 DURATION_S ?= 60
+CONCURRENCY ?=
+KILL_SRS   ?=
 
 TARGET     ?=
 FUZZ_SECONDS ?= 60
@@ -45,8 +47,9 @@ format: build  ## put Python and C into house style
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/clang-format -i $(shell git ls-files 'native/*.[ch]')
 
-load: build  ## SIPp load with media: RATE, DURATION_S; TARGET, CALLEE, SRS for a daemon elsewhere
+load: build  ## SIPp load with media: RATE, DURATION_S, CONCURRENCY, KILL_SRS=1; TARGET, CALLEE, SRS for a daemon elsewhere
 	@$(PY) -m tests.load --rate $(RATE) --duration-s $(DURATION_S) \
+		$(if $(CONCURRENCY),--concurrency $(CONCURRENCY)) $(if $(KILL_SRS),--kill-srs) \
 		$(if $(TARGET),--target $(TARGET) --callee $(CALLEE) --srs $(SRS))
 
 bench: build  ## engine packets a core, control CPU a call, set-up delay

@@ -11,7 +11,7 @@ from tests.load.run import Load, Report, perform
 def table(load: Load, report: Report) -> str:
     """The report as lines of text."""
     rows = [
-        ("offered", f"{load.calls} calls, {load.rate}/s for {load.duration_s} s"),
+        ("offered", f"{load.calls} calls, {load.rate}/s, at most {load.at_once} at a time"),
         ("callers: ended well / failed", f"{report.callers.successful} / {report.callers.failed}"),
         ("callers: retransmissions", str(report.callers.retransmissions)),
         ("callees: ended well / failed", f"{report.callees.successful} / {report.callees.failed}"),
@@ -51,6 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make load", description=__doc__)
     parser.add_argument("--rate", type=int, default=20, help="calls a second")
     parser.add_argument("--duration-s", type=int, default=60)
+    parser.add_argument("--concurrency", type=int, help="calls at a time; the next one waits")
     parser.add_argument(
         "--target", type=address, help="a daemon elsewhere, HOST:PORT; needs --callee and --srs"
     )

@@ -22,6 +22,7 @@ class Load:
 
     rate: int  #: calls a second
     duration_s: int
+    concurrency: int | None = None  #: calls at a time; then the next one waits. By default never reached
     target: tuple[str, int] | None = (
         None  #: a daemon elsewhere, which routes to `callee` and records at `srs`
     )
@@ -32,6 +33,16 @@ class Load:
     @property
     def calls(self) -> int:
         return self.rate * self.duration_s
+
+    @property
+    def at_once(self) -> int:
+        """The limit that SIPp is given."""
+        return self.concurrency or self.rate * (HOLD_S + 12)
+
+    @property
+    def limit_s(self) -> float:
+        """When the last call must be over: offered at the rate, or as room for it comes."""
+        return max(self.duration_s, self.calls / self.at_once * (HOLD_S + 2)) + HOLD_S + 30
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +112,11 @@ def _peer(
 
 
 def _callers(load: Load, workdir: Path, target: tuple[str, int]) -> contextlib.AbstractContextManager[Sipp]:
-    concurrent = load.rate * (HOLD_S + 12)
     return _peer(
         "-sn uac_pcap",
         workdir,
         f"{target[0]}:{target[1]}",
-        *("-r", str(load.rate), "-m", str(load.calls), "-l", str(concurrent)),
+        *("-r", str(load.rate), "-m", str(load.calls), "-l", str(load.at_once)),
         address=(LOOPBACK, free_port()),
         media_port=30000,  # and 10,000 ports up, one after another: the other peers stay clear of them
     )
@@ -115,11 +125,10 @@ def _callers(load: Load, workdir: Path, target: tuple[str, int]) -> contextlib.A
 def _watch(load: Load, callers: Sipp, srs: Sipp, tell: Callable[[str], None]) -> None:
     """Say once a second how far it is; kill the SRS half-way where that is asked."""
     start = time.monotonic()
-    limit_s = load.duration_s + HOLD_S + 30
     while callers.running:
         elapsed_s = time.monotonic() - start
-        if elapsed_s > limit_s:
-            raise TimeoutError(f"the callers did not end within {limit_s} s")
+        if elapsed_s > load.limit_s:
+            raise TimeoutError(f"the callers did not end within {load.limit_s:.0f} s")
         if load.kill_srs and srs.running and elapsed_s > load.duration_s / 2:
             srs.kill()
             tell("the SRS is killed")
