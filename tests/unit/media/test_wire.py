@@ -23,7 +23,7 @@ KEY = SrtpKey("AES_CM_128_HMAC_SHA1_80", b"secretsecretsecretsecretsecret")
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_class_of_the_media_plane_comes_back_equal(cls: type[Any]) -> None:
     @settings(max_examples=25, deadline=None)
-    @given(st.from_type(cls))
+    @given(st.from_type(cls).filter(_equals_itself))
     def round_trip(message: Any) -> None:
         assert decode(encode(message)) == message
 
@@ -90,3 +90,8 @@ def test_a_message_above_the_limit_is_neither_sent_nor_read() -> None:
 def test_a_full_answer_for_a_large_call_fits() -> None:
     books = dataclasses.replace(PortCounters(), received=2**40)
     assert encode(plane.PortsClosed(tag=1, counters=tuple((PortId(n), books) for n in range(64))))
+
+
+def _equals_itself(message: Any) -> bool:
+    """Without NaN, which equals nothing."""
+    return b"NaN" not in encode(message)
