@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define NS_PER_S 1000000000U
+#define NS_PER_S      1000000000U
+#define COMFORT_NOISE 13 /* payload type, RFC 3389 4 */
 /* Well below half a turn of the timestamp at any clock rate, beyond which "earlier" means nothing.
  */
 #define SOON_NS (60ULL * NS_PER_S)
@@ -95,6 +96,8 @@ static bool wanted(struct rtpfork_reader *reader, const struct rtpfork_logged *p
 		reader->counters.skipped_paused++;
 	else if (packet->event && !(reader->events && mapped))
 		reader->counters.skipped_event++;
+	else if (!mapped && packet->payload_type == COMFORT_NOISE)
+		reader->counters.skipped_comfort_noise++;
 	else if (!mapped)
 		reader->counters.skipped_format++;
 	else

@@ -18,8 +18,8 @@ static struct seen seen[READERS];
 static uint64_t sum(const struct rtpfork_reader_counters *books)
 {
 	return books->delivered + books->skipped_paused + books->skipped_event +
-	       books->skipped_format + books->dropped_stale + books->dropped_overrun +
-	       books->dropped_send;
+	       books->skipped_comfort_noise + books->skipped_format + books->dropped_stale +
+	       books->dropped_overrun + books->dropped_send;
 }
 
 /* Copies leave the core with numbers that were not used before; some fail to be sent. */

@@ -37,8 +37,8 @@ static struct rtpfork_reader make(uint16_t first_sequence, uint32_t first_timest
 static uint64_t accounted(const struct rtpfork_reader_counters *counters)
 {
 	return counters->delivered + counters->skipped_paused + counters->skipped_event +
-	       counters->skipped_format + counters->dropped_stale + counters->dropped_overrun +
-	       counters->dropped_send;
+	       counters->skipped_comfort_noise + counters->skipped_format +
+	       counters->dropped_stale + counters->dropped_overrun + counters->dropped_send;
 }
 
 static void run_step(struct rtpfork_reader *reader, const struct step *step)
@@ -190,6 +190,25 @@ static void withheld_packets_leave_no_gap(void)
 	CHECK_EQ(reader.counters.dropped_stale, 1);
 }
 
+/* RFC 3389 4: payload type 13. An SRS that did not accept it loses no speech. */
+static void comfort_noise_is_not_counted_as_a_format_that_was_lost(void)
+{
+	static const struct step steps[] = {
+		{PACKET, 0, 1, 10, 0, 0, false, true, 1, 0, true},
+		{PACKET, 20, 1, 11, 160, 13, false, false, 0, 0, false},
+		{PACKET, 400, 1, 12, 3200, 0, false, true, 2, 3200, false},
+	};
+	struct rtpfork_reader reader = make(1, 0);
+	RUN_STEPS(reader, steps);
+	CHECK_EQ(reader.counters.skipped_comfort_noise, 1);
+	CHECK_EQ(reader.counters.skipped_format, 0);
+	struct rtpfork_rtp_rewrite to = {0};
+	const struct rtpfork_logged noise = {.payload_type = 13, .run = 1, .extended = 13};
+	reader.map[13] = 13;
+	CHECK(rtpfork_reader_take(&reader, &noise, &to));
+	CHECK_EQ(reader.counters.skipped_comfort_noise, 1);
+}
+
 static void loss_before_what_is_withheld_stays_a_gap(void)
 {
 	static const struct step steps[] = {
@@ -270,6 +289,7 @@ int main(void)
 	RUN(a_new_source_follows_by_one_and_by_the_wall_clock);
 	RUN(time_never_goes_back_when_a_new_source_comes_at_once);
 	RUN(withheld_packets_leave_no_gap);
+	RUN(comfort_noise_is_not_counted_as_a_format_that_was_lost);
 	RUN(loss_before_what_is_withheld_stays_a_gap);
 	RUN(wanted_events_keep_their_timestamp);
 	RUN(an_overrun_is_a_gap_and_is_named);

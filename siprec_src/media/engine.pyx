@@ -427,6 +427,7 @@ cdef object _reader_counters(const c.rtpfork_reader_counters *counters):
         delivered_octets=counters.delivered_octets,
         skipped_paused=counters.skipped_paused,
         skipped_event=counters.skipped_event,
+        skipped_comfort_noise=counters.skipped_comfort_noise,
         skipped_format=counters.skipped_format,
         dropped_stale=counters.dropped_stale,
         dropped_overrun=counters.dropped_overrun,

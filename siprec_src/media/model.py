@@ -83,6 +83,7 @@ class ReaderCounters:
     delivered_octets: int = 0  #: RTP payload octets
     skipped_paused: int = 0  #: the recording was paused or not yet live
     skipped_event: int = 0  #: RFC 4733 events that the SRS does not get
+    skipped_comfort_noise: int = 0  #: RFC 3389 comfort noise (payload type 13) that the SRS did not accept
     skipped_format: int = 0  #: payload type that the SRS did not accept
     dropped_stale: int = 0  #: duplicate, or older than the point where the copying (re)started
     dropped_overrun: int = 0  #: the reader fell behind the bounded log

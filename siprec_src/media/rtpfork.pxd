@@ -39,7 +39,7 @@ cdef extern from "rtpfork/reader.h":
 
     struct rtpfork_reader_counters:
         uint64_t before_attach, offered, delivered, delivered_octets
-        uint64_t skipped_paused, skipped_event, skipped_format
+        uint64_t skipped_paused, skipped_event, skipped_comfort_noise, skipped_format
         uint64_t dropped_stale, dropped_overrun, dropped_send
         uint64_t rtcp_sent, rtcp_received, reported_lost, reported_jitter_us
 

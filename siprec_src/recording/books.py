@@ -23,6 +23,7 @@ LOST: Final[Mapping[str, str]] = {  #: what a packet is lost by, and the reason 
 WITHHELD: Final[Mapping[str, str]] = {  #: not sent on purpose: no loss, but nothing is recorded by it either
     "skipped_paused": "paused",
     "skipped_event": "event",
+    "skipped_comfort_noise": "comfort-noise",
     "dropped_stale": "stale",
 }
 

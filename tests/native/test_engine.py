@@ -279,6 +279,15 @@ def test_a_format_that_the_srs_did_not_accept_is_skipped_by_name(call: Call) -> 
     assert (counters.offered, counters.skipped_format) == (1, 1)
 
 
+@pytest.mark.rfc("3389", "4")
+def test_comfort_noise_that_the_srs_did_not_accept_has_its_own_name(call: Call) -> None:
+    reader = call.attach()
+    call.caller.send(rtp(1, payload_type=13), call.caller_port)
+    call.plane.until_received(call.caller_port, 1)
+    counters = call.plane.reader_counters(reader)
+    assert (counters.offered, counters.skipped_comfort_noise, counters.skipped_format) == (1, 1, 0)
+
+
 def test_an_updated_reader_sends_to_the_new_place_and_goes_on_counting(call: Call) -> None:
     elsewhere, reader = Peer(), call.attach()
     call.caller.send(rtp(1), call.caller_port)

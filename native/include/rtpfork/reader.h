@@ -25,6 +25,7 @@ struct rtpfork_reader_counters {
 	uint64_t delivered_octets; /* of payload */
 	uint64_t skipped_paused;
 	uint64_t skipped_event;
+	uint64_t skipped_comfort_noise; /* RFC 3389, not accepted by the SRS: it holds no speech */
 	uint64_t skipped_format;
 	uint64_t dropped_stale; /* duplicate, or older than the point where the copy began anew */
 	uint64_t dropped_overrun;

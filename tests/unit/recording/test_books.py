@@ -53,6 +53,7 @@ def test_a_call_without_a_packet_lost_none() -> None:
         (ReaderCounters(offered=50, dropped_send=49, dropped_overrun=1), "send"),
         (ReaderCounters(offered=50, skipped_paused=50), "paused"),
         (ReaderCounters(offered=50, skipped_event=50), "event"),
+        (ReaderCounters(offered=50, skipped_comfort_noise=50), "comfort-noise"),
     ],
 )
 def test_a_session_of_which_no_packet_arrived_is_empty_and_says_why(
@@ -81,6 +82,12 @@ def test_a_session_that_lost_some_is_partly_recorded(books: ReaderCounters, reas
 def test_a_pause_that_was_wanted_is_no_loss() -> None:
     level, end = last_line(recorded(GOOD, ReaderCounters(offered=50, delivered=40, skipped_paused=10)))
     assert (level, end["result"]) == ("info", "recorded")
+
+
+@pytest.mark.rfc("3389", "4")
+def test_comfort_noise_that_the_srs_did_not_accept_is_no_loss() -> None:
+    level, end = last_line(recorded(GOOD, ReaderCounters(offered=50, delivered=40, skipped_comfort_noise=10)))
+    assert (level, end["result"], end["skipped_comfort_noise"]) == ("info", "recorded", 10)
 
 
 @pytest.mark.req("SDP-07")
@@ -116,13 +123,14 @@ def test_books_that_did_not_come_in_time_are_missing_not_zero() -> None:
 @pytest.mark.parametrize("label", ["", "_1", "_2"])
 def test_offered_is_delivered_and_what_is_named(label: str) -> None:
     one = ReaderCounters(
-        offered=28, delivered=1, skipped_paused=2, skipped_event=3, skipped_format=4,
-        dropped_stale=5, dropped_overrun=6, dropped_send=7,
+        offered=36, delivered=1, skipped_paused=2, skipped_event=3, skipped_format=4,
+        skipped_comfort_noise=8, dropped_stale=5, dropped_overrun=6, dropped_send=7,
     )  # fmt: skip
-    _, end = last_line(recorded(one, dataclasses.replace(one, offered=29, delivered=2)))
+    _, end = last_line(recorded(one, dataclasses.replace(one, offered=37, delivered=2)))
     names = (
         "skipped_paused",
         "skipped_event",
+        "skipped_comfort_noise",
         "skipped_format",
         "dropped_stale",
         "dropped_overrun",
