@@ -94,6 +94,8 @@ int rtpfork_core_open(struct rtpfork_core *core, uint64_t *port, uint32_t *slot)
 	opened->via_readers = NONE;
 	opened->party.clock_rate = 8000;
 	rtpfork_source_init(&opened->source);
+	core_init_keys(&opened->receive, opened->receive_before, KEYS_BEFORE);
+	core_init_keys(&opened->send, opened->send_before, SEND_KEYS_BEFORE);
 	*port = rtpfork_table_id(&core->port_ids, *slot);
 	return 0;
 }
@@ -286,6 +288,8 @@ int rtpfork_core_attach(struct rtpfork_core *core, uint64_t stream_id, uint64_t 
 	memset(fork, 0, sizeof *fork);
 	rtpfork_reader_init(&fork->reader, identity->ssrc, identity->clock_rate,
 			    identity->first_sequence, identity->first_timestamp, 0);
+	core_init_keys(&fork->receive, fork->receive_before, KEYS_BEFORE);
+	core_init_keys(&fork->send, fork->send_before, KEYS_BEFORE);
 	memcpy(fork->cname, identity->cname, sizeof fork->cname);
 	result = aim(core, fork, target);
 	if (result != 0) {

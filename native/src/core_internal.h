@@ -10,16 +10,19 @@
 
 #define NONE UINT32_MAX
 
-#define MAX_USED_KEYS 16 /* of one direction that are remembered, the oldest is forgotten */
+#define MAX_USED_KEYS	 16 /* of one direction that are remembered, the oldest is forgotten */
+#define KEYS_BEFORE	 1
+#define SEND_KEYS_BEFORE 3 /* so four forks of a call may each send before one of them answers */
 
-/* The keys of one direction of one stream. The one before |now| is kept, for a party that goes back
- * to it must find the roll-over counter where it was; one that was used longer ago is not taken
+/* The keys of one direction of one stream. Those before |now| are kept, for a party that goes back
+ * to one must find the roll-over counter where it was; one that was used longer ago is not taken
  * again for sending, since it would repeat its key stream (RFC 3711 9.1). */
 struct keys {
-	struct rtpfork_srtp_key now; /* without a suite: packets are not protected */
-	struct rtpfork_srtp_key before;
-	uint64_t used[MAX_USED_KEYS]; /* fingerprints */
+	struct rtpfork_srtp_key now;	 /* without a suite: packets are not protected */
+	struct rtpfork_srtp_key *before; /* the latest first; in the port or fork */
+	uint32_t before_count;
 	uint32_t used_count;
+	uint64_t used[MAX_USED_KEYS]; /* fingerprints */
 };
 
 struct port {
@@ -46,6 +49,8 @@ struct port {
 	struct rtpfork_event_tracker tracker;
 	struct keys receive;
 	struct keys send;
+	struct rtpfork_srtp_key receive_before[KEYS_BEFORE];
+	struct rtpfork_srtp_key send_before[SEND_KEYS_BEFORE];
 };
 
 struct fork {
@@ -68,6 +73,8 @@ struct fork {
 	char cname[RTPFORK_MAX_CNAME_BYTES + 1];
 	struct keys receive;
 	struct keys send;
+	struct rtpfork_srtp_key receive_before[KEYS_BEFORE];
+	struct rtpfork_srtp_key send_before[KEYS_BEFORE];
 };
 
 #define OUT_BYTES (RTPFORK_MAX_DATAGRAM_BYTES + 64)
@@ -149,11 +156,14 @@ void core_unreachable(struct rtpfork_core *core, const struct port *port, bool r
 void core_notice_dtmf(struct rtpfork_core *core, struct port *port, uint64_t now_ns,
 		      const struct rtpfork_event_ended *ended);
 
-/* Protect by |sdes| from now on; without a suite, by nothing. The present key, or the one before,
+/* Protect by |sdes| from now on; without a suite, by nothing. The present key, or one remembered,
  * goes on where it was. RTPFORK_EKEYSPENT: it was sent with longer ago; RTPFORK_ECRYPTO. Then
  * nothing was changed. */
 int core_set_key(struct rtpfork_core *core, struct keys *keys, const struct rtpfork_sdes *sdes,
 		 enum rtpfork_srtp_direction direction);
+
+/* Begin without keys; |before| has room for |count| of them, and lasts as long as |keys|. */
+void core_init_keys(struct keys *keys, struct rtpfork_srtp_key *before, uint32_t count);
 
 /* Wipe |keys| and what is remembered of them. */
 void core_clear_keys(struct keys *keys);

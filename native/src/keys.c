@@ -32,18 +32,33 @@ static bool use(struct keys *keys, uint64_t print)
 	return true;
 }
 
-/* The present key becomes the one before, unless there is none. */
+/* The present key becomes the latest before, unless there is none; the oldest is forgotten. */
 static void set_aside(struct keys *keys)
 {
-	if (keys->now.suite)
-		keys->before = keys->now;
+	if (keys->now.suite) {
+		memmove(&keys->before[1], &keys->before[0],
+			(keys->before_count - 1) * sizeof keys->before[0]);
+		keys->before[0] = keys->now;
+	}
 	rtpfork_srtp_key_clear(&keys->now);
 }
 
-static void swap(struct keys *keys)
+/* Which of the keys before is |sdes|; |before_count|: none. */
+static size_t find_before(struct rtpfork_core *core, const struct keys *keys,
+			  const struct rtpfork_sdes *sdes, size_t bytes)
 {
-	struct rtpfork_srtp_key back = keys->before;
-	rtpfork_srtp_key_clear(&keys->before);
+	size_t i = 0;
+	while (i < keys->before_count && !is_key(core, &keys->before[i], sdes, bytes))
+		i++;
+	return i;
+}
+
+static void bring_back(struct keys *keys, size_t i)
+{
+	struct rtpfork_srtp_key back = keys->before[i];
+	memmove(&keys->before[i], &keys->before[i + 1],
+		(keys->before_count - 1 - i) * sizeof keys->before[0]);
+	rtpfork_srtp_key_clear(&keys->before[keys->before_count - 1]);
 	set_aside(keys);
 	keys->now = back;
 	OPENSSL_cleanse(&back, sizeof back);
@@ -59,8 +74,9 @@ int core_set_key(struct rtpfork_core *core, struct keys *keys, const struct rtpf
 	size_t bytes = (size_t)sdes->suite->key_bytes + sdes->suite->salt_bytes;
 	if (is_key(core, &keys->now, sdes, bytes))
 		return 0;
-	if (is_key(core, &keys->before, sdes, bytes)) {
-		swap(keys);
+	size_t before = find_before(core, keys, sdes, bytes);
+	if (before < keys->before_count) {
+		bring_back(keys, before);
 		return 0;
 	}
 	struct rtpfork_srtp_key fresh = {0};
@@ -76,7 +92,13 @@ int core_set_key(struct rtpfork_core *core, struct keys *keys, const struct rtpf
 	return result;
 }
 
+void core_init_keys(struct keys *keys, struct rtpfork_srtp_key *before, uint32_t count)
+{
+	*keys = (struct keys){.before = before, .before_count = count};
+}
+
 void core_clear_keys(struct keys *keys)
 {
+	OPENSSL_cleanse(keys->before, keys->before_count * sizeof keys->before[0]);
 	OPENSSL_cleanse(keys, sizeof *keys);
 }

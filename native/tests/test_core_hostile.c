@@ -66,24 +66,43 @@ static void a_key_that_comes_back_goes_on_where_it_was(void)
 	fixture_free(&f);
 }
 
+/* RFC 3261 12.1: each fork of a call sends early media under a key of its own, then the first
+ * answers after all. Its key goes on, and so does every other one that was heard meanwhile. */
+static void the_key_of_the_first_of_four_forks_goes_on_when_it_answers(void)
+{
+	struct fixture f;
+	uint8_t packet[256];
+	fixture_new(&f, 16);
+	struct rtpfork_party party = fixture_party(&f.addresses[CALLEE]);
+	static const uint8_t forks[] = {1, 2, 3, 4, 1, 3, 2, 4, 1};
+	for (uint16_t i = 0; i < sizeof forks; i++) {
+		party.send_key = key_number(forks[i]);
+		CHECK_EQ(say(&f, CALLEE, &party), 0);
+		CHECK_EQ(carry(&f, 20 + i, packet), 182);
+		CHECK_EQ(carry(&f, 20 + i, packet), 0); /* would repeat the key stream */
+	}
+	CHECK_EQ(carry(&f, 20, packet), 0);
+	fixture_free(&f);
+}
+
 static void a_key_that_was_left_longer_ago_is_not_sent_with_again(void)
 {
 	struct fixture f;
 	uint8_t packet[256];
 	fixture_new(&f, 16);
 	struct rtpfork_party party = fixture_party(&f.addresses[CALLEE]);
-	for (uint8_t n = 1; n <= 3; n++) {
+	for (uint8_t n = 1; n <= 5; n++) {
 		party.send_key = key_number(n);
 		CHECK_EQ(say(&f, CALLEE, &party), 0);
 		CHECK_EQ(carry(&f, n, packet), 182);
 	}
 	party.send_key = key_number(1);
 	CHECK_EQ(say(&f, CALLEE, &party), RTPFORK_EKEYSPENT);
-	CHECK_EQ(carry(&f, 4, packet), 182);
+	CHECK_EQ(carry(&f, 6, packet), 182);
 	/* What is received with may be any: it is the party's. */
-	for (uint8_t n = 1; n <= 4; n++) {
-		party.send_key = key_number(3);
-		party.receive_key = key_number(n % 4);
+	for (uint8_t n = 1; n <= 6; n++) {
+		party.send_key = key_number(5);
+		party.receive_key = key_number(n % 6);
 		CHECK_EQ(say(&f, CALLEE, &party), 0);
 	}
 	fixture_free(&f);
@@ -281,6 +300,7 @@ static void a_flood_of_events_is_counted_and_not_reported(void)
 int main(void)
 {
 	RUN(a_key_that_comes_back_goes_on_where_it_was);
+	RUN(the_key_of_the_first_of_four_forks_goes_on_when_it_answers);
 	RUN(a_key_that_was_left_longer_ago_is_not_sent_with_again);
 	RUN(another_suite_does_not_make_a_used_key_new);
 	RUN(nothing_is_passed_on_in_clear_to_who_speaks_srtp);

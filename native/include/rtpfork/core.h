@@ -187,9 +187,9 @@ int rtpfork_core_open(struct rtpfork_core *core, uint64_t *port, uint32_t *slot)
 int rtpfork_core_slot(const struct rtpfork_core *core, uint64_t port, uint32_t *slot);
 
 /* Say who is at the other end. The same key again, at once or after another or none, keeps its
- * roll-over counter (RFC 4568 7.1.4); the same address again keeps what was learned.
- * RTPFORK_EKEYSPENT: |send_key| was in use before the last but one (RFC 3711 9.1); RTPFORK_ECRYPTO:
- * libcrypto failed. Then nothing but keys was changed. */
+ * roll-over counter (RFC 4568 7.1.4), as long as it is among the last four to be sent with; the
+ * same address again keeps what was learned. RTPFORK_EKEYSPENT: |send_key| was in use before these
+ * (RFC 3711 9.1); RTPFORK_ECRYPTO: libcrypto failed. Then nothing but keys was changed. */
 int rtpfork_core_connect(struct rtpfork_core *core, uint64_t id, const struct rtpfork_party *party);
 
 /* Relay between |a| and |b|; a bridge that either had ends. RTPFORK_EARGUMENT: they are one. */
