@@ -9,6 +9,7 @@ from pylibsrtp import Policy, Session
 
 from siprec_src.media.model import SrtpKey
 from siprec_src.media.plane import ConnectPort, DetachReader, Refused, UpdateReader
+from siprec_src.sdp.crypto import SUITES
 from tests.native.engine_support import Call, read_rtp, rtp
 
 PROFILES = {
@@ -66,6 +67,25 @@ def test_a_secure_leg_is_opened_for_the_other_leg_and_the_srs(call: Call) -> Non
     assert read_rtp(call.srs.receive()).payload == b"hello" * 20
     call.callee.send(rtp(2, ssrc=3), call.callee_port)
     assert session(outward, inbound=True).unprotect(call.caller.receive()) == rtp(2, ssrc=3)
+
+
+@pytest.mark.rfc("6188", "4")
+@pytest.mark.rfc("7714", "14.2")
+@pytest.mark.parametrize("suite", SUITES)
+def test_every_suite_that_is_taken_from_a_party_goes_through_two_legs(call: Call, suite: str) -> None:
+    """What one leg protects, another one opens: also the suites that libsrtp's Python door does not have."""
+    key = SrtpKey(suite, bytes(range(7, 7 + SUITES[suite])))
+    call.connect(call.callee_port, call.callee, send_key=key)
+    call.caller.send(rtp(1, payload=b"hello" * 20), call.caller_port)
+    call.caller.send_rtcp(struct.pack("!BBHI", 0x80, 201, 1, 7), call.caller_port)
+    sealed, sealed_rtcp = call.callee.receive(), call.callee.receive_rtcp()
+    assert b"hello" not in sealed
+    call.connect(call.caller_port, call.caller, receive_key=key)
+    call.connect(call.callee_port, call.callee)
+    call.caller.send(sealed, call.caller_port)
+    call.caller.send_rtcp(sealed_rtcp, call.caller_port)
+    assert call.callee.receive() == rtp(1, payload=b"hello" * 20)
+    assert call.callee.receive_rtcp() == struct.pack("!BBHI", 0x80, 201, 1, 7)
 
 
 def test_rtcp_of_a_secure_leg_is_srtcp_both_ways(call: Call) -> None:

@@ -19,9 +19,6 @@ from siprec_src.media.model import SrtpKey
 from siprec_src.sdp.crypto import SUITES, Crypto
 from siprec_src.sdp.model import Media
 
-_NOT_OURS: Final = frozenset({"AES_192_CM_HMAC_SHA1_80", "AES_192_CM_HMAC_SHA1_32"})
-ENGINE_SUITES: Final = frozenset(SUITES) - _NOT_OURS  #: what the media engine protects by
-
 MAX_LINES: Final = 16  #: ``a=crypto`` lines of one m-line that are read; no more suites exist
 MAX_OWN_KEYS: Final = 256  #: remembered for one m-line; the one not seen for longest is forgotten first
 
@@ -63,7 +60,7 @@ class KeyPair:
 
 def usable_lines(media: Media) -> tuple[Crypto, ...]:
     """The first ``a=crypto`` lines that the engine can serve, in order."""
-    return tuple(line for line in media.crypto if line.usable and line.suite in ENGINE_SUITES)[:MAX_LINES]
+    return tuple(line for line in media.crypto if line.usable)[:MAX_LINES]
 
 
 def agree(offered: Media, answered: Media, own: OwnKeys, offerer: Side) -> dict[Side, KeyPair]:
