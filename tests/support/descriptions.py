@@ -10,7 +10,8 @@ from siprec_src.sip.message import Message
 
 def sdp(host: str, *media: str, session: str = "", version: int = 1) -> bytes:
     """A description of ``host``; each of ``media`` is an m-line's value and its further lines."""
-    head = f"v=0\r\no=- 1 {version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n{session}"
+    at = f"IN {'IP6' if ':' in host else 'IP4'} {host}"
+    head = f"v=0\r\no=- 1 {version} {at}\r\ns=-\r\nc={at}\r\nt=0 0\r\n{session}"
     blocks = (f"m={block.strip()}\n".replace("\r", "").replace("\n", "\r\n") for block in media)
     return (head + "".join(blocks)).encode()
 

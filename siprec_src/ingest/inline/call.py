@@ -107,7 +107,7 @@ class Call(CallResponses):
         self._log_begin()
         try:
             session = session_of(event.request)
-            missing = [] if session is None else self._media.missing(session.description)
+            missing = [] if session is None else self._media.missing(Side.CALLER, session.description)
         except RemoteProtocolError as error:
             self._refuse_call(event, error.status, str(error))
             return
@@ -182,7 +182,7 @@ class Call(CallResponses):
             if late is not None and event.request.method == "PRACK":
                 self._answer_in_prack(event, session, late)
                 return
-            missing = self._media.missing(session.description)
+            missing = self._media.missing(side, session.description)
         except RemoteProtocolError as error:
             self._refuse(event, error.status)
             return

@@ -75,24 +75,27 @@ def rewritten(description: SessionDescription, places: Sequence[OurPlace], host:
     return out.with_media(*media)
 
 
-def place_of_party(description: SessionDescription, media: Media) -> Endpoint | None:
+def place_of_party(description: SessionDescription, media: Media, version: int) -> Endpoint | None:
     """Where the party takes RTP of an m-line; None: nothing is to be sent there (RFC 3264 8.4).
 
+    ``version`` is that of IP which our ports that face the party have.
+
     Raises:
-        RemoteProtocolError: 488; a host name or a multicast group, which the relay does not serve.
+        RemoteProtocolError: 488; a host name, a multicast group or an address of the other version, which
+            the relay does not serve.
     """
     connection = description.connection(media)
     if connection is None or connection.on_hold or connection.host.lower().endswith(".invalid"):
         return None
-    return Endpoint(_numeric(connection.host), media.port)
+    return Endpoint(_served(connection.host, version), media.port)
 
 
-def rtcp_of_party(description: SessionDescription, media: Media) -> Endpoint | None:
+def rtcp_of_party(description: SessionDescription, media: Media, version: int) -> Endpoint | None:
     """Where the party takes RTCP when it says so explicitly (RFC 3605); None: on RTP's port + 1."""
-    if media.attribute("rtcp") is None or place_of_party(description, media) is None:
+    if media.attribute("rtcp") is None or place_of_party(description, media, version) is None:
         return None
     rtcp = description.rtcp(media)
-    return None if rtcp is None else Endpoint(_numeric(rtcp.host), rtcp.port)
+    return None if rtcp is None else Endpoint(_served(rtcp.host, version), rtcp.port)
 
 
 def _media(description: SessionDescription, media: Media, place: OurPlace, host: str) -> Media:
@@ -123,7 +126,7 @@ def _is_bundle(line: Line) -> bool:
     return line.attribute == "group" and line.value.partition(":")[2].split()[:1] == ["BUNDLE"]
 
 
-def _numeric(host: str) -> str:
+def _served(host: str, version: int) -> str:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -131,11 +134,14 @@ def _numeric(host: str) -> str:
         raise RemoteProtocolError(text, status=488, section="RFC 8866 5.7") from None
     if address.is_multicast:
         raise RemoteProtocolError("multicast media", status=488, section="RFC 3264 5.2")
+    if address.version != version:
+        text = f"an IPv{address.version} media address, and our ports are IPv{version}"
+        raise RemoteProtocolError(text, status=488, section="RFC 3264 6")
     return host
 
 
-def check_offer(description: SessionDescription) -> None:
-    """Whether every m-line can be relayed.
+def check_offer(description: SessionDescription, version: int) -> None:
+    """Whether every m-line can be relayed by ports of this IP version.
 
     Raises:
         RemoteProtocolError: 488; too many m-lines, or media addresses that the relay does not serve.
@@ -145,4 +151,5 @@ def check_offer(description: SessionDescription) -> None:
         raise RemoteProtocolError(text, status=488, section="RFC 3264 6")
     for media in description.media:
         if not media.rejected and treatment(media) is not Treatment.DIRECT:
-            place_of_party(description, media)
+            rtcp_of_party(description, media, version)
+            place_of_party(description, media, version)

@@ -11,6 +11,7 @@ import dataclasses
 import enum
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Final
 
 from siprec_src.communication import Publish, Side, id_text
@@ -76,7 +77,10 @@ class CallLife:
         self._request = request
         self._began = self._now = now
         self._media = CallMedia(
-            identity, {side: self._edges[side].rtp_advertised for side in SIDES}, route.policies
+            identity,
+            hosts={side: edge.rtp_advertised for side, edge in self._edges.items()},
+            versions={side: ip_address(edge.rtp_bind).version for side, edge in self._edges.items()},
+            policies=route.policies,
         )
         self._publication = Publication(identity, call=self.call, trunk=route.trunk, request=request)
         self._out: list[Effect] = []

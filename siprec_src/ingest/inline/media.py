@@ -75,24 +75,31 @@ class CallMedia:
     """Slots, what is agreed, and what must be told to the media plane. No command leaves by itself."""
 
     def __init__(
-        self, identity: Identity, hosts: Mapping[Side, str], policies: Mapping[Side, SourcePolicy]
+        self,
+        identity: Identity,
+        hosts: Mapping[Side, str],
+        versions: Mapping[Side, int],
+        policies: Mapping[Side, SourcePolicy],
     ) -> None:
-        """``hosts``: our advertised address towards each party; ``policies``: whose packets count there."""
+        """For each party: ``hosts``, our advertised address; ``versions``, the IP version of our ports;
+        ``policies``, whose packets count.
+        """
         self._identity = identity
         self._hosts = hosts
+        self._versions = versions
         self._policies = policies
         self.slots: list[Slot] = []
         self.agreed: tuple[AgreedLine, ...] = ()
 
     # ---- ports
 
-    def missing(self, offer: SessionDescription) -> list[int]:
+    def missing(self, offerer: Side, offer: SessionDescription) -> list[int]:
         """Indices of m-lines that need ports and have none.
 
         Raises:
             RemoteProtocolError: 488; the offer cannot be relayed.
         """
-        crossing.check_offer(offer)
+        crossing.check_offer(offer, self._versions[offerer])
         return [
             index
             for index, media in enumerate(offer.media)
@@ -244,9 +251,22 @@ class CallMedia:
             encrypted=bool(pairs) or offered.is_sdes or offered.protocol.upper().startswith("UDP/TLS"),
             rtcp_mux=offered.rtcp_mux and answered.rtcp_mux,
             parties={
-                exchange.offerer: _party(*offer, pairs.get(exchange.offerer)),
-                answerer: _party(*answer, pairs.get(answerer)),
+                exchange.offerer: self._party(exchange.offerer, *offer, pairs.get(exchange.offerer)),
+                answerer: self._party(answerer, *answer, pairs.get(answerer)),
             },
+        )
+
+    def _party(
+        self, side: Side, description: SessionDescription, media: Media, pair: KeyPair | None
+    ) -> Party:
+        version = self._versions[side]
+        return Party(
+            remote=crossing.place_of_party(description, media, version),
+            remote_rtcp=crossing.rtcp_of_party(description, media, version),
+            direction=effective_direction(description, media),
+            formats=media.rtp_formats if media.is_rtp else (),
+            packet_time_ms=media.packet_time_ms,
+            keys=pair,
         )
 
     def _connects(self, slot: Slot, line: AgreedLine | None) -> list[ConnectPort]:
@@ -292,17 +312,6 @@ def _answered_treatment(offered: Media, answered: Media) -> Treatment:
     how = crossing.treatment(offered)
     chose_dtls = answered.attribute("fingerprint") is not None and not answered.attributes("crypto")
     return Treatment.RAW if how is Treatment.RTP and answered.is_sdes and chose_dtls else how
-
-
-def _party(description: SessionDescription, media: Media, pair: KeyPair | None) -> Party:
-    return Party(
-        remote=crossing.place_of_party(description, media),
-        remote_rtcp=crossing.rtcp_of_party(description, media),
-        direction=effective_direction(description, media),
-        formats=media.rtp_formats if media.is_rtp else (),
-        packet_time_ms=media.packet_time_ms,
-        keys=pair,
-    )
 
 
 def _connect(port: PortId, line: AgreedLine, side: Side, policy: SourcePolicy) -> ConnectPort:

@@ -82,7 +82,7 @@ class CallResponses(CallLegs):
                 relayed.late[event.dialog] = exchange
             self._deliver(relayed, event, body)
 
-        self._open(self._media.missing(session.description), opened)
+        self._open(self._media.missing(offerer, session.description), opened)
 
     def _deliver(
         self, relayed: Relayed, event: sip.ResponseArrived, body: bytes, headers: Headers | None = None

@@ -141,6 +141,7 @@ def test_a_media_plane_that_is_silent_counts_as_none() -> None:
         (b"no description at all", 400),
         (audio("224.0.0.7", 4000), 488),
         (audio("phone.example", 4000), 488),
+        (audio("2001:db8::7", 4000), 488),
         (sdp(ALICE, *["audio 4000 RTP/AVP 0"] * 17), 488),
     ],
 )
@@ -150,6 +151,29 @@ def test_an_offer_that_cannot_be_relayed_is_refused(body: bytes, status: int) ->
     assert world.alice.response_seen.status == status
     assert "-> bob" not in world.ladder
     assert (world.src.calls, world.src.media.ports) == ([], {})
+
+
+@pytest.mark.rfc("3264", "6")
+def test_an_answer_at_an_address_of_the_other_ip_version_ends_the_call_instead_of_leaving_it_silent() -> None:
+    world = World()
+    world.alice.call(audio(ALICE, 4000))
+    world.bob.reply(200, audio("2001:db8::7", 5000))
+    assert world.alice.response_seen.status == 502
+    assert world.bob.request_seen.method == "BYE"
+    assert "IPv6" in str(world.src.log("call.bad-answer")["reason"])
+    assert (world.src.calls, world.src.media.ports) == ([], {})
+
+
+@pytest.mark.rfc("3264", "6")
+def test_a_re_invite_to_an_address_of_the_other_ip_version_is_refused_and_the_session_stays() -> None:
+    world = World()
+    world.alice.call(audio(ALICE, 4000))
+    world.bob.reply(200, audio(BOB, 5000))
+    world.alice.ack()
+    before = world.src.media.ports
+    world.alice.request("INVITE", audio("2001:db8::7", 4000, version=2))
+    assert world.alice.response_seen.status == 488
+    assert (len(world.src.calls), world.src.media.ports) == (1, before)
 
 
 @pytest.mark.rfc("3261", "21.4.13")

@@ -86,7 +86,8 @@ def test_an_ipv6_edge_is_named_as_such() -> None:
         ("RTP/AVP", "", Treatment.RTP),
         ("rtp/avpf", "", Treatment.RTP),
         ("RTP/SAVP", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40, Treatment.RTP),
-        ("RTP/SAVP", "a=crypto:1 AES_192_CM_HMAC_SHA1_80 inline:" + "A" * 51 + "=", Treatment.RAW),
+        ("RTP/SAVP", "a=crypto:1 AES_192_CM_HMAC_SHA1_80 inline:" + "A" * 51 + "=", Treatment.RTP),
+        ("RTP/SAVP", "a=crypto:1 SEED_CTR_128_HMAC_SHA1_80 inline:" + "A" * 40, Treatment.RAW),
         ("RTP/SAVP", "a=fingerprint:sha-256 AA", Treatment.RAW),
         ("UDP/TLS/RTP/SAVPF", "a=fingerprint:sha-256 AA", Treatment.RAW),
         ("udptl", "", Treatment.RAW),
@@ -99,10 +100,18 @@ def test_the_profile_says_how_an_m_line_is_relayed(protocol: str, lines: str, ex
 
 
 @pytest.mark.rfc("3264", "5.2")
-@pytest.mark.parametrize("host", ["phone.example", "224.2.1.1"])
-def test_addresses_that_the_relay_cannot_serve_are_refused(host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "version"),
+    [("phone.example", 4), ("224.2.1.1", 4), ("ff0e::1", 6), ("2001:db8::1", 4), ("192.0.2.1", 6)],
+)
+def test_addresses_that_the_relay_cannot_serve_are_refused(host: str, version: int) -> None:
     with pytest.raises(RemoteProtocolError) as caught:
-        check_offer(parse_sdp(sdp(host, "audio 4000 RTP/AVP 0")))
+        check_offer(parse_sdp(sdp(host, "audio 4000 RTP/AVP 0")), version)
+    assert caught.value.status == 488
+    rtcp = f"a=rtcp:5001 IN {'IP6' if ':' in host else 'IP4'} {host}"
+    served = sdp("192.0.2.1" if version == 4 else "2001:db8::1", f"audio 4000 RTP/AVP 0\n{rtcp}")
+    with pytest.raises(RemoteProtocolError) as caught:
+        check_offer(parse_sdp(served), version)
     assert caught.value.status == 488
 
 
