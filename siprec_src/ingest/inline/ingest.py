@@ -60,7 +60,8 @@ class InlineIngest:
 
     def receive(self, event: object, now: float) -> Sequence[Effect]:
         """Take an `InviteArrived` or the end of a call; anything else concerns one that has ended already."""
-        if isinstance(event, Gone):
+        if isinstance(event, Gone) and isinstance(event.machine, Call):
+            event.machine.leave_book()
             self._calls.discard(event.machine)
         if not isinstance(event, InviteArrived):
             return ()

@@ -163,10 +163,14 @@ class CallLegs(CallLife):
             return
         self._entry = entry
 
-    def _end(self, outcome: Outcome, status: int, reason: Reason | None = None) -> None:
+    def leave_book(self) -> None:
+        """Its dialogs mean nothing any more, however it ended."""
         if self._entry is not None:
             self._dialogs.remove(self._entry)
             self._entry = None
+
+    def _end(self, outcome: Outcome, status: int, reason: Reason | None = None) -> None:
+        self.leave_book()
         super()._end(outcome, status, reason)
 
     # ---- ends

@@ -7,6 +7,7 @@ import pytest
 from siprec_src.communication import Name
 from siprec_src.ingest.inline.publication import ANONYMOUS
 from siprec_src.ingest.inline.settings import InlineSettings
+from siprec_src.machine import Gone
 from siprec_src.sip.message import Headers
 from tests.support.descriptions import audio
 from tests.support.phone import ALICE, BOB
@@ -116,6 +117,18 @@ def test_a_call_beyond_the_limit_or_while_draining_gets_503_and_the_others_go_on
     world.alice.call(audio(ALICE, 4004))
     assert world.alice.response_seen.status == 503
     assert world.src.observed[-1].labels == (("outcome", "refused"),)
+
+
+@pytest.mark.rfc("3261", "12.3")
+def test_the_dialogs_of_a_call_that_failed_are_forgotten() -> None:
+    world = answered()
+    answer = world.alice.response_seen
+    dialog = f"{answer.call_id};to-tag={answer.to.tag};from-tag={answer.from_.tag}"
+    (failed,) = world.src.calls
+    world.src.ingest.receive(Gone(failed), world.now)
+    assert world.src.ingest.calls == 0
+    world.alice.call(audio(ALICE, 4002), ("Replaces", dialog))
+    assert world.bob.request_seen.headers.get("replaces") == dialog
 
 
 @pytest.mark.rfc("3261", "26.3.2.4")
