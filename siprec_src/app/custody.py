@@ -76,8 +76,8 @@ class Custody:
                 return message if message.port in self._ports else None
             case plane.ReaderReport() | plane.ReaderUnreachable():
                 return message if message.reader in self._readers else None
-            case plane.MediaDown() | plane.MediaUp():
-                return None
+            case plane.EventsLost() | plane.MediaDown() | plane.MediaUp():
+                return None  # the media process says these itself
             case (
                 plane.PortsOpen()
                 | plane.ReaderAttached()

@@ -309,6 +309,8 @@ class Driver:
                 owner = self._owners.owner_of_port(event.port)
             case plane.ReaderReport() | plane.ReaderUnreachable():
                 owner = self._owners.owner_of_reader(event.reader)
+            case plane.EventsLost():
+                self._observe(Observe("media_events_lost_total", value=float(event.count)))
             case plane.MediaDown() | plane.MediaUp():
                 pass
         if owner is not None:

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 from siprec_src.app import descriptors, exits, orders
 from siprec_src.app.custody import Custody
+from siprec_src.app.losses import Losses
 from siprec_src.errors import NoRoom, RemoteProtocolError
 from siprec_src.media import plane
 from siprec_src.media.wire import MAX_MESSAGE_BYTES, Message, decode, encode
@@ -28,12 +29,20 @@ MAX_UNREAD: Final = 20_000  #: messages; a control that leaves more unread is cu
 SOCKET_BUFFER_BYTES: Final = 1024 * 1024
 
 
+class ThreadStats(Protocol):
+    """What is asked of the engine's statistics."""
+
+    @property
+    def notices_lost(self) -> int: ...
+
+
 class Engine(Protocol):
     """What the media process needs of the native engine (`media.engine.Engine`)."""
 
     def submit(self, command: plane.Command) -> None: ...
     def fileno(self) -> int: ...
     def drain(self) -> Sequence[plane.Answer | plane.Event]: ...
+    def stats(self) -> Sequence[ThreadStats]: ...
     def close(self) -> None: ...
 
 
@@ -56,6 +65,7 @@ class MediaServer:
         self._listener = listener
         self._log = log
         self._custody = Custody()
+        self._losses = Losses()
         self._control: socket.socket | None = None
         self._unsent: deque[bytes] = deque()
         self._selector = selectors.DefaultSelector()
@@ -83,8 +93,10 @@ class MediaServer:
                         key.data()
                     elif key.fileobj is self._control:
                         self._control_ready(events)
-                for command in self._custody.wake(time.monotonic()):
+                now = time.monotonic()
+                for command in self._custody.wake(now):
                     self._submit(command)
+                self._tell_losses(now)
         finally:
             self._drop_control("")
             self._selector.close()
@@ -93,8 +105,9 @@ class MediaServer:
             self._engine.close()
 
     def _patience_s(self) -> float | None:
-        deadline = self._custody.deadline
-        return None if deadline is None else max(0.0, deadline - time.monotonic())
+        deadlines = (self._custody.deadline, self._losses.deadline)
+        due = min((deadline for deadline in deadlines if deadline is not None), default=None)
+        return None if due is None else max(0.0, due - time.monotonic())
 
     def _woken(self) -> None:
         self._wakeup.recv(64)
@@ -155,6 +168,13 @@ class MediaServer:
     def _engine_ready(self) -> None:
         for message in self._engine.drain():
             self._deliver(message)
+        self._losses.counted(sum(thread.notices_lost for thread in self._engine.stats()))
+
+    def _tell_losses(self, now: float) -> None:
+        count = self._losses.due(now)
+        if count:
+            self._log.warning("media.events-lost", count=count)
+            self._send(plane.EventsLost(count=count))
 
     def _deliver(self, message: Message) -> None:
         told = self._custody.message(message, time.monotonic())

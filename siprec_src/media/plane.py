@@ -270,6 +270,13 @@ class ReaderUnreachable:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EventsLost:
+    """So many events found no room on their way from the engine; told seldom, each counted once."""
+
+    count: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MediaDown:
     """The media process is gone; every id is void. `MediaUp` follows when a new one serves."""
 
@@ -279,7 +286,16 @@ class MediaUp:
     """A media process serves; no port is open on it unless control knew it before."""
 
 
-Event = FirstPacket | DtmfReceived | SilenceChanged | ReaderReport | ReaderUnreachable | MediaDown | MediaUp
+Event = (
+    FirstPacket
+    | DtmfReceived
+    | SilenceChanged
+    | ReaderReport
+    | ReaderUnreachable
+    | EventsLost
+    | MediaDown
+    | MediaUp
+)
 
 
 class MediaPlane(Protocol):

@@ -50,6 +50,7 @@ DECLARED: Final = (
     Declared("fork_packets_dropped_total", "Packets that an SRS should have got and did not.", ("srs",)),
     Declared("call_setup_added_seconds", "INVITE in until INVITE out.", (), ADDED_BUCKETS_S),
     Declared("media_packets_total", "Packets of calls that ended, by what became of them.", ("fate",)),
+    Declared("media_events_lost_total", "Events of the engine that control was never told."),
     Declared("machine_failures_total", "Calls or recordings ended by a fault of ours.", ("machine",)),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import socket
 import threading
@@ -18,10 +19,35 @@ from siprec_src.app.media_process import MediaServer, listen
 from siprec_src.media import plane
 from siprec_src.media.model import PortId
 from siprec_src.media.wire import decode, encode
-from siprec_src.telemetry.log import get_logger
 from tests.support.media import FakeMedia
 
 OPEN = plane.OpenPorts(tag=7, host="127.0.0.1", low=10000, high=20000, count=2)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FakeStats:
+    """What the only thread has done."""
+
+    notices_lost: int
+
+
+class LinesLog:
+    """A `Logger` that keeps its lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, object]]] = []
+
+    def debug(self, event: str, **fields: object) -> None:
+        self.lines.append(("debug", event, fields))
+
+    def info(self, event: str, **fields: object) -> None:
+        self.lines.append(("info", event, fields))
+
+    def warning(self, event: str, **fields: object) -> None:
+        self.lines.append(("warning", event, fields))
+
+    def error(self, event: str, **fields: object) -> None:
+        self.lines.append(("error", event, fields))
 
 
 class FakeEngine:
@@ -32,6 +58,7 @@ class FakeEngine:
         self.answering = True
         self.held_up, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
+        self.notices_lost = 0
         self._event = os.eventfd(0, os.EFD_NONBLOCK)
         self._ready: deque[plane.Answer | plane.Event] = deque()
 
@@ -56,6 +83,9 @@ class FakeEngine:
         self._ready.clear()
         return taken
 
+    def stats(self) -> tuple[FakeStats, ...]:
+        return (FakeStats(self.notices_lost), FakeStats(0))
+
     def close(self) -> None:
         os.close(self._event)
 
@@ -65,7 +95,8 @@ class Served:
 
     def __init__(self, path: Path) -> None:
         self.engine = FakeEngine()
-        self._server = MediaServer(self.engine, listen(path), get_logger("media"))
+        self.log = LinesLog()
+        self._server = MediaServer(self.engine, listen(path), self.log)
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
 
@@ -110,6 +141,23 @@ async def test_a_command_goes_over_and_its_answer_and_events_come_back(path: Pat
     silent = plane.SilenceChanged(port=opened.ports[0].port, silent=True)
     served.engine.tell(silent)
     assert await control.next() == silent
+    control.client.close()
+
+
+async def test_events_that_were_lost_are_told_and_logged_once(path: Path, served: Served) -> None:
+    control = Control(path)
+    assert await control.next() == plane.MediaUp()
+    nobodys = plane.SilenceChanged(port=PortId(1), silent=True)
+    served.engine.notices_lost = 5
+    served.engine.tell(nobodys)
+    assert await control.next() == plane.EventsLost(count=5)
+    served.engine.notices_lost = 7
+    served.engine.tell(nobodys)
+    control.client.submit(OPEN)
+    assert isinstance(await control.next(), plane.PortsOpen)
+    assert [line for line in served.log.lines if line[0] == "warning"] == [
+        ("warning", "media.events-lost", {"count": 5})
+    ]
     control.client.close()
 
 

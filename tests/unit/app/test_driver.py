@@ -186,6 +186,11 @@ async def test_answers_events_and_readers_find_their_machine(world: World) -> No
     assert world.call.told == [ARRIVED, *told]
 
 
+async def test_events_that_media_lost_are_counted(world: World) -> None:
+    world.driver.media(plane.EventsLost(count=7))
+    assert world.observed == [Observe("media_events_lost_total", value=7.0)]
+
+
 async def test_a_publication_reaches_the_pool_before_the_effects_behind_it(world: World) -> None:
     recording = Scripted(lambda _: [plane.DetachReader(tag=5, reader=ReaderId(1))])
     world.pool.script = lambda event: [Forward(recording, event)]
