@@ -20,6 +20,7 @@ from siprec_src.recorder.g711 import SILENCE
 
 HEADER_BYTES: Final = 58  #: RIFF, fmt with its extension size, fact and data chunk heads
 MAX_DATA_BYTES: Final = 2**32 - 1 - HEADER_BYTES
+FILE_MODE: Final = 0o640  #: conversations are not for everybody on the machine
 PATCH_INTERVAL_BYTES: Final = 65_536  #: of new samples between two updates of the header
 
 
@@ -63,7 +64,7 @@ class WavFile:
         self._frame_bytes = channels * encoding.sample_bytes
         self._frames = 0
         self._patched_bytes = 0
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         self._patch()
 
     def place(self, channel: int, position: int, samples: NDArray[Any]) -> None:

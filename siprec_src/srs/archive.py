@@ -2,12 +2,13 @@
 
 ``<id>.wav`` stereo, first label left; ``<id>.<label>.ulaw`` or ``.alaw`` the payload octets as they came,
 holes filled with silence; ``<id>.metadata-1.xml`` … in order of arrival and ``<id>.metadata.xml`` the newest;
-``<id>.json`` the summary, written last.
+``<id>.json`` the summary, written last. They hold conversations: nobody but owner and group may read them.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import BinaryIO, Final
 
 from siprec_src.errors import NoRoom
 from siprec_src.recorder.g711 import SILENCE, decode
-from siprec_src.recorder.wav import WavFile
+from siprec_src.recorder.wav import FILE_MODE, WavFile
 from siprec_src.srs.track import Chunk, join
 
 CHANNELS: Final = 2
@@ -92,13 +93,22 @@ class Archive:
             path = self._path(f"{safe}.{_SUFFIXES[encoding]}")
             if path.exists():
                 path = self._path(f"{safe}.{track + 1}.{_SUFFIXES[encoding]}")
-            file = self._raw[track, encoding] = path.open("wb")
+            file = self._raw[track, encoding] = _create(path)
         return file
 
     def _replace(self, suffix: str, content: bytes) -> None:
         temporary = self._path(suffix + ".part")
-        temporary.write_bytes(content)
+        _write(temporary, content)
         temporary.replace(self._path(suffix))
 
     def _path(self, suffix: str) -> Path:
         return self._directory / f"{self.name}.{suffix}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    with _create(path) as file:
+        file.write(content)
+
+
+def _create(path: Path) -> BinaryIO:
+    return open(path, "wb", opener=lambda name, flags: os.open(name, flags, FILE_MODE))

@@ -21,6 +21,7 @@ from siprec_src.sip.message import Request
 from siprec_src.srs.answer import Reception
 from siprec_src.srs.archive import Archive
 from siprec_src.srs.port import TrackPort, open_port
+from siprec_src.srs.roster import Roster
 from siprec_src.srs.rtp import ReportBlock, SenderReport, parse_rtcp, receiver_report
 from siprec_src.srs.settings import SrsSettings
 from siprec_src.srs.srtp import Transform, opener, rtcp_opener, rtcp_sealer
@@ -76,7 +77,7 @@ class LiveRecording:
         self._request = request
         self._cname = identity.cname()
         self._lines: dict[int, _Line] = {}
-        self._known = m.Recording()
+        self._roster = Roster()
         self._documents = 0
         self._complaints: list[str] = []
         self._reason = ""
@@ -124,8 +125,7 @@ class LiveRecording:
             found = read_metadata(document)
             labels = {line.label for line in self._lines.values() if line.label}
             if isinstance(found, m.Recording):
-                if found.mode is m.DataMode.COMPLETE:
-                    self._known = found
+                self._roster.learn(found)
                 check_metadata(document, labels or None)
         except RemoteProtocolError as error:
             self._complain(f"metadata {self._documents}: {error} ({error.section})")
@@ -250,7 +250,7 @@ class LiveRecording:
     def _summary(self, now: float) -> dict[str, object]:
         return {
             "id": self._archive.name,
-            "session_id": self._known.sessions[0].session_id.hex() if self._known.sessions else None,
+            "session_id": self._roster.session_id,
             "call_id": self._request.call_id,
             "from": str(self._request.from_.uri),
             "to": str(self._request.to.uri),
@@ -260,21 +260,9 @@ class LiveRecording:
             "secure": bool(self._lines) and all(line.secure for line in self._lines.values()),
             "metadata_documents": self._documents,
             "complaints": self._complaints,
-            "participants": self._participants(),
+            "participants": self._roster.participants(),
             "tracks": [self._track_summary(index, line) for index, line in sorted(self._lines.items())],
         }
-
-    def _participants(self) -> list[dict[str, object]]:
-        labels = {stream.stream_id: stream.label for stream in self._known.streams}
-        sends = {item.participant_id: item.sends for item in self._known.participant_streams}
-        return [
-            {
-                "participant_id": person.participant_id.hex(),
-                "names": [{"aor": name.aor, "name": name.name} for name in person.names],
-                "labels": [labels[s] for s in sends.get(person.participant_id, ()) if labels.get(s)],
-            }
-            for person in self._known.participants
-        ]
 
     def _track_summary(self, index: int, line: _Line) -> dict[str, Any]:
         books = dataclasses.asdict(line.track.books) if line.track is not None else {}

@@ -99,6 +99,8 @@ def test_each_party_hears_the_other_and_the_srs_has_both_tracks(
         check_tracks(recording, label_1=call.alice_says, label_2=call.bob_says)
         check_stereo(recording, left=call.alice_says, right=call.bob_says)
         check_metadata_names(recording, label_1="sip:1000@pbx.example", label_2="sip:2000@carrier.example")
+        who = {person["names"][0]["aor"]: person["labels"] for person in recording.summary["participants"]}
+        assert who == {"sip:1000@pbx.example": ["1"], "sip:2000@carrier.example": ["2"]}
         assert [recording.books(label)["suite"] for label in ("1", "2")] == [suite, suite]
         assert [recording.books(label)["goodbye"] for label in ("1", "2")] == [True, True]
         until(lambda: bool(daemon.events("recording.end")), 5, "the end of the recording")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import wave
 from pathlib import Path
 
@@ -30,6 +31,21 @@ def test_tracks_metadata_and_summary_are_written_side_by_side(tmp_path: Path) ->
     assert json.loads((tmp_path / "new" / "id.json").read_text()) == {"name": "? ü"}
     with wave.open(str(tmp_path / "new" / "id.wav")) as file:
         assert (file.getnchannels(), file.getnframes()) == (2, 3)
+
+
+def test_only_owner_and_group_may_read_the_files(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        archive = Archive(tmp_path, "id")
+        archive.open()
+        archive.metadata(b"<one/>")
+        archive.media(0, "1", [Chunk("PCMU", 0, 0, b"a")])
+        archive.finish({})
+    finally:
+        os.umask(before)
+    assert {path.suffix: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == dict.fromkeys(
+        (".wav", ".xml", ".ulaw", ".json"), 0o640
+    )
 
 
 def test_a_second_recording_of_the_same_session_gets_a_name_of_its_own(tmp_path: Path) -> None:
