@@ -88,9 +88,9 @@ class Recording:
         self._base = summary.with_suffix("")
         self.summary: Mapping[str, Any] = json.loads(summary.read_text())
 
-    def track(self, label: str) -> bytes:
-        """The PCMU octets of the track with this ``a=label``, as they came."""
-        path = self._base.with_name(f"{self._base.name}.{label}.ulaw")
+    def track(self, label: str, suffix: str = "ulaw") -> bytes:
+        """The G.711 octets of the track with this ``a=label``, as they came; ``suffix`` names their law."""
+        path = self._base.with_name(f"{self._base.name}.{label}.{suffix}")
         return path.read_bytes() if path.exists() else b""
 
     @property

@@ -1,4 +1,4 @@
-"""One end of a conversation: sends speech as PCMU, 20 ms a packet, and keeps every packet it hears."""
+"""One end of a conversation: sends speech as G.711, 20 ms a packet, and keeps every packet it hears."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ class Voice:
     """A UDP socket on an even port, served by a thread until `stop`."""
 
     def __init__(
-        self, host: str = "127.0.0.1", *, ssrc: int = 0x0BADCAFE, first_sequence: int = 65530
+        self,
+        host: str = "127.0.0.1",
+        *,
+        ssrc: int = 0x0BADCAFE,
+        first_sequence: int = 65530,
+        payload_type: int = 0,
     ) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -45,6 +50,7 @@ class Voice:
         self.sent = 0
         self._ssrc = ssrc
         self._sequence = first_sequence
+        self._payload_type = payload_type
         self._speech: list[bytes] = []
         self._to: tuple[str, int] | None = None
         self._stop = threading.Event()
@@ -53,7 +59,7 @@ class Voice:
         self._thread.start()
 
     def speak(self, speech: bytes, to: tuple[str, int]) -> None:
-        """Start sending ``speech`` (PCMU octets, a multiple of 160) to ``to``."""
+        """Start sending ``speech`` (G.711 octets, a multiple of 160) to ``to``."""
         self._speech = [speech[i : i + PACKET_OCTETS] for i in range(0, len(speech), PACKET_OCTETS)]
         self._to = to
 
@@ -65,9 +71,9 @@ class Voice:
         """True when everything has been sent."""
         return self._spoken.wait(timeout_s)
 
-    def heard_audio(self, payload_type: int = 0) -> bytes:
-        """The payloads of ``payload_type`` in the order in which they arrived."""
-        return b"".join(packet.payload for packet in self.heard if packet.payload_type == payload_type)
+    def heard_audio(self) -> bytes:
+        """The payloads of the voice's own payload type in the order in which they arrived."""
+        return b"".join(packet.payload for packet in self.heard if packet.payload_type == self._payload_type)
 
     def sealed(self, packet: bytes) -> bytes:
         """The packet as it goes out; a voice with keys protects it."""
@@ -109,7 +115,7 @@ class Voice:
         header = struct.pack(
             "!BBHII",
             0x80,
-            0x80 if self.sent == 0 else 0,
+            self._payload_type | (0x80 if self.sent == 0 else 0),
             (self._sequence + self.sent) & 0xFFFF,
             (self.sent * PACKET_OCTETS) & 0xFFFFFFFF,
             self._ssrc,
