@@ -63,15 +63,29 @@ def check(**flags: Any) -> NoReturn:
 @main.command()
 @click.option("--dir", "directory", type=click.Path(path_type=Path), required=True, help="For recordings.")
 @click.option("--listen", default="127.0.0.1:5090", show_default=True, metavar="ADDRESS:PORT")
+@click.option("--tls-port", type=int, default=5061, show_default=True, help="For SIP over TLS.")
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="PEM file; with it TLS is spoken too.")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="PEM file; default: in --tls-cert.")
+@click.option("--tls-client-ca", type=click.Path(path_type=Path), help="Ask clients for a certificate of it.")
 @click.option("--behave", default="answer", show_default=True, help="Misbehave on purpose, for tests.")
 @click.option("--log-format", type=FORMATS, help="Default: console on a terminal, else json.")
-def srs(directory: Path, listen: str, behave: str, log_format: Any) -> NoReturn:
+def srs(directory: Path, listen: str, behave: str, log_format: Any, tls_port: int, **files: Any) -> NoReturn:
     """Run the bundled Session Recording Server, for tries and tests."""
+    from siprec_src.net.tls import TlsSettings
     from siprec_src.srs.command import run
     from siprec_src.telemetry import log
 
     log.configure(format_=log_format)
-    sys.exit(run(directory=directory, listen=listen, behave=behave))
+    tls = None
+    if files["tls_cert"] is not None:
+        ca = files["tls_client_ca"]
+        tls = TlsSettings(
+            certificate=files["tls_cert"],
+            key=files["tls_key"],
+            trusted_ca=ca,
+            require_client_certificate=ca is not None,
+        )
+    sys.exit(run(directory=directory, listen=listen, behave=behave, tls_port=tls_port, tls=tls))
 
 
 @main.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,8 +24,10 @@ from siprec_src.errors import ConfigurationError, RemoteProtocolError
 from siprec_src.ingest.inline.routing import RoutingTable, Trunk, catch_all
 from siprec_src.media.model import SourcePolicy
 from siprec_src.net.sockets import default_route_address
+from siprec_src.net.tls import TlsContexts, TlsSettings, expiry_note
 from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
 from siprec_src.sip.flow import Address, Edge, Transport
+from siprec_src.sip.target import transport_of
 from siprec_src.sip.uri import Uri, parse_uri
 
 DEFAULT_EDGE = "default"
@@ -46,6 +49,7 @@ class Config:
     http: HttpSettings
     sip: SipSettings
     media: MediaSettings
+    tls: TlsSettings
     edges: Mapping[str, Edge]  #: the first one is the default
     trunks: tuple[Trunk, ...]
     srs: tuple[SrsConfig, ...]
@@ -65,11 +69,12 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     values = merge(file, environment, flags, problems)
     if problems.unreadable:
         raise InvalidConfiguration(problems.found)
-    return _config(values, problems)
+    config = _config(values, problems)
+    return dataclasses.replace(config, notes=(*config.notes, *_check_files(config, problems)))
 
 
 def from_values(values: dict[str, Any]) -> Config:
-    """The configuration made again from `Config.values`."""
+    """The configuration made again from `Config.values`; the files that it names are not looked at."""
     return _config(values, Problems())
 
 
@@ -87,6 +92,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
     targets: tuple[SrsTarget, ...] = ()
     if complete:
         trunks = _trunks(built["trunk"], built["sip"], edges, problems)
+        _check_ways(trunks, edges, problems)
         targets = _targets(built["srs"], edges, problems)
     if problems.found:
         raise InvalidConfiguration(problems.found)
@@ -96,6 +102,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         http=http,
         sip=sip,
         media=media,
+        tls=built["tls"] or TlsSettings(),
         edges=edges,
         trunks=trunks,
         srs=built["srs"],
@@ -123,6 +130,7 @@ def _edges(
                 listen=sip.listen,
                 advertised=sip.advertised,
                 transports=sip.transports,
+                tls_listen=sip.tls_listen,
                 rtp_low=media.rtp_low,
                 rtp_high=media.rtp_high,
             ),
@@ -152,6 +160,9 @@ def _edge(settings: EdgeSettings, path: KeyPath, problems: Problems, notes: list
         if at is None:
             return None
         host, port = at.host, at.port
+    tls_bind = _tls_bind(settings, bind, path, problems)
+    if tls_bind is None:
+        return None
     host = host or _reachable(bind.host, f"edge {settings.name}", notes)
     rtp_bind = settings.rtp_bind or bind.host
     if not _is_numeric(rtp_bind):
@@ -171,7 +182,55 @@ def _edge(settings: EdgeSettings, path: KeyPath, problems: Problems, notes: list
         rtp_advertised=rtp_host,
         rtp_low=settings.rtp_low,
         rtp_high=settings.rtp_high,
+        tls_bind=tls_bind,
+        tls_advertised=Address(host, tls_bind.port),
     )
+
+
+def _tls_bind(settings: EdgeSettings, bind: Address, path: KeyPath, problems: Problems) -> Address | None:
+    """Where the edge would accept TLS; None when that cannot be used."""
+    default = Address(bind.host, Transport.TLS.default_port if bind.port else 0)
+    where = (
+        default if not settings.tls_listen else _listen(settings.tls_listen, (*path, "tls_listen"), problems)
+    )
+    if where is None:
+        return None
+    names = {name.lower() for name in settings.transports}
+    if {"tcp", "tls"} <= names and where == bind and bind.port:
+        problems.add((*path, "tls_listen"), f"{where} is where the edge listens for TCP")
+        return None
+    if ipaddress.ip_address(where.host).version != ipaddress.ip_address(bind.host).version:
+        problems.add((*path, "tls_listen"), f"{where}: expected an address of the family of {bind.host}")
+        return None
+    return where
+
+
+def _check_files(config: Config, problems: Problems) -> tuple[str, ...]:
+    """Whether the files of ``[tls]`` can be used, where an edge speaks TLS; what is worth a note of them."""
+    over_tls = [edge.name for edge in config.edges.values() if Transport.TLS in edge.transports]
+    if not over_tls:
+        return ()
+    try:
+        TlsContexts.load(config.tls)
+    except ConfigurationError as error:
+        key, _, what = str(error).partition(": ")
+        problems.add(("tls", key), what)
+        raise InvalidConfiguration(problems.found) from error
+    if config.tls.certificate is None:
+        what = "without tls.certificate TLS is only for connections that we open"
+        return tuple(f"edge {name}: {what}" for name in over_tls)
+    note = expiry_note(config.tls, datetime.datetime.now(datetime.UTC))
+    return (note,) if note else ()
+
+
+def _check_ways(trunks: tuple[Trunk, ...], edges: Mapping[str, Edge], problems: Problems) -> None:
+    """A next hop whose transport its edge does not have would fail every call."""
+    for trunk in trunks:
+        for uri in (trunk.uri, trunk.to):
+            asked = transport_of(uri) if isinstance(uri, Uri) else None
+            if isinstance(asked, Transport) and asked not in edges[trunk.edge].transports:
+                what = f"edge {trunk.edge!r} has no {asked.value}, which its next hop is reached by"
+                problems.found.append(f"trunk {trunk.name!r}: {what}")
 
 
 def _reachable(host: str, what: str, notes: list[str]) -> str:
@@ -192,6 +251,15 @@ def _check_overlap(edge: Edge, others: Any, path: KeyPath, problems: Problems) -
         same_port = edge.sip_bind.port == other.sip_bind.port != 0
         if same_port and _share(edge.sip_bind.host, other.sip_bind.host):
             problems.add((*path, "listen"), f"{edge.sip_bind} is that of edge {other.name!r}")
+        at, taken = _over_tls(edge), _over_tls(other)
+        if at is None or taken is None:
+            continue
+        if at.port == taken.port != 0 and _share(at.host, taken.host):
+            problems.add((*path, "tls_listen"), f"{at} is that of edge {other.name!r}")
+
+
+def _over_tls(edge: Edge) -> Address | None:
+    return edge.tls_bind if Transport.TLS in edge.transports else None
 
 
 def _share(one: str, other: str) -> bool:
@@ -289,7 +357,7 @@ def _uri(text: str, path: KeyPath, problems: Problems) -> Uri | None:
     except RemoteProtocolError as error:
         problems.add(path, str(error))
         return None
-    if uri.scheme != "sip":
+    if uri.scheme not in ("sip", "sips"):
         problems.add(path, f"{text!r}: expected a sip: URI")
         return None
     return uri

@@ -1,6 +1,6 @@
 """What can be configured: one frozen dataclass a section, units in names, the doc beside the field.
 
-`[[srs]]` is `recording.srs.SrsConfig`, beside the code that uses it.
+`[tls]` is `net.tls.TlsSettings` and `[[srs]]` `recording.srs.SrsConfig`, beside the code that uses them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from siprec_src.errors import ConfigurationError
+from siprec_src.net.tls import TlsSettings
 from siprec_src.recording.srs import SrsConfig
 from siprec_src.telemetry.log import LogFormat, LogLevel
 
@@ -48,14 +49,17 @@ class SipSettings:
 
     listen: str = "0.0.0.0:5060"  #: address and port of the edge ``default``, made when no edge is given
     advertised: str = ""  #: host of that edge in Via, Contact and SDP; by default the bound address
-    transports: tuple[str, ...] = ("udp", "tcp")  #: of that edge
+    transports: tuple[str, ...] = ("udp", "tcp")  #: of that edge; tls too, with what ``[tls]`` says
+    tls_listen: str = ""  #: address and port of that edge for TLS; by default that of ``listen`` with 5061
     route: str = ""  #: next hop of every call that no trunk claims, a SIP URI
     media_source: Literal["strict", "learn"] = "strict"  #: whose packets those calls take, as in a trunk
     answer_timeout_s: float | None = None  #: a call that rings longer is given up with 408; by default never
     t1_s: float = 0.5  #: round trip estimate, RFC 3261 17.1.1.1
     t2_s: float = 4.0  #: longest retransmission interval
     t4_s: float = 5.0  #: how long a message may live in the network
-    max_connections: int = 1024  #: TCP connections at a time: so many accepted, so many opened
+    max_connections: int = (
+        1024  #: TCP connections, and as many of TLS, at a time: so many accepted, so many opened
+    )
     connect_timeout_s: float = 4.0  #: then a TCP peer is unreachable
     dns_timeout_s: float = 3.0  #: then a name has no address
 
@@ -89,7 +93,8 @@ class EdgeSettings:
     name: str  #: by which trunks and SRS URIs (``;edge=…``) name it
     listen: str  #: address and port of its SIP sockets
     advertised: str = ""  #: host, or host and port, in Via and Contact; by default the bound one
-    transports: tuple[str, ...] = ("udp", "tcp")  #: SIP transports it speaks
+    transports: tuple[str, ...] = ("udp", "tcp")  #: SIP transports it speaks: udp, tcp, tls
+    tls_listen: str = ""  #: address and port of its TLS socket; by default that of ``listen`` with 5061
     rtp_bind: str = ""  #: address of its media sockets; by default that of ``listen``
     rtp_advertised: str = ""  #: address in SDP; by default the advertised host, when it is numeric
     rtp_low: int = 10000  #: first RTP port
@@ -121,6 +126,7 @@ SECTIONS: Final = {
     "daemon": DaemonSettings,
     "http": HttpSettings,
     "sip": SipSettings,
+    "tls": TlsSettings,
     "media": MediaSettings,
 }
 """Tables that are there once."""
@@ -149,5 +155,7 @@ def _transports(names: tuple[str, ...]) -> None:
     _require(bool(names), "transports", "expected at least one")
     for name in names:
         _require(
-            name.lower() in ("udp", "tcp"), "transports", f"unknown transport {name!r}; expected udp, tcp"
+            name.lower() in ("udp", "tcp", "tls"),
+            "transports",
+            f"unknown transport {name!r}; expected udp, tcp, tls",
         )

@@ -27,9 +27,10 @@ from siprec_src.media import plane
 from siprec_src.net.resolver import Resolver, ResolverLimits
 from siprec_src.net.sockets import BindError
 from siprec_src.net.tcp import StreamLimits
+from siprec_src.net.tls import TlsContexts, TlsLayer
 from siprec_src.net.transport import SipTransport
 from siprec_src.recording.pool import RecordingPool
-from siprec_src.sip.flow import Edge, Flow
+from siprec_src.sip.flow import Edge, Flow, Transport
 from siprec_src.sip.parser import Malformed
 from siprec_src.sip.settings import AgentLimits
 from siprec_src.sip.timers import Timers
@@ -53,14 +54,21 @@ def control(shared: int, media_socket: Path, status: int) -> int:
     """
     config = settings.read(shared)
     _configure_logs(config)
-    return asyncio.run(_ControlProcess(config, shared).run(media_socket, status))
+    try:
+        tls = _tls_contexts(config)
+    except ConfigurationError as error:
+        logs.get_logger("control").error("control.cannot-start", error=f"tls.{error}")
+        return exits.UNAVAILABLE
+    return asyncio.run(_ControlProcess(config, shared, tls).run(media_socket, status))
 
 
 class _ControlProcess:
     """The parts. Sockets first: what cannot be bound is told before anything else is made."""
 
-    def __init__(self, config: Config, shared: int) -> None:
+    def __init__(self, config: Config, shared: int, tls: TlsContexts | None) -> None:
         self._config = config
+        self._tls = None if tls is None else TlsLayer(tls)
+        self._renewing: asyncio.Task[None] | None = None
         self._shared = shared
         self._log = logs.get_logger("control")
         self._metrics = Metrics(__version__)
@@ -78,6 +86,7 @@ class _ControlProcess:
             on_malformed=self._malformed,
             on_failed=self._received,
             stream_limits=limits,
+            tls=self._tls,
         )
         http = HttpServer(watching.pages(self._metrics, lambda: self._process))
         try:
@@ -168,6 +177,17 @@ class _ControlProcess:
         if dataclasses.replace(fresh.daemon, **logging) != was.daemon:  # type: ignore[arg-type] # its own values
             needs_restart.append("daemon")
         self._log.info("config.reloaded", needs_restart=needs_restart)
+        if self._tls is not None:
+            self._renewing = asyncio.create_task(self._renew_tls(fresh, self._tls))
+
+    async def _renew_tls(self, fresh: Config, tls: TlsLayer) -> None:
+        """Read certificates again, also when their names have stayed, for the connections to come."""
+        try:
+            tls.renew(await asyncio.to_thread(TlsContexts.load, fresh.tls))
+        except ConfigurationError as error:
+            self._log.error("config.not-reloaded", error=f"tls.{error}")
+        else:
+            self._log.info("tls.reloaded")
 
     def _tell_ready(self) -> None:
         for edge in self._edges.values():
@@ -175,6 +195,7 @@ class _ControlProcess:
                 "control.listening",
                 edge=edge.name,
                 sip=str(edge.sip_bind),
+                tls=str(edge.tls_bind) if Transport.TLS in edge.transports else None,
                 advertised=str(edge.sip_advertised),
                 transports=[transport.value for transport in edge.transports],
                 rtp=f"{edge.rtp_bind}:{edge.rtp_low}-{edge.rtp_high}",
@@ -207,6 +228,12 @@ def _ingest(config: Config, identity: SystemIdentity, edges: dict[str, Edge]) ->
             max_calls=config.daemon.max_calls, answer_timeout_s=config.sip.answer_timeout_s
         ),
     )
+
+
+def _tls_contexts(config: Config) -> TlsContexts | None:
+    """The files of ``[tls]``, read where an edge needs them."""
+    wanted = any(Transport.TLS in edge.transports for edge in config.edges.values())
+    return TlsContexts.load(config.tls) if wanted else None
 
 
 def _configure_logs(config: Config) -> None:

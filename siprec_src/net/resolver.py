@@ -19,6 +19,7 @@ from dns.exception import DNSException
 from dns.resolver import NXDOMAIN, NoAnswer
 
 from siprec_src.sip.flow import Address, Edge, Flow, Transport
+from siprec_src.sip.target import default_transport, domain_of
 from siprec_src.sip.vocabulary import Resolve, Resolved
 
 if TYPE_CHECKING:
@@ -171,23 +172,24 @@ class Resolver:
     def _answer(self, question: Resolve, addresses: tuple[str, ...]) -> None:
         edge = self._edges.get(question.edge)
         flows: tuple[Flow, ...] = ()
-        transport = _transport(question)
-        if edge is not None and transport in edge.transports:
+        transport = _transport(question, edge) if edge is not None else None
+        if edge is not None and transport is not None and transport in edge.transports:
             version = ipaddress.ip_address(edge.sip_bind.host).version
             port = question.port or transport.default_port
+            domain = question.domain or question.host
             flows = tuple(
-                Flow(transport, Address(host, port), edge.name)
+                Flow(transport, Address(host, port), edge.name, domain=domain_of(transport, domain))
                 for host in addresses
                 if ipaddress.ip_address(host).version == version
             )
         self._on_resolved(Resolved(query=question.query, flows=flows))
 
 
-def _transport(question: Resolve) -> Transport:
-    """The transport asked for, else UDP (RFC 3263 4.1, without NAPTR and SRV)."""
+def _transport(question: Resolve, edge: Edge) -> Transport:
+    """The transport asked for, else UDP where the edge has it (RFC 3263 4.1, without NAPTR and SRV)."""
     if question.secure:
         return Transport.TLS
-    return question.transport or Transport.UDP
+    return question.transport or default_transport(edge)
 
 
 class _HostsFile:

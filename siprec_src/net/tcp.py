@@ -1,9 +1,10 @@
 """SIP over streams (RFC 3261 18, 18.3): a listener an edge, and a pool of connections.
 
-A connection is found by its number, else by edge and remote address, else opened. What is sent while it is
-being opened waits in a bounded queue. When it cannot be opened, or breaks, every transaction that used it is
-told (RFC 3261 18.4). A stream whose framing is lost is closed; so are silent ones, those whose peer does not
-read or owes the rest of a message, and those whose peer is gone without a word (RFC 9293 3.8.3).
+A connection is found by its number, else by edge and remote address (over TLS also by whom its peer has
+proved to be), else opened. What is sent while it is being opened waits in a bounded queue. When it cannot be
+opened, or breaks, every transaction that used it is told (RFC 3261 18.4). A stream whose framing is lost is
+closed; so are silent ones, those whose peer does not read or owes the rest of a message, and those whose
+peer is gone without a word (RFC 9293 3.8.3).
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ import dataclasses
 import itertools
 import socket
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Final, cast
 
 from siprec_src.net.counters import TransportCounters
 from siprec_src.net.sockets import address_of, bind_tcp, bound_address
+from siprec_src.net.tls import TlsLayer
 from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.limits import SipLimits
 from siprec_src.sip.message import Request, Response
 from siprec_src.sip.parser import Malformed
 from siprec_src.sip.stream import KeepAlive, StreamParser
+from siprec_src.sip.target import numeric
 
 StreamItem = Request | Response | Malformed
 PONG: Final = b"\r\n"  # RFC 5626 4.4.1
@@ -43,14 +46,12 @@ class StreamLimits:
     unacknowledged_s: float = 20.0  #: without an acknowledgement for so long the peer's host is gone
     keepalive_s: float = 60.0  #: of silence, then the system asks whether the peer is still there
     idle_s: float = 600.0  #: no octet either way for so long closes a connection
+    remembered_domains: int = 1024  #: who was proved to be at an address, newest first
     remembered_keys: int = 4096  #: transactions told when the connection breaks, newest first
 
 
 class StreamPool:
-    """All stream connections of one edge over one transport.
-
-    TLS is this class with an ``ssl`` context given to listener and connects; nothing else differs.
-    """
+    """All stream connections of one edge over one transport; ``tls`` puts TLS onto each."""
 
     def __init__(
         self,
@@ -63,12 +64,14 @@ class StreamPool:
         on_failed: Callable[[str], None],
         counters: TransportCounters,
         transport: Transport = Transport.TCP,
+        tls: TlsLayer | None = None,
     ) -> None:
         self.limits: Final = limits
         self.parser_limits: Final = parser_limits
         self.counters: Final = counters
         self.edge: Final = edge
         self.transport: Final = transport
+        self.tls: Final = tls
         self.on_item: Final = on_item
         self.on_failed: Final = on_failed
         self._sock = bind_tcp(bind)
@@ -76,7 +79,8 @@ class StreamPool:
         self._server: asyncio.Server | None = None
         self._numbers = itertools.count(1)
         self._by_number: dict[int, _Connection] = {}
-        self._by_remote: dict[Address, _Connection] = {}
+        self._by_remote: dict[tuple[Address, str], _Connection] = {}
+        self._domains: OrderedDict[Address, str] = OrderedDict()
         self._accepted: dict[int, _Connection] = {}
         # One for all: what a read puts there is copied before the next one.
         self.buffer: Final = bytearray(READ_BYTES)
@@ -91,13 +95,15 @@ class StreamPool:
 
     def send(self, flow: Flow, data: bytes, key: str) -> None:
         """Send on the flow's connection, on one to the same remote, or on a new one, in that order."""
-        connection = _open(self._by_number.get(flow.connection)) or _open(self._by_remote.get(flow.remote))
+        domain = _name(flow.domain)
+        connection = _open(self._by_number.get(flow.connection))
+        connection = connection or _open(self._by_remote.get((flow.remote, domain)))
         if connection is None:
             if len(self._by_number) - len(self._accepted) >= self.limits.max_connections:
                 self.counters.dropped["connections-full"] += 1
                 self.fail(key)
                 return
-            connection = self._connect(flow.remote)
+            connection = self._connect(flow.remote, domain)
         connection.send(data, key)
 
     async def close(self) -> None:
@@ -131,14 +137,16 @@ class StreamPool:
 
     def opened(self, connection: _Connection) -> None:
         self._by_number[connection.number] = connection
-        if _open(self._by_remote.get(connection.remote)) is None:
-            self._by_remote[connection.remote] = connection
+        for place in connection.places:
+            if _open(self._by_remote.get(place)) is None:
+                self._by_remote[place] = connection
 
     def lost(self, connection: _Connection) -> None:
         self._by_number.pop(connection.number, None)
         self._accepted.pop(connection.number, None)
-        if self._by_remote.get(connection.remote) is connection:
-            del self._by_remote[connection.remote]
+        for place in connection.places:
+            if self._by_remote.get(place) is connection:
+                del self._by_remote[place]
         for key in connection.keys:
             self.fail(key)
         connection.keys.clear()
@@ -149,15 +157,39 @@ class StreamPool:
         if key:
             asyncio.get_running_loop().call_soon(self.on_failed, key)
 
+    def run(self, work: Coroutine[None, None, None]) -> None:
+        """Let something go on beside, until `close`."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._connects.add(task)
+        task.add_done_callback(self._connects.discard)
+
+    async def secure(self, connection: _Connection, raw: asyncio.Transport, tls: TlsLayer) -> None:
+        """The handshake on a connected stream; afterwards it is used, or lost."""
+        remote = connection.remote
+        try:
+            if connection.accepted:
+                transport = await tls.accept(raw, connection, remote)
+            else:
+                # An address alone has to be who was there before: a Contact often names no domain.
+                domain = connection.domain or self._domains.get(remote) or remote.host
+                transport = await tls.connect(raw, connection, remote, domain)
+                self._domains[remote] = domain
+                self._domains.move_to_end(remote)
+                if len(self._domains) > self.limits.remembered_domains:
+                    self._domains.popitem(last=False)
+        except OSError:
+            self.counters.dropped["tls-handshake-failed"] += 1
+            self.lost(connection)
+        else:
+            connection.use(transport)
+
     def _newcomer(self) -> asyncio.BaseProtocol:
         return _Connection(self, next(self._numbers), None)
 
-    def _connect(self, remote: Address) -> _Connection:
-        connection = _Connection(self, next(self._numbers), remote)
+    def _connect(self, remote: Address, domain: str) -> _Connection:
+        connection = _Connection(self, next(self._numbers), remote, domain)
         self.opened(connection)
-        task = asyncio.get_running_loop().create_task(self._establish(connection, remote))
-        self._connects.add(task)
-        task.add_done_callback(self._connects.discard)
+        self.run(self._establish(connection, remote))
         return connection
 
     async def _establish(self, connection: _Connection, remote: Address) -> None:
@@ -178,6 +210,11 @@ class StreamPool:
         self._sweeper = loop.call_later(SWEEP_S, self._sweep)
 
 
+def _name(domain: str) -> str:
+    """The domain that a connection is found by; an address is found by itself."""
+    return "" if numeric(domain) is not None else domain
+
+
 def _open(connection: _Connection | None) -> _Connection | None:
     """The connection, when something can still be sent on it."""
     return None if connection is None or connection.closing else connection
@@ -186,36 +223,55 @@ def _open(connection: _Connection | None) -> _Connection | None:
 class _Connection(asyncio.BufferedProtocol):
     """One stream, accepted (``remote`` None until it is made) or being opened."""
 
-    def __init__(self, pool: StreamPool, number: int, remote: Address | None) -> None:
+    def __init__(self, pool: StreamPool, number: int, remote: Address | None, domain: str = "") -> None:
         self.number = number
+        self.domain = domain  #: whom its peer must prove to be
+        self.accepted = remote is None
         self.remote = remote or Address("", 0)
         self.keys: OrderedDict[str, None] = OrderedDict()
         self.spoke = False  #: brought a whole message
         self._pool = pool
-        self._accepted = remote is None
         self._parser = StreamParser(pool.parser_limits)
-        self._transport: asyncio.Transport | None = None
+        self._raw: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | None = None  # None as long as nothing may be sent
+        self._early = bytearray()  # came behind the handshake, before the peer was known
         self._waiting: list[bytes] = []
         self._last = asyncio.get_running_loop().time()
-        self._owed_since = self._last if self._accepted else None  # a message, or the rest of one
+        self._owed_since = self._last if self.accepted else None  # a message, or the rest of one
         self._closing_since: float | None = None
 
     @property
+    def places(self) -> tuple[tuple[Address, str], ...]:
+        """What it is found by: whom its peer proves to be, and its address alone."""
+        return ((self.remote, self.domain), (self.remote, "")) if self.domain else ((self.remote, ""),)
+
+    @property
     def closing(self) -> bool:
-        return self._transport is not None and self._transport.is_closing()
+        return any(stream is not None and stream.is_closing() for stream in (self._raw, self._transport))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(self._pool.limits.write_buffer_bytes)
+        self._raw = cast("asyncio.Transport", transport)
         _watch_peer(transport.get_extra_info("socket"), self._pool.limits)
-        if self._accepted:
+        if self.accepted:
             self.remote = address_of(transport.get_extra_info("peername"))
             if not self._pool.admit(self):
                 self.abort()
                 return
+        if self._pool.tls is None:
+            self.use(self._raw)
+        else:
+            self._pool.run(self._pool.secure(self, self._raw, self._pool.tls))
+
+    def use(self, transport: asyncio.Transport) -> None:
+        """Begin to send and to take what comes."""
+        self._transport = transport
+        transport.set_write_buffer_limits(self._pool.limits.write_buffer_bytes)
         for data in self._waiting:
             self._write(data)
         self._waiting.clear()
+        if self._early:
+            early, self._early = bytes(self._early), bytearray()
+            self._take(early)
 
     def send(self, data: bytes, key: str) -> None:
         waiting_bytes = sum(map(len, self._waiting)) + len(data)
@@ -233,14 +289,24 @@ class _Connection(asyncio.BufferedProtocol):
         else:
             self._waiting.append(data)
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         del sizehint
-        return self._pool.buffer
+        # A view: asyncio's TLS fills it slice by slice, and a slice of the bytes would be a copy.
+        return memoryview(self._pool.buffer)
 
     def buffer_updated(self, nbytes: int) -> None:
+        data = bytes(memoryview(self._pool.buffer)[:nbytes])
+        if self._transport is not None:
+            self._take(data)
+        elif len(self._early) + nbytes <= self._pool.limits.waiting_bytes:
+            self._early += data
+        else:
+            self.abort()
+
+    def _take(self, data: bytes) -> None:
         self._last = asyncio.get_running_loop().time()
         whole = False
-        for item in self._parser.feed(bytes(memoryview(self._pool.buffer)[:nbytes])):
+        for item in self._parser.feed(data):
             if isinstance(item, KeepAlive):
                 self._write(PONG)
                 continue
@@ -259,7 +325,7 @@ class _Connection(asyncio.BufferedProtocol):
         self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+        self._transport = self._raw = None
         self._pool.lost(self)
 
     def sweep(self, now: float) -> None:
@@ -275,12 +341,13 @@ class _Connection(asyncio.BufferedProtocol):
             self.finish()
 
     def finish(self) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
 
     def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+        # The stream itself: TLS would want to say goodbye first.
+        if self._raw is not None:
+            self._raw.abort()
 
     def _flow(self) -> Flow:
         return Flow(self._pool.transport, self.remote, self._pool.edge, self.number)

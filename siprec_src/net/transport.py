@@ -13,6 +13,7 @@ from typing import Final
 from siprec_src.net.counters import TransportCounters
 from siprec_src.net.sockets import BindError, bind_udp, bound_address
 from siprec_src.net.tcp import StreamItem, StreamLimits, StreamPool
+from siprec_src.net.tls import TlsLayer
 from siprec_src.net.udp import UdpEndpoint
 from siprec_src.sip.flow import Address, Edge, Flow, Transport
 from siprec_src.sip.limits import SipLimits
@@ -34,7 +35,9 @@ class SipTransport:
         on_failed: Callable[[TransmitFailed], None],
         parser_limits: SipLimits | None = None,
         stream_limits: StreamLimits | None = None,
+        tls: TlsLayer | None = None,
     ) -> None:
+        """``tls`` is needed where an edge has TLS among its transports."""
         self.counters: Final = TransportCounters()
         self._edges = dict(edges)
         self._on_received = on_received
@@ -42,6 +45,7 @@ class SipTransport:
         self._on_failed = on_failed
         self._parser_limits = parser_limits or SipLimits()
         self._stream_limits = stream_limits or StreamLimits()
+        self._tls = tls
         self._udp: dict[str, UdpEndpoint] = {}
         self._streams: dict[tuple[str, Transport], StreamPool] = {}
 
@@ -116,18 +120,22 @@ class SipTransport:
     def _bind_once(self, edge: Edge) -> Edge:
         bind = edge.sip_bind
         sock = None
+        tls_bind = edge.tls_bind
         if Transport.UDP in edge.transports:
             sock = bind_udp(bind)
             bind = bound_address(sock)
         try:
             for transport in edge.transports:
-                if transport.reliable:
-                    pool = self._pool(edge.name, bind, transport)
-                    bind = pool.bound
-                    self._streams[edge.name, transport] = pool
+                if transport is Transport.TCP:
+                    bind = self._listener(edge.name, bind, transport)
+                elif transport is Transport.TLS:
+                    tls_bind = tls_bind or Address(bind.host, transport.default_port)
+                    tls_bind = self._listener(edge.name, tls_bind, transport)
         except BindError:
             if sock is not None:
                 sock.close()
+            for key in [key for key in self._streams if key[0] == edge.name]:
+                self._streams.pop(key).close_socket()
             raise
         if sock is not None:
             self._udp[edge.name] = UdpEndpoint(
@@ -139,10 +147,16 @@ class SipTransport:
         advertised = edge.sip_advertised
         if not advertised.port:
             advertised = Address(advertised.host, bind.port)
-        return dataclasses.replace(edge, sip_bind=bind, sip_advertised=advertised)
+        over_tls = edge.tls_advertised
+        if tls_bind is not None and (over_tls is None or not over_tls.port):
+            over_tls = Address(advertised.host, tls_bind.port)
+        return dataclasses.replace(
+            edge, sip_bind=bind, sip_advertised=advertised, tls_bind=tls_bind, tls_advertised=over_tls
+        )
 
-    def _pool(self, edge: str, bind: Address, transport: Transport) -> StreamPool:
-        return StreamPool(
+    def _listener(self, edge: str, bind: Address, transport: Transport) -> Address:
+        """A pool of connections; the address it has got."""
+        pool = StreamPool(
             edge=edge,
             bind=bind,
             parser_limits=self._parser_limits,
@@ -151,7 +165,10 @@ class SipTransport:
             on_failed=self._failed,
             counters=self.counters,
             transport=transport,
+            tls=self._tls if transport is Transport.TLS else None,
         )
+        self._streams[edge, transport] = pool
+        return pool.bound
 
     def _datagram(self, edge: str, data: bytes, remote: Address) -> None:
         item = parse_datagram(data, self._parser_limits)

@@ -104,7 +104,7 @@ class SrsTarget:
     uri: Uri  #: the Request-URI; without our parameters
     edge: str  #: name of the edge it leaves by
     secure: bool  #: SRTP or nothing (RFC 7866 12.2)
-    transport: Transport | None  #: named by the URI; None: as RFC 3263 chooses
+    transport: Transport | None  #: that the URI asks for; None: as RFC 3263 chooses
     warning: str = ""  #: what the operator should be told of this target, once
     config: SrsConfig
 
@@ -131,7 +131,12 @@ def parse_target(config: SrsConfig, edges: Mapping[str, Edge]) -> SrsTarget:
     uri = _uri(config.uri, head, parameters)
     transport, warning = _transport(config.uri, uri, edge, _named_transport(parameters), secure=secure)
     return SrsTarget(
-        uri=uri, edge=edge.name, secure=secure, transport=transport, warning=warning, config=config
+        uri=_on_the_wire(uri, transport),
+        edge=edge.name,
+        secure=secure,
+        transport=transport,
+        warning=warning,
+        config=config,
     )
 
 
@@ -182,6 +187,15 @@ def _uri(text: str, head: str, parameters: Mapping[str, str | None]) -> Uri:
     return uri
 
 
+def _on_the_wire(uri: Uri, transport: Transport | None) -> Uri:
+    """The Request-URI; it says TLS by its scheme or else by its parameter (RFC 5630 3.1.3)."""
+    if uri.scheme == "sips":
+        return uri.without_parameters("transport")
+    if transport is Transport.TLS and uri.transport is None:
+        return dataclasses.replace(uri, parameters=(*uri.parameters, ("transport", "tls")))
+    return uri
+
+
 def _named_transport(parameters: Mapping[str, str | None]) -> str | None:
     """The transport parameter; "" when it stands there without a value, None when it does not."""
     return (parameters["transport"] or "") if "transport" in parameters else None
@@ -190,23 +204,31 @@ def _named_transport(parameters: Mapping[str, str | None]) -> str | None:
 def _transport(
     text: str, uri: Uri, edge: Edge, named: str | None, *, secure: bool
 ) -> tuple[Transport | None, str]:
-    """The transport that the URI asks for. Keys need a confidential way to the SRS (RFC 4568 8.3)."""
+    """The transport that the URI asks for. Keys need a confidential way to the SRS (RFC 4568 8.3), so that
+    ``secure`` alone means TLS.
+    """
     if named is not None and named.lower() not in _TRANSPORTS:
         raise _bad(text, f"unknown transport {named!r}")
     transport = _TRANSPORTS[named.lower()] if named is not None else None
-    if uri.scheme == "sips" or transport is Transport.TLS:
-        raise _bad(text, "SIP over TLS is not there yet")
+    if uri.scheme == "sips":
+        if transport is Transport.UDP:
+            raise _bad(text, "sips: goes over TLS, not over UDP")
+        transport = Transport.TLS
+    if secure and transport is Transport.UDP:
+        raise _bad(text, "secure=true over UDP would show the SRTP keys to everybody")
+    if secure and transport is None:
+        if Transport.TLS not in edge.transports:
+            raise _bad(
+                text,
+                f'secure=true goes over TLS: put "tls" into the transports of edge {edge.name!r} '
+                "(transport=tcp would send the SRTP keys in clear)",
+            )
+        transport = Transport.TLS
     if transport is not None and transport not in edge.transports:
         raise _bad(text, f"edge {edge.name!r} has no {transport.value}")
-    if not secure:
-        return transport, ""
-    if transport is Transport.UDP:
-        raise _bad(text, "secure=true over UDP would show the SRTP keys to everybody")
-    if transport is None:
-        raise _bad(
-            text, "secure=true needs TLS, which is not there yet; transport=tcp sends the keys in clear"
-        )
-    return transport, "secure=true over TCP: the SRTP keys cross the network in clear"
+    if secure and transport is Transport.TCP:
+        return transport, "secure=true over TCP: the SRTP keys cross the network in clear"
+    return transport, ""
 
 
 def _bad(text: str, what: str) -> ConfigurationError:

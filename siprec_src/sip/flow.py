@@ -38,13 +38,15 @@ class Flow:
     """A way to a peer: the edge it leaves by, the transport, the peer, and for streams which connection.
 
     ``connection`` 0: any connection to `remote`, opened when there is none. Otherwise that connection
-    first, and a new one to `remote` when it is gone (RFC 3261 18.2.2).
+    first, and a new one to `remote` when it is gone (RFC 3261 18.2.2). ``domain``, for TLS, is the host of
+    the URI before it was resolved: who the peer must prove to be (RFC 5922 7.1).
     """
 
     transport: Transport
     remote: Address
     edge: str
     connection: int = 0
+    domain: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +61,10 @@ class Edge:
     rtp_advertised: str  #: in ``c=``
     rtp_low: int = 10000
     rtp_high: int = 20000
+    tls_bind: Address | None = None  #: where TLS is accepted, when it is among `transports`
+    tls_advertised: Address | None = None  #: in Via and Contact over TLS
+
+    def advertised(self, transport: Transport) -> Address:
+        """What peers are told of us over ``transport``."""
+        over_tls = self.tls_advertised if transport is Transport.TLS else None
+        return over_tls or self.sip_advertised

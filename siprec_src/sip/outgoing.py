@@ -222,5 +222,5 @@ def local_response(status: int) -> Response:
 def via_value(stack: Stack, flow: Flow, branch: str) -> str:
     """Our Via on ``flow``; over UDP it asks for symmetric responses (RFC 3581 3)."""
     symmetric = "" if flow.transport.reliable else ";rport"
-    sent_by = stack.edges[flow.edge].sip_advertised
+    sent_by = stack.edges[flow.edge].advertised(flow.transport)
     return f"SIP/2.0/{flow.transport.value} {sent_by};branch={branch}{symmetric}"

@@ -99,6 +99,7 @@ class Stack:
                     port=way.port,
                     transport=way.transport,
                     secure=way.secure,
+                    domain=way.domain,
                     edge=edge,
                 )
             )

@@ -31,6 +31,7 @@ class Question:
     port: int | None
     transport: Transport | None
     secure: bool
+    domain: str  #: host of the URI, whatever ``maddr`` says (RFC 5922 7.1)
 
 
 Way = tuple[Flow, ...] | Question | Unreachable
@@ -66,11 +67,17 @@ def way_to(hop: Uri, edge: Edge) -> Way:
     host = hop.parameter("maddr") or hop.host
     address = numeric(host)
     if address is None:
-        return Question(host, hop.port, asked, hop.secure)
+        return Question(host, hop.port, asked, hop.secure, hop.host)
     if not usable(host):
         return Unreachable()
     transport = asked or default_transport(edge)
-    return (Flow(transport, Address(host.strip("[]"), hop.port or transport.default_port), edge.name),)
+    remote = Address(host.strip("[]"), hop.port or transport.default_port)
+    return (Flow(transport, remote, edge.name, domain=domain_of(transport, hop.host)),)
+
+
+def domain_of(transport: Transport, host: str) -> str:
+    """Whom the peer at the other end of a flow must prove to be; nobody where nothing is proved."""
+    return host.strip("[]").lower().rstrip(".") if transport is Transport.TLS else ""
 
 
 def transport_of(uri: Uri) -> Transport | Unreachable | None:
@@ -111,7 +118,7 @@ def contact_value(edge: Edge, transport: Transport, user: str = "", *, secure: b
     by = "" if transport is Transport.UDP or secure else named
     scheme = "sips" if secure else "sip"
     at = f"{user}@" if user else ""
-    return f"<{scheme}:{at}{edge.sip_advertised}{by}>"
+    return f"<{scheme}:{at}{edge.advertised(transport)}{by}>"
 
 
 _ROUTABLE: Final = frozenset({"sip", "sips"})

@@ -209,6 +209,7 @@ class Resolve:
     transport: Transport | None  #: None: to be chosen
     secure: bool  #: sips
     edge: str
+    domain: str = ""  #: host of the URI, for `Flow.domain`
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

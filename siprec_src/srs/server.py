@@ -1,4 +1,4 @@
-"""The bundled SRS on the network: SIP over UDP and TCP, one user agent, one writer thread."""
+"""The bundled SRS on the network: SIP over UDP, TCP and TLS, one user agent, one writer thread."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 
 from siprec_src.app.entropy import SystemIdentity
 from siprec_src.net.resolver import Resolver
+from siprec_src.net.tls import TlsContexts, TlsLayer
 from siprec_src.net.transport import SipTransport
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Address, Edge, Flow, Transport
@@ -29,7 +30,10 @@ _EDGE: Final = "srs"
 class SrsServer:
     """Serves recording sessions until closed."""
 
-    def __init__(self, settings: SrsSettings, log: Logger | None = None) -> None:
+    def __init__(
+        self, settings: SrsSettings, log: Logger | None = None, tls: TlsContexts | None = None
+    ) -> None:
+        """``tls``: with it SIP is spoken over TLS too."""
         self._settings = settings
         self._log = log or get_logger("srs")
         self._identity = SystemIdentity()
@@ -46,15 +50,17 @@ class SrsServer:
             name=_EDGE,
             sip_bind=address,
             sip_advertised=Address(settings.advertised or settings.host, settings.port),
-            transports=(Transport.UDP, Transport.TCP),
+            transports=(Transport.UDP, Transport.TCP, *(() if tls is None else (Transport.TLS,))),
             rtp_bind=settings.host,
             rtp_advertised=settings.advertised or settings.host,
+            tls_bind=Address(settings.host, settings.tls_port),
         )
         self._transport = SipTransport(
             {_EDGE: edge},
             on_received=self._received,
             on_malformed=self._malformed,
             on_failed=self._received,
+            tls=None if tls is None else TlsLayer(tls),
         )
         edges = self._transport.bind()
         self.address: Final = edges[_EDGE].sip_bind
@@ -181,14 +187,14 @@ class SrsServer:
             recording.tick()
 
 
-async def serve(settings: SrsSettings, stop: asyncio.Event) -> None:
+async def serve(settings: SrsSettings, stop: asyncio.Event, tls: TlsContexts | None = None) -> None:
     """Run the bundled SRS until ``stop`` is set.
 
     Raises:
         BindError: the address is taken or not ours.
     """
     log = get_logger("srs")
-    server = SrsServer(settings, log)
+    server = SrsServer(settings, log, tls)
     await server.start()
     log.info("srs.ready", listen=str(server.address), directory=str(settings.directory))
     try:

@@ -33,6 +33,7 @@ class SrsSettings:
     directory: Path  #: where recordings are written; made when it is not there
     host: str = "127.0.0.1"  #: numeric address to listen on, for SIP over UDP and TCP, and for media
     port: int = 5090  #: SIP port; 0: any
+    tls_port: int = 0  #: for SIP over TLS, on `host`; 0: any
     advertised: str = ""  #: host told to peers; empty: `host`
     rtp_low: int = 20000  #: RTP port range, inclusive
     rtp_high: int = 29999

@@ -14,14 +14,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.support.certificates import Files
 from tests.support.daemon import LOOPBACK, REPOSITORY, free_port, until
 
 
 class Recorder:
     """One `siprec-src srs`."""
 
-    def __init__(self, directory: Path, *, behave: str = "answer") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        behave: str = "answer",
+        tls: Files | None = None,
+        client_ca: Path | None = None,
+    ) -> None:
+        """``tls``: it speaks TLS too, and asks for a certificate that ``client_ca`` has signed."""
         self.directory = directory
+        self.tls_port = free_port()
+        flags: list[str] = []
+        if tls is not None:
+            flags += ["--tls-port", str(self.tls_port)]
+            flags += ["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)]
+        if client_ca is not None:
+            flags += ["--tls-client-ca", str(client_ca)]
         self.port = free_port()
         directory.mkdir(exist_ok=True)
         self._log = directory / "srs.log"
@@ -30,6 +46,7 @@ class Recorder:
                 [
                     *(sys.executable, "-m", "siprec_src", "srs", "--dir", str(directory / "out")),
                     *("--listen", f"{LOOPBACK}:{self.port}", "--behave", behave, "--log-format", "json"),
+                    *flags,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -40,6 +57,10 @@ class Recorder:
     def uri(self, parameters: str = "") -> str:
         """Where it is, as ``--srs`` takes it."""
         return f"sip:srs@{LOOPBACK}:{self.port}{parameters}"
+
+    def tls_uri(self, parameters: str = "") -> str:
+        """Where it is over TLS."""
+        return f"sip:srs@localhost:{self.tls_port}{parameters}"
 
     @property
     def name(self) -> str:
@@ -117,9 +138,11 @@ class Recording:
 
 
 @contextlib.contextmanager
-def recorder(directory: Path, *, behave: str = "answer") -> Iterator[Recorder]:
+def recorder(
+    directory: Path, *, behave: str = "answer", tls: Files | None = None, client_ca: Path | None = None
+) -> Iterator[Recorder]:
     """A listening SRS; stopped when the block is left."""
-    started = Recorder(directory, behave=behave)
+    started = Recorder(directory, behave=behave, tls=tls, client_ca=client_ca)
     try:
         started.wait_listening()
         yield started

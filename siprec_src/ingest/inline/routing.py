@@ -16,6 +16,7 @@ from siprec_src.errors import ConfigurationError
 from siprec_src.media.model import SourcePolicy
 from siprec_src.sip.flow import Edge, Flow, Transport
 from siprec_src.sip.message import Request
+from siprec_src.sip.target import transport_of
 from siprec_src.sip.uri import Uri
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -82,6 +83,8 @@ class RoutingTable:
             return Refusal(404, "the trunk it goes to cannot be reached")
         if self._is_ours(next_hop):
             return Refusal(482, "the next hop is this server")
+        if request.target.secure and transport_of(next_hop) is not Transport.TLS:
+            return Refusal(480, "sips goes over TLS only, which the next hop does not say")  # RFC 5630 4
         return Route(
             trunk=trunk.name,
             to=str(target) if isinstance(target, Uri) else target.name,
@@ -143,6 +146,8 @@ def catch_all(next_hop: Uri, edge: str, policy: SourcePolicy = SourcePolicy.STRI
 def _places(edge: Edge) -> Iterable[tuple[str, int]]:
     yield edge.sip_advertised.host, edge.sip_advertised.port
     yield edge.sip_bind.host, edge.sip_bind.port
+    if Transport.TLS in edge.transports:
+        yield from ((at.host, at.port) for at in (edge.tls_advertised, edge.tls_bind) if at is not None)
     if edge.sip_bind.host in _UNSPECIFIED:
         yield from ((host, edge.sip_bind.port) for host in sorted(_LOOPBACK))
 

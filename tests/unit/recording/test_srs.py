@@ -16,6 +16,10 @@ from siprec_src.sip.flow import Transport
 from tests.unit.recording.play import edge
 
 EDGES = {e.name: e for e in (edge(), edge("ashburn"), edge("dublin"))}
+OVER_TLS = {
+    "default": dataclasses.replace(edge(), transports=(Transport.UDP, Transport.TCP, Transport.TLS)),
+    "dublin": edge("dublin"),
+}
 
 GOOD = [
     ("sip:srs.example", "sip:srs.example", "default", False, None),
@@ -97,6 +101,39 @@ def test_keys_over_plain_tcp_come_with_a_warning() -> None:
     target = parse_target(SrsConfig(uri="sip:srs.example;secure=true;transport=tcp"), EDGES)
     assert "in clear" in target.warning
     assert parse_target(SrsConfig(uri="sip:srs.example;transport=tcp"), EDGES).warning == ""
+
+
+@pytest.mark.req("KEY-25", "TRN-13", "TRN-14")
+@pytest.mark.rfc("5630", "3.1.3", "5.1.1")
+@pytest.mark.rfc("4568", "8.3")
+@pytest.mark.parametrize(
+    ("text", "wire"),
+    [
+        ("sip:srs.example;secure=true", "sip:srs.example;transport=tls"),
+        ("sip:srs.example:5080;secure=true&edge=default", "sip:srs.example:5080;transport=tls"),
+        ("sip:srs.example;transport=TLS", "sip:srs.example;transport=TLS"),
+        ("sips:srs.example", "sips:srs.example"),
+        ("sips:srs.example;secure=true", "sips:srs.example"),
+        ("sips:srs.example;transport=tls", "sips:srs.example"),
+        ("sips:srs.example;transport=tcp", "sips:srs.example"),
+    ],
+)
+def test_secure_alone_and_sips_go_over_tls_and_nothing_else(text: str, wire: str) -> None:
+    target = parse_target(SrsConfig(uri=text), OVER_TLS)
+    assert (str(target.uri), target.transport, target.warning) == (wire, Transport.TLS, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("sip:srs.example;secure=true;edge=dublin", 'put "tls" into the transports of edge .dublin'),
+        ("sips:srs.example;edge=dublin", "has no TLS"),
+        ("sips:srs.example;transport=udp", "not over UDP"),
+    ],
+)
+def test_there_is_no_way_round_tls(text: str, named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        parse_target(SrsConfig(uri=text), OVER_TLS)
 
 
 def test_a_transport_that_the_edge_lacks_is_refused() -> None:
