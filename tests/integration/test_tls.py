@@ -1,18 +1,24 @@
-"""SIP over TLS: who is reached is who was named, or not one octet of SIP is sent; and all else is as over TCP."""
+"""SIP over TLS: who is reached is who was named, or not one octet of SIP is sent to it."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import dataclasses
 import signal
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Self
 
 import pytest
 
+from siprec_src.net.tls import TlsContexts, TlsLayer, TlsSettings
+from siprec_src.net.transport import SipTransport
+from siprec_src.sip.flow import Address, Edge, Flow, Transport
+from siprec_src.sip.vocabulary import Received, Transmit
 from tests.support.certificates import Authority, Files
 from tests.support.conversation import talking
 from tests.support.daemon import LOOPBACK, Daemon, free_port, running, until
@@ -30,7 +36,9 @@ def authority(tmp_path: Path) -> Authority:
 class Peer:
     """A SIP element of the test's own over TLS: takes connections, keeps what comes by each."""
 
-    def __init__(self, files: Files, *, client_ca: Path | None = None) -> None:
+    def __init__(self, files: Files, *, client_ca: Path | None = None, greeting: bytes = b"") -> None:
+        """``greeting``: what it says first."""
+        self._greeting = greeting
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(files.certificate, files.key)
         if client_ca is not None:
@@ -55,10 +63,14 @@ class Peer:
         # A plain close would not wake the thread that accepts.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self.cut()
+        self._thread.join(PATIENCE_S)
+
+    def cut(self) -> None:
+        """Break the connection."""
         if self.connection is not None:
             with contextlib.suppress(OSError):
                 self.connection.shutdown(socket.SHUT_RDWR)
-        self._thread.join(PATIENCE_S)
 
     def _serve(self) -> None:
         while True:
@@ -67,12 +79,16 @@ class Peer:
             except OSError:
                 return
             with raw, contextlib.suppress(OSError):
-                with self._context.wrap_socket(raw, server_side=True) as connection:
-                    self.connection = connection
-                    self.certificates.append(connection.getpeercert(binary_form=True))
-                    while data := connection.recv(65536):
-                        self.received += data
+                self._talk(raw)
             self.ended += 1
+
+    def _talk(self, raw: socket.socket) -> None:
+        with self._context.wrap_socket(raw, server_side=True) as connection:
+            self.connection = connection
+            self.certificates.append(connection.getpeercert(binary_form=True))
+            connection.sendall(self._greeting)
+            while data := connection.recv(65536):
+                self.received += data
 
     def wait_for(self, text: bytes) -> str:
         until(lambda: text in self.received, PATIENCE_S, f"{text!r} at the peer")
@@ -221,7 +237,9 @@ def test_a_call_between_two_trunks_over_tls(tmp_path: Path, authority: Authority
         ),
         connected(tls_port, client_context(authority.file, authority.issue("pbx", "DNS:pbx"))) as caller,
     ):
-        caller.sendall(request("INVITE", f"sip:2000@{LOOPBACK}:{tls_port};transport=tls", body=sdp(40000, host=LOOPBACK)))
+        caller.sendall(
+            request("INVITE", f"sip:2000@{LOOPBACK}:{tls_port};transport=tls", body=sdp(40000, host=LOOPBACK))
+        )
         invite = callee.wait_for(b"m=audio")
         head = invite.split("\r\n\r\n")[0].split("\r\n")
         (via,) = [line for line in head if line.startswith("Via:")]
@@ -253,7 +271,9 @@ def test_who_has_no_certificate_is_not_let_in_where_one_is_required(
             assert stream.recv(100) == b""
             raise ConnectionResetError
         until(
-            lambda: daemon.metric("sip_dropped_total", reason="tls-handshake-failed") > 0, PATIENCE_S, "counted"
+            lambda: daemon.metric("sip_dropped_total", reason="tls-handshake-failed") > 0,
+            PATIENCE_S,
+            "counted",
         )
         assert daemon.metric("sip_messages_total", fate="received") == 0
 
@@ -262,21 +282,23 @@ def test_a_certificate_that_is_replaced_is_used_after_sighup(tmp_path: Path, aut
     ours = authority.issue("src", "DNS:src.example")
     tls_port = free_port()
     context = client_context(authority.file)
-    with daemon_alone(tmp_path, sip_section(tls_port) + tls_section(ours, authority.file)) as daemon:
-        with connected(tls_port, context) as before:
-            first = before.getpeercert(binary_form=True)
-            authority.issue("src", "DNS:src.example")
-            daemon.signal(signal.SIGHUP)
-            until(lambda: bool(daemon.events("tls.reloaded")), PATIENCE_S, "the new certificate is read")
-            with connected(tls_port, context) as after:
-                assert after.getpeercert(binary_form=True) != first
-            before.sendall(request("OPTIONS", f"sip:{LOOPBACK}:{tls_port};transport=tls"))
-            assert before.recv(65536).startswith(b"SIP/2.0 ")
-            ours.certificate.write_text("torn")
-            daemon.signal(signal.SIGHUP)
-            until(lambda: bool(daemon.events("config.invalid")), PATIENCE_S, "the torn file is told")
-            with connected(tls_port, context):
-                assert not daemon.events("control.failed")
+    with (
+        daemon_alone(tmp_path, sip_section(tls_port) + tls_section(ours, authority.file)) as daemon,
+        connected(tls_port, context) as before,
+    ):
+        first = before.getpeercert(binary_form=True)
+        authority.issue("src", "DNS:src.example")
+        daemon.signal(signal.SIGHUP)
+        until(lambda: bool(daemon.events("tls.reloaded")), PATIENCE_S, "the new certificate is read")
+        with connected(tls_port, context) as after:
+            assert after.getpeercert(binary_form=True) != first
+        before.sendall(request("OPTIONS", f"sip:{LOOPBACK}:{tls_port};transport=tls"))
+        assert before.recv(65536).startswith(b"SIP/2.0 ")
+        ours.certificate.write_text("torn")
+        daemon.signal(signal.SIGHUP)
+        until(lambda: bool(daemon.events("config.invalid")), PATIENCE_S, "the torn file is told")
+        with connected(tls_port, context):
+            assert not daemon.events("control.failed")
 
 
 @contextlib.contextmanager
@@ -289,3 +311,99 @@ def daemon_alone(directory: Path, config: str) -> Iterator[Daemon]:
         config=config,
     ) as daemon:
         yield daemon
+
+
+@dataclasses.dataclass
+class Client:
+    """A transport of ours that only calls."""
+
+    transport: SipTransport
+    received: list[Received]
+    failed: list[str]
+
+    def send(self, port: int, domain: str, key: str) -> None:
+        flow = Flow(Transport.TLS, Address(LOOPBACK, port), "default", domain=domain)
+        data = request("OPTIONS", f"sip:{key}@localhost")
+        self.transport.send(Transmit(flow=flow, data=data, key=key))
+
+
+@contextlib.asynccontextmanager
+async def client(ca: Path) -> AsyncIterator[Client]:
+    received: list[Received] = []
+    failed: list[str] = []
+    bind = Address(LOOPBACK, 0)
+    edge = Edge(
+        name="default",
+        sip_bind=bind,
+        sip_advertised=bind,
+        transports=(Transport.TLS,),
+        rtp_bind=LOOPBACK,
+        rtp_advertised=LOOPBACK,
+        tls_bind=bind,
+    )
+    transport = SipTransport(
+        {"default": edge},
+        on_received=received.append,
+        on_malformed=lambda _malformed, _flow: None,
+        on_failed=lambda fact: failed.append(fact.key),
+        tls=TlsLayer(TlsContexts.load(TlsSettings(trusted_ca=ca))),
+    )
+    transport.bind()
+    await transport.start()
+    try:
+        yield Client(transport, received, failed)
+    finally:
+        await transport.close()
+
+
+async def soon(holds: Callable[[], bool], what: str) -> None:
+    await asyncio.to_thread(until, holds, PATIENCE_S, what)
+
+
+@pytest.mark.rfc("5922", "7.3")
+@pytest.mark.rfc("3261", "18.1.1")
+@pytest.mark.req("TRN-04", "TRN-05", "TRN-10")
+async def test_an_address_alone_is_reached_as_whom_it_has_proved_to_be_and_another_name_is_not(
+    authority: Authority,
+) -> None:
+    with Peer(authority.issue("srs", "DNS:localhost")) as peer:
+        async with client(authority.file) as ours:
+            ours.send(peer.port, "localhost", "first")
+            await asyncio.to_thread(peer.wait_for, b"sip:first@")
+            ours.send(peer.port, LOOPBACK, "second")
+            await asyncio.to_thread(peer.wait_for, b"sip:second@")
+            assert peer.names == ["localhost"]
+            peer.cut()
+            await soon(lambda: ours.failed == ["first", "second"], "who waited on that connection is told")
+            ours.send(peer.port, LOOPBACK, "third")
+            await asyncio.to_thread(peer.wait_for, b"sip:third@")
+            assert peer.names == ["localhost", "localhost"]
+            ours.send(peer.port, "other.example", "fourth")
+            await soon(lambda: ours.failed[2:] == ["fourth"], "the other name is refused")
+            assert b"fourth" not in peer.received
+
+
+@pytest.mark.rfc("5922", "7.3")
+@pytest.mark.req("TRN-10")
+async def test_nothing_is_taken_from_a_peer_that_is_not_who_was_called(authority: Authority) -> None:
+    greeting = request("OPTIONS", "sip:127.0.0.1")
+    good, bad = authority.issue("srs", "DNS:localhost"), authority.issue("bad", "DNS:other.example")
+    async with client(authority.file) as ours:
+        with Peer(bad, greeting=greeting) as peer:
+            ours.send(peer.port, "localhost", "bad")
+            await soon(lambda: ours.failed == ["bad"] and peer.ended == 1, "the connection is refused")
+            assert not ours.received
+            assert peer.received == b""
+        with Peer(good, greeting=greeting) as peer:
+            ours.send(peer.port, "localhost", "good")
+            await soon(lambda: len(ours.received) == 1, "the right one is heard")
+            assert ours.received[0].flow.transport is Transport.TLS
+
+
+@pytest.mark.req("TRN-10")
+async def test_a_peer_that_does_not_speak_tls_is_given_up(authority: Authority) -> None:
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        async with client(authority.file) as ours:
+            ours.send(listener.getsockname()[1], "localhost", "one")
+            ours.send(listener.getsockname()[1], "localhost", "two")
+            await soon(lambda: ours.failed == ["one", "two"], "the handshake is given up")

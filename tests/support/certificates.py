@@ -73,6 +73,7 @@ class Authority:
             builder = builder.add_extension(x509.ExtendedKeyUsage(oids), critical=False)
         return builder.sign(self._key, hashes.SHA256()), key
 
+
 def _general(text: str) -> x509.GeneralName:
     kind, _, value = text.partition(":")
     match kind:

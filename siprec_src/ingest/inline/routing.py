@@ -16,7 +16,7 @@ from siprec_src.errors import ConfigurationError
 from siprec_src.media.model import SourcePolicy
 from siprec_src.sip.flow import Edge, Flow, Transport
 from siprec_src.sip.message import Request
-from siprec_src.sip.target import transport_of
+from siprec_src.sip.target import default_transport, transport_of
 from siprec_src.sip.uri import Uri
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -83,15 +83,17 @@ class RoutingTable:
             return Refusal(404, "the trunk it goes to cannot be reached")
         if self._is_ours(next_hop):
             return Refusal(482, "the next hop is this server")
-        if request.target.secure and transport_of(next_hop) is not Transport.TLS:
-            return Refusal(480, "sips goes over TLS only, which the next hop does not say")  # RFC 5630 4
+        callee_edge = trunk.edge if isinstance(target, Uri) else target.edge
+        transport = transport_of(next_hop) or default_transport(self._edges[callee_edge])
+        if request.target.secure and transport is not Transport.TLS:
+            return Refusal(480, "sips goes over TLS only, the next hop is reached without")  # RFC 5630 4
         return Route(
             trunk=trunk.name,
             to=str(target) if isinstance(target, Uri) else target.name,
             next_hop=next_hop,
             request_uri=self._request_uri(request, next_hop),
             caller_edge=flow.edge,
-            callee_edge=trunk.edge if isinstance(target, Uri) else target.edge,
+            callee_edge=callee_edge,
             policies={
                 Side.CALLER: trunk.source_policy,
                 Side.CALLEE: trunk.source_policy if isinstance(target, Uri) else target.source_policy,

@@ -92,6 +92,48 @@ def test_srs_uris_come_from_the_environment_too() -> None:
     assert config.edges["default"].transports == (Transport.UDP,)
 
 
+@pytest.mark.req("TRN-14")
+def test_an_edge_with_tls_has_a_place_for_it_beside_the_other() -> None:
+    flags = {**FLAGS, "--srs": ["sip:srs.example;secure=true"], "--route": "sips:gw.example"}
+    config = load(None, {"SIPREC_SRC_SIP_TRANSPORTS": "udp,tcp,tls"}, flags)
+    edge = config.edges["default"]
+    assert (edge.tls_bind, edge.advertised(Transport.TLS)) == (Address("127.0.0.1", 5061),) * 2
+    assert edge.advertised(Transport.TCP) == Address("127.0.0.1", 5060)
+    assert any("without tls.certificate" in note for note in config.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('[tls]\ntrusted_ca = "/nowhere/ca.pem"', "tls.trusted_ca: /nowhere/ca.pem: No such file"),
+        ('[tls]\ncertificate = "/nowhere/c.pem"', "tls.certificate: /nowhere/c.pem: No such file"),
+        ("[tls]\nrequire_client_certificate = true", "tls.require_client_certificate: needs"),
+        ('[tls]\nminimum_version = "1.1"', "tls.minimum_version: expected '1.2' or '1.3'"),
+    ],
+)
+def test_files_of_tls_are_looked_at_when_an_edge_speaks_it(write: Write, text: str, problem: str) -> None:
+    file = write(f'{text}\n[sip]\ntransports = ["udp", "tls"]\n')
+    named = {name.removeprefix("--"): value for name, value in FLAGS.items()}
+    (told,) = refused(file, flags=named)
+    assert problem in told
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({"SIPREC_SRC_SIP_TLS_LISTEN": "127.0.0.1:5060"}, "is where the edge listens for TCP"),
+        ({"SIPREC_SRC_SIP_TLS_LISTEN": "[::1]:5061"}, "expected an address of the family of 127.0.0.1"),
+        ({"SIPREC_SRC_SIP_TLS_LISTEN": "host:5061"}, "expected a numeric address"),
+        ({"SIPREC_SRC_SIP_TRANSPORTS": "udp,tcp", "SIPREC_SRC_ROUTE": "sips:gw.example"}, "has no TLS"),
+    ],
+)
+def test_a_place_for_tls_that_cannot_be_used_is_refused(keys: dict[str, str], problem: str) -> None:
+    environment = {"SIPREC_SRC_SIP_TRANSPORTS": "udp,tcp,tls", **keys}
+    named: dict[str, object] = {"route": None} if "SIPREC_SRC_ROUTE" in keys else {}
+    (told,) = refused(environment=environment, flags=named)
+    assert problem in told
+
+
 def test_every_error_is_told_at_once_with_file_line_and_key(write: Write) -> None:
     file = write(
         "\n".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 
 import pytest
@@ -93,6 +94,37 @@ def test_an_unknown_source_is_refused_with_403() -> None:
 def test_a_next_hop_that_is_ourselves_is_a_loop(next_hop: str) -> None:
     table = RoutingTable((catch_all(parse_uri(next_hop), "default"),), EDGES)
     found = route("sip:1@10.0.0.9", table=table)
+    assert isinstance(found, Refusal)
+    assert found.status == 482
+
+
+@pytest.mark.rfc("5630", "4")
+@pytest.mark.req("TRN-13")
+def test_a_sips_call_goes_on_over_tls_or_not_at_all() -> None:
+    with_tls = dataclasses.replace(
+        edge("10.0.0.9"), transports=(Transport.UDP, Transport.TLS), tls_bind=Address("10.0.0.9", 5061)
+    )
+    for next_hop, good in (
+        ("sip:10.0.0.5", False),
+        ("sip:10.0.0.5;transport=tcp", False),
+        ("sip:10.0.0.5;transport=tls", True),
+        ("sips:10.0.0.5", True),
+    ):
+        table = RoutingTable((catch_all(parse_uri(next_hop), "default"),), {"default": with_tls})
+        found = route("sips:1@10.0.0.9", table=table)
+        if good:
+            assert isinstance(found, Route)
+            assert found.request_uri == "sips:1@10.0.0.5"
+        else:
+            assert isinstance(found, Refusal)
+            assert found.status == 480
+
+
+def test_our_place_for_tls_is_ours_too() -> None:
+    at = Address("10.0.0.9", 5061)
+    with_tls = dataclasses.replace(edge("10.0.0.9"), transports=(Transport.TLS,), tls_bind=at)
+    table = RoutingTable((catch_all(parse_uri("sips:10.0.0.9"), "default"),), {"default": with_tls})
+    found = route("sip:1@10.0.0.9:5061;transport=tls", table=table)
     assert isinstance(found, Refusal)
     assert found.status == 482
 

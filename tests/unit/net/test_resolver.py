@@ -58,7 +58,11 @@ class Asked:
 
     def __init__(self, dns: Dns, hosts: Path, limits: ResolverLimits | None = None) -> None:
         self.answers: asyncio.Queue[Resolved] = asyncio.Queue()
-        edges = {"default": EDGE, "six": dataclasses.replace(EDGE, name="six", sip_bind=Address("::1", 5060))}
+        edges = {
+            "default": EDGE,
+            "six": dataclasses.replace(EDGE, name="six", sip_bind=Address("::1", 5060)),
+            "tls": dataclasses.replace(EDGE, name="tls", transports=(Transport.TLS,)),
+        }
         self.resolver = Resolver(edges, self.answers.put_nowait, limits=limits, hosts=hosts, client=dns)  # type: ignore[arg-type] # has what is used
 
     async def __call__(self, host: str, **changes: Any) -> tuple[Flow, ...]:
@@ -106,6 +110,18 @@ async def test_the_hosts_file_goes_before_dns(hosts: Path) -> None:
     hosts.write_text("192.0.2.8 recorder.lan now\n")
     assert await ask("recorder.lan") == (flow("192.0.2.8"),)
     assert dns.questions == []
+
+
+@pytest.mark.rfc("5922", "7.1")
+@pytest.mark.req("TRN-10")
+async def test_who_is_to_be_proved_is_the_host_of_the_uri_not_what_it_became(hosts: Path) -> None:
+    dns = Dns({("srs.example", "A"): ["192.0.2.1", "192.0.2.2"]})
+    ask = Asked(dns, hosts)
+    found = await ask("srs.example", edge="tls", transport=Transport.TLS, domain="SRS.Example")
+    assert [(way.remote.port, way.domain) for way in found] == [(5061, "srs.example")] * 2
+    assert await ask("srs.example", edge="tls", secure=True) == found
+    assert await ask("srs.example", edge="tls") == found
+    assert await ask("srs.example", secure=True) == ()
 
 
 async def test_an_answer_lives_as_long_as_its_ttl(hosts: Path) -> None:

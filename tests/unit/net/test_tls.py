@@ -145,7 +145,7 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         ({"handshake_timeout_s": 0}, "handshake_timeout_s"),
     ):
         with pytest.raises(ConfigurationError, match=named):
-            TlsSettings(**keys)  # type: ignore[arg-type] # wrong on purpose
+            TlsSettings(**keys)
 
 
 def test_a_certificate_near_its_end_deserves_a_note(authority: Authority) -> None:
