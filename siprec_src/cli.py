@@ -77,6 +77,8 @@ def srs(directory: Path, listen: str, behave: str, log_format: Any, tls_port: in
 
     log.configure(format_=log_format)
     tls = None
+    if files["tls_cert"] is None and any(files.values()):
+        raise click.UsageError("--tls-key and --tls-client-ca need --tls-cert")
     if files["tls_cert"] is not None:
         ca = files["tls_client_ca"]
         tls = TlsSettings(

@@ -13,6 +13,7 @@ import asyncio
 import dataclasses
 import itertools
 import socket
+import ssl
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Final, cast
@@ -326,6 +327,8 @@ class _Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = self._raw = None
+        if self._pool.tls is not None and not self.accepted and isinstance(exc, ssl.SSLError):
+            self._pool.tls.tell_refused(self.remote, self.domain or self.remote.host, exc)
         self._pool.lost(self)
 
     def sweep(self, now: float) -> None:

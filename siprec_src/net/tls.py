@@ -118,9 +118,13 @@ class TlsLayer:
                 transport.abort()
                 raise TlsRefused(f"certificate refused: {problem}")
         except OSError as error:
-            get_logger("tls").warning("tls.refused", remote=str(remote), domain=domain, cause=_cause(error))
+            self.tell_refused(remote, domain, error)
             raise
         return transport
+
+    def tell_refused(self, remote: Address, domain: str, error: OSError) -> None:
+        """A peer that we called and we do not agree; in TLS 1.3 it says so of our certificate afterwards."""
+        get_logger("tls").warning("tls.refused", remote=str(remote), domain=domain, cause=_cause(error))
 
     async def accept(
         self, raw: asyncio.Transport, protocol: asyncio.BaseProtocol, remote: Address

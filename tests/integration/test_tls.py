@@ -407,3 +407,18 @@ async def test_a_peer_that_does_not_speak_tls_is_given_up(authority: Authority) 
             ours.send(listener.getsockname()[1], "localhost", "one")
             ours.send(listener.getsockname()[1], "localhost", "two")
             await soon(lambda: ours.failed == ["one", "two"], "the handshake is given up")
+
+
+@pytest.mark.rfc("7866", "12.1")
+@pytest.mark.req("TRN-09")
+async def test_a_peer_that_wants_a_certificate_of_ours_and_gets_none_is_told_in_the_log(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(TlsLayer, "tell_refused", lambda *given: told.append(str(given[-1])))
+    with Peer(authority.issue("srs", "DNS:localhost"), client_ca=authority.file) as peer:
+        async with client(authority.file) as ours:
+            ours.send(peer.port, "localhost", "one")
+            await soon(lambda: ours.failed == ["one"], "the transaction has failed")
+            assert "certificate required" in told[0].lower()
+            assert peer.received == b""
