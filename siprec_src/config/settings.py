@@ -80,8 +80,13 @@ class MediaSettings:
     threads: int = 0  #: engine threads; 0: one for each core
     rtp_low: int = 10000  #: first RTP port of that edge
     rtp_high: int = 20000  #: last one, RTCP included
+    media_timeout_s: float = (
+        300.0  #: a call without session timer ends when both were silent so long; 0: never
+    )
 
     def __post_init__(self) -> None:
+        sensible = self.media_timeout_s == 0 or 60 <= self.media_timeout_s <= 86400
+        _require(sensible, "media_timeout_s", "expected 0, or 60 to 86400")
         _require(0 <= self.threads <= 256, "threads", "expected 0 to 256")
         _ports(self.rtp_low, self.rtp_high)
 

@@ -225,7 +225,9 @@ def _ingest(config: Config, identity: SystemIdentity, edges: dict[str, Edge]) ->
         edges=edges,
         routing=RoutingTable(config.trunks, edges),
         settings=InlineSettings(
-            max_calls=config.daemon.max_calls, answer_timeout_s=config.sip.answer_timeout_s
+            max_calls=config.daemon.max_calls,
+            answer_timeout_s=config.sip.answer_timeout_s,
+            media_timeout_s=config.media.media_timeout_s,
         ),
     )
 

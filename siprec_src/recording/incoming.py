@@ -20,6 +20,7 @@ from siprec_src.sdp.parser import parse_sdp
 from siprec_src.sip import headers as h
 from siprec_src.sip.body import find, not_understood, split_body
 from siprec_src.sip.message import Message, Request, Response
+from siprec_src.sip.session_timer import SessionTimer
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +75,23 @@ def refusal(response: Response, config: SrsConfig, *, made_here: bool) -> Outcom
     )
 
 
-def reply_to(request: Request, talks: Talks, lines: Sequence[RecordedLine], *, paused: bool) -> Reply:
-    """Answer a request inside the dialog, BYE apart."""
+def reply_to(
+    request: Request,
+    talks: Talks,
+    lines: Sequence[RecordedLine],
+    timer: SessionTimer,
+    now: float,
+    *,
+    paused: bool,
+) -> Reply:
+    """Answer a request inside the dialog, BYE apart. INVITE and UPDATE refresh the session (RFC 4028 9)."""
     try:
         match request.method:
             case "INVITE" | "UPDATE":
-                return _reply_to_offer(request, talks, lines, paused=paused)
+                if (too_small := timer.refusal(request)) is not None:
+                    return Reply(status=422, headers=too_small)
+                reply = _reply_to_offer(request, talks, lines, paused=paused)
+                return dataclasses.replace(reply, headers=(*reply.headers, *timer.grant(request, now)))
             case "OPTIONS":
                 return Reply(status=200, headers=capabilities())
             case "INFO":

@@ -1,7 +1,7 @@
 """What our requests towards the SRS look like: header fields and bodies (RFC 7866 6.1.1, 9.1).
 
-``Supported`` is absent: no extension is implemented here that would have to be named there. In
-particular 100rel is not, so no provisional answer has to be acknowledged (RFC 3262 4).
+``Supported`` names session timers alone (RFC 4028 7.1). 100rel is not implemented, so no provisional answer
+has to be acknowledged (RFC 3262 4).
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.body import join_mixed, make_part
 from siprec_src.sip.flow import Edge
 from siprec_src.sip.message import Headers
+from siprec_src.sip.session_timer import OPTION_TAG
 from siprec_src.sip.uri import format_host_port
 
 CONTACT_USER: Final = "siprec-src"
 CONTACT_PARAMETERS: Final = ";+sip.src"  #: RFC 7866 11.1.1; a header parameter, bare (RFC 3840 9)
 ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
 ACCEPT: Final = "application/sdp, application/rs-metadata+xml, application/rs-metadata"
+
+SUPPORTED: Final = ("Supported", OPTION_TAG)
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -42,9 +45,10 @@ def start(
     usage_and_token: tuple[int, int],
     offer: SessionDescription,
     document: bytes,
+    timer: Fields,
     now: float,
 ) -> sip.StartInvite:
-    """The INVITE that begins a recording session."""
+    """The INVITE that begins a recording session; ``timer`` is what it says of session timers."""
     usage, token = usage_and_token
     edge = ground.edges[target.edge]
     fields, body = enclose(ground, target.config, offer, document)
@@ -53,7 +57,7 @@ def start(
         token=token,
         edge=edge.name,
         request_uri=str(target.uri),
-        headers=opening(target, edge, ground.wall.at(now)).appended(*fields),
+        headers=opening(target, edge, ground.wall.at(now)).appended(*timer, *fields),
         body=body,
         contact_user=CONTACT_USER,
         contact_parameters=CONTACT_PARAMETERS,
@@ -82,9 +86,14 @@ def within() -> Headers:
     return Headers(_COMMON)
 
 
+def leaving(at: dt.datetime) -> Headers:
+    """Header fields of our BYE."""
+    return Headers((("Date", date(at)), SUPPORTED))
+
+
 def capabilities() -> Fields:
     """What an answer tells of us (RFC 3261 11.2)."""
-    return (("Accept", ACCEPT), ("Allow", ALLOW))
+    return (("Accept", ACCEPT), ("Allow", ALLOW), SUPPORTED)
 
 
 def enclose(
@@ -106,13 +115,18 @@ def enclose(
     return (("MIME-Version", "1.0"), ("Content-Type", content_type)), body
 
 
+def enclose_alone(description: SessionDescription) -> tuple[Fields, bytes]:
+    """Header fields and body that carry an SDP and nothing else."""
+    return (("Content-Type", "application/sdp"),), write_sdp(description)
+
+
 def date(at: dt.datetime) -> str:
     """A Date value, English and GMT whatever the locale (RFC 3261 20.17)."""
     day, month = _DAYS[at.weekday()], _MONTHS[at.month - 1]
     return f"{day}, {at.day:02} {month} {at.year} {at.hour:02}:{at.minute:02}:{at.second:02} GMT"
 
 
-_COMMON: Final = (("Require", "siprec"), ("Accept", ACCEPT), ("Allow", ALLOW))
+_COMMON: Final = (("Require", "siprec"), SUPPORTED, ("Accept", ACCEPT), ("Allow", ALLOW))
 _NOT_IN_TO: Final = ("transport", "maddr", "ttl", "lr")  # RFC 3261 19.1.1, table 1
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

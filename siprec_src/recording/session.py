@@ -14,16 +14,17 @@ from siprec_src.errors import RemoteProtocolError
 from siprec_src.media import plane
 from siprec_src.recording import incoming, request
 from siprec_src.recording.forks import Forks
-from siprec_src.recording.ground import Effects, Ground, retry_after_s
+from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.ledger import Ledger
 from siprec_src.recording.life import PATIENCE_S, Farewell, State
 from siprec_src.recording.outcome import Outcome, Result
 from siprec_src.recording.policy import tracks_of
 from siprec_src.recording.srs import OnEnd, OnSrsBye, SrsTarget
 from siprec_src.recording.talks import Talks
-from siprec_src.recording.updates import Updates, Verb
+from siprec_src.recording.updates import Exchange, Updates, Verb
 from siprec_src.sip import vocabulary as sip
-from siprec_src.sip.message import Headers, Request, Response
+from siprec_src.sip.message import Request, Response
+from siprec_src.sip.session_timer import SessionTimer
 
 
 class RecordingSession:
@@ -65,8 +66,8 @@ class RecordingSession:
 
     @property
     def deadline(self) -> float | None:
-        due = [at for at in (self._patience, self._updates.retry_at) if at is not None]
-        return min(due, default=None)
+        talking = self._updates.deadline if self._state is State.ACTIVE else None
+        return min((at for at in (self._patience, talking) if at is not None), default=None)
 
     def start(self, now: float) -> Effects:
         """Open a port for each track that this SRS gets; there must be one."""
@@ -119,7 +120,12 @@ class RecordingSession:
                 return self._say_farewell(now)
             self._ledger.doubt("srs-silent")
             return self._say_bye(now) if self._state is State.CLOSING else []
-        return self._flush(now) if self._updates.retry_due(now) else []
+        if self._state is not State.ACTIVE:
+            return []
+        if self._updates.due(now):
+            expired = Outcome(result=Result.INTERRUPTED, reason="srs-session-expired", vanished=True)
+            return self._end(expired, Farewell.BYE, now)
+        return self._flush(now)
 
     # What comes back from the media plane.
 
@@ -186,11 +192,15 @@ class RecordingSession:
         self._invite = self._ground.identity.number()
         offer = self._talks.offer(self._forks.lines, paused=self._paused)
         document = self._updates.snapshot(self._call, offer, now)
-        where = (self.usage, self._invite)
-        return [request.start(self._ground, self.target, where, offer, document, now)]
+        where, timer = (self.usage, self._invite), self._updates.timer.request_fields()
+        return [request.start(self._ground, self.target, where, offer, document, timer, now)]
 
     def _invite_answered(self, event: sip.ResponseArrived, now: float) -> Effects:
         response = event.response
+        if self._state is State.INVITING and self._updates.timer.try_again(response):
+            self._talks.refused()
+            self.usage = self._ground.identity.number()
+            return self._send_invite(now)
         if response.status >= 300:
             self._ledger.settle(incoming.refusal(response, self.target.config, made_here=event.made_here))
             return self._depart(now)
@@ -201,7 +211,7 @@ class RecordingSession:
 
     def _establish(self, response: Response, now: float) -> Effects:
         """Take the SRS's answer; without one usable track there is no recording session."""
-        self._updates.peer_allows(response)
+        self._updates.begun(response, now)
         try:
             complaints = self._talks.answered(self._forks.lines, incoming.answer_in(response))
         except RemoteProtocolError as error:
@@ -242,17 +252,16 @@ class RecordingSession:
         if status in (408, 481):
             return effects + self._gone("srs-dialog-lost", str(status), now)
         if status < 300:
-            self._updates.succeeded(exchange)
-            effects += self._update_taken(exchange.verb, event.response, now)
-        else:
-            wait_s = retry_after_s(event.response)
-            if why := self._updates.refused(exchange, status, wait_s, now):
-                what = (("status", status), ("what", why))
-                effects.append(self._ledger.warn("recording.update-refused", *what))
+            self._updates.succeeded(exchange, event.response, now)
+            effects += self._update_taken(exchange, event.response, now)
+        elif why := self._updates.refused(exchange, event.response, now):
+            what = (("status", status), ("what", why))
+            effects.append(self._ledger.warn("recording.update-refused", *what))
         return effects + self._flush(now) + self._proceed(now)
 
-    def _update_taken(self, verb: Verb, response: Response, now: float) -> Effects:
-        if verb is Verb.UPDATE and not response.body:  # nothing had changed in our offer: all stays as it is
+    def _update_taken(self, exchange: Exchange, response: Response, now: float) -> Effects:
+        """An UPDATE without answer leaves all as it is: our offer had nothing new, or there was none."""
+        if exchange.verb is Verb.UPDATE and (exchange.refresh or not response.body):
             self._talks.refused()
             return []
         return self._take_answer(response, now)
@@ -275,6 +284,8 @@ class RecordingSession:
             event.request,
             self._talks,
             self._forks.lines,
+            self._updates.timer if self._state is State.ACTIVE else SessionTimer(0),
+            now,
             paused=self._paused or self._state is not State.ACTIVE,
         )
         if event.request.method == "INVITE" and reply.status < 300:
@@ -372,7 +383,7 @@ class RecordingSession:
 
     def _say_bye(self, now: float) -> Effects:
         self._bye = self._ground.identity.number()
-        headers, body = Headers((("Date", request.date(self._ground.wall.at(now))),)), b""
+        headers, body = request.leaving(self._ground.wall.at(now)), b""
         if self._farewell is Farewell.FINAL and self.target.config.on_end is OnEnd.BYE_BODY:
             document = self._updates.final(self._call, now)
             fields, body = request.enclose(self._ground, self.target.config, None, document)

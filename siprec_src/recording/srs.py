@@ -15,6 +15,7 @@ from typing import Final
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
 from siprec_src.sdp.crypto import SUITES
 from siprec_src.sip.flow import Edge, Transport
+from siprec_src.sip.session_timer import MIN_INTERVAL_S
 from siprec_src.sip.uri import Uri, parse_uri
 
 
@@ -62,6 +63,7 @@ class SrsConfig:
     uri: str  #: e.g. ``sip:srs.example;secure=true&edge=ashburn;transport=tcp``
     track: Track = Track.BOTH  #: which tracks it gets
     answer_timeout_s: float = 8.0  #: without a final answer by then the next SRS is tried, seconds
+    session_expires_s: int = 1800  #: session interval asked for (RFC 4028), at least 90; 0: none is asked for
     metadata_type: MetadataType = MetadataType.CURRENT  #: media type of the metadata
     metadata_required: bool = True  #: ``handling=required``; False: an SRS may ignore the metadata
     updates: Updates = Updates.AUTO  #: which request carries metadata during the call
@@ -79,6 +81,11 @@ class SrsConfig:
 
     def __post_init__(self) -> None:
         _require(0 < self.answer_timeout_s <= 64, "answer_timeout_s", "expected 0 < x <= 64")
+        _require(
+            self.session_expires_s == 0 or MIN_INTERVAL_S <= self.session_expires_s <= 86400,
+            "session_expires_s",
+            "expected 0, or 90 to 86400",
+        )
         _require(
             all(_TOKEN.fullmatch(label) for label in self.labels) and self.labels[0] != self.labels[1],
             "labels",

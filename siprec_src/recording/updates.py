@@ -4,6 +4,8 @@ Changes that come while a request is out become one document (UPD-15 of the requ
 names labels carries the offer that defines them, so metadata during the call travels with the SDP: in a
 re-INVITE, or where the SDP is as before and the SRS allows it in an UPDATE. The final document names
 none and may go in an UPDATE by itself. Complete documents only: real SRSs keep no state between them.
+Where nothing is to be told for half the session's interval, a request without document refreshes it
+(RFC 4028 7.4).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from siprec_src.metadata.document import snapshot
 from siprec_src.metadata.writer import write_recording
 from siprec_src.recording import request
 from siprec_src.recording.forks import Forks
-from siprec_src.recording.ground import Effects, Ground
+from siprec_src.recording.ground import Effects, Ground, retry_after_s
 from siprec_src.recording.policy import tracks_of
 from siprec_src.recording.srs import SrsTarget
 from siprec_src.recording.srs import Updates as Method
@@ -26,6 +28,7 @@ from siprec_src.recording.talks import Talks
 from siprec_src.sdp.model import SessionDescription
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.message import Response
+from siprec_src.sip.session_timer import Due, SessionTimer
 
 MAX_RETRIES: Final = 5  #: of one change, then it waits for the next one
 RETRY_S: Final = 5.0  #: when the SRS is overloaded and does not say for how long
@@ -48,6 +51,7 @@ class Exchange:
     verb: Verb
     told: object  #: what of the call its document says
     asked_for: bool = False  #: the SRS wanted to be told, whether anything had changed or not
+    refresh: bool = False  #: it tells nothing, only that we are here (RFC 4028 7.4)
     final: bool = False
 
 
@@ -57,6 +61,7 @@ class Updates:
     def __init__(self, ground: Ground, target: SrsTarget, forks: Forks, talks: Talks) -> None:
         self.retry_at: float | None = None
         self.snapshot_wanted = False  #: the SRS asked for a complete document (RFC 7866 9.2)
+        self.timer = SessionTimer(target.config.session_expires_s)
         self._ground = ground
         self._config = target.config
         self._forks = forks
@@ -66,12 +71,20 @@ class Updates:
         self._their_invite: int | None = None  #: answered, its ACK has not come (RFC 3261 14.1)
         self._ack_has_answer = False
         self._told: object = None
+        self._refresh_due = False
         self._retries = 0
         self._final_sent = False
         self._recorded_from: float | None = None
 
-    def peer_allows(self, response: Response) -> None:
-        """Learn from the SRS's 2xx which methods it takes (RFC 3311 4)."""
+    @property
+    def deadline(self) -> float | None:
+        """When `due` has something to say next."""
+        due = [at for at in (self.retry_at, self.timer.deadline) if at is not None]
+        return min(due, default=None)
+
+    def begun(self, response: Response, now: float) -> None:
+        """Learn from the SRS's first 2xx its session interval, and which methods it takes (RFC 3311 4)."""
+        self.timer.agreed(response, now)
         try:
             self._allows_update = "UPDATE" in response.tags("allow")
         except RemoteProtocolError:
@@ -109,14 +122,19 @@ class Updates:
         if self._busy or self.retry_at is not None or self._forks.opening:
             return []
         media_due = self._talks.differs(self._forks.lines, paused=paused)
-        if not (media_due or self.snapshot_wanted or self._told != _meaning(call)):
+        news = media_due or self.snapshot_wanted or self._told != _meaning(call)
+        if not (news or self._refresh_due):
             return []
+        self._refresh_due = False
+        if not news:
+            return self._refresh(usage, dialog, paused=paused)
         asked_for, self.snapshot_wanted = self.snapshot_wanted, False
         verb = Verb.INVITE if media_due or not self._may_update else Verb.UPDATE
         token = self._ground.identity.number()
         exchange = Exchange(token=token, verb=verb, told=_meaning(call), asked_for=asked_for)
         offer = self._talks.offer(self._forks.lines, paused=paused)
-        return self._request(usage, dialog, exchange, offer, self.snapshot(call, offer, now))
+        enclosed = self._enclosed(offer, self.snapshot(call, offer, now))
+        return self._request(usage, dialog, exchange, *enclosed)
 
     def agreed(self, *, paused: bool) -> bool:
         """Whether the SRS knows the m-lines as they should be, and no request is out that says otherwise."""
@@ -132,10 +150,10 @@ class Updates:
         verb = Verb.UPDATE if self._may_update else Verb.INVITE
         exchange = Exchange(token=self._ground.identity.number(), verb=verb, told=None, final=True)
         if verb is Verb.UPDATE:
-            return self._request(usage, dialog, exchange, None, self.final(call, now))
+            return self._request(usage, dialog, exchange, *self._enclosed(None, self.final(call, now)))
         offer = self._talks.offer(self._forks.lines, paused=paused)
         document = self._document(call, offer, now, final=True)
-        return self._request(usage, dialog, exchange, offer, document)
+        return self._request(usage, dialog, exchange, *self._enclosed(offer, document))
 
     def answered(self, token: int) -> Exchange | None:
         """Which exchange a final response ends; None when it is none of ours."""
@@ -144,33 +162,46 @@ class Updates:
         exchange, self._pending = self._pending, None
         return exchange
 
-    def succeeded(self, exchange: Exchange) -> None:
+    def succeeded(self, exchange: Exchange, response: Response, now: float) -> None:
+        """The SRS knows what the request told; whatever it was for, it refreshed the session."""
+        self.timer.agreed(response, now)
+        self._refresh_due = False
         self._told = exchange.told
         self._retries = 0
 
-    def refused(self, exchange: Exchange, status: int, wait_s: float | None, now: float) -> str:
+    def refused(self, exchange: Exchange, response: Response, now: float) -> str:
         """Take a refusal: try again later or in another way, or say why it is left at that."""
         self._talks.refused()
-        if status in (405, 501) and exchange.verb is Verb.UPDATE:
-            self._allows_update = False
-            self.snapshot_wanted = self.snapshot_wanted or exchange.asked_for
+        if self.timer.try_again(response):
+            self._repeat(exchange)
             return ""
-        if (delay_s := self._retry_delay_s(status, wait_s)) is not None:
+        if response.status in (405, 501) and exchange.verb is Verb.UPDATE:
+            self._allows_update = False
+            self._repeat(exchange)
+            return ""
+        self.timer.failed(now)
+        if (delay_s := self._retry_delay_s(response)) is not None:
             self._retries += 1
             self.retry_at = now + delay_s
-            self.snapshot_wanted = self.snapshot_wanted or exchange.asked_for
+            self._repeat(exchange)
             return ""
         self._retries = 0
         self._told = exchange.told
         self._talks.settle()
         return f"{exchange.verb.value} refused; the SRS keeps what it knew"
 
-    def retry_due(self, now: float) -> bool:
-        """Whether the wait after a refusal is over; it is told once."""
-        if self.retry_at is None or now < self.retry_at:
-            return False
-        self.retry_at = None
-        return True
+    def due(self, now: float) -> bool:
+        """Take the passing of time; whether the session has expired (RFC 4028 10)."""
+        if self.retry_at is not None and now >= self.retry_at:
+            self.retry_at = None
+        match self.timer.due(now):
+            case Due.EXPIRED:
+                return True
+            case Due.REFRESH:
+                self._refresh_due = True
+            case None:
+                pass
+        return False
 
     def await_ack(self, token: int, *, carries_answer: bool) -> None:
         """We have answered an INVITE of the SRS with 2xx."""
@@ -187,6 +218,7 @@ class Updates:
     def cease(self) -> None:
         """Nothing is told any more but the end."""
         self.retry_at = None
+        self.timer.stop()
 
     @property
     def _busy(self) -> bool:
@@ -196,7 +228,13 @@ class Updates:
     def _may_update(self) -> bool:
         return self._allows_update and self._config.updates is Method.AUTO
 
-    def _retry_delay_s(self, status: int, wait_s: float | None) -> float | None:
+    def _repeat(self, exchange: Exchange) -> None:
+        """What a refused request was to do is still to be done; what it told is not known yet anyway."""
+        self.snapshot_wanted = self.snapshot_wanted or exchange.asked_for
+        self._refresh_due = self._refresh_due or exchange.refresh
+
+    def _retry_delay_s(self, response: Response) -> float | None:
+        status, wait_s = response.status, retry_after_s(response)
         if self._retries == MAX_RETRIES:
             return None
         if status == 491:
@@ -224,18 +262,30 @@ class Updates:
         lines = self._forks.lines[: len(offer.media)] if offer is not None else []
         return {line.stream.stream_id: line.label for line in lines if not line.removed}
 
+    def _refresh(self, usage: int, dialog: str, *, paused: bool) -> Effects:
+        """An UPDATE without offer, else a re-INVITE with the SDP as it is (RFC 4028 7.4)."""
+        verb = Verb.UPDATE if self._may_update else Verb.INVITE
+        token = self._ground.identity.number()
+        exchange = Exchange(token=token, verb=verb, told=self._told, refresh=True)
+        if verb is Verb.UPDATE:
+            return self._request(usage, dialog, exchange, (), b"")
+        offer = self._talks.offer(self._forks.lines, paused=paused)
+        return self._request(usage, dialog, exchange, *request.enclose_alone(offer))
+
+    def _enclosed(self, offer: SessionDescription | None, document: bytes) -> tuple[request.Fields, bytes]:
+        return request.enclose(self._ground, self._config, offer, document)
+
     def _request(
-        self, usage: int, dialog: str, exchange: Exchange, offer: SessionDescription | None, document: bytes
+        self, usage: int, dialog: str, exchange: Exchange, fields: request.Fields, body: bytes
     ) -> Effects:
         self._pending = exchange
-        fields, body = request.enclose(self._ground, self._config, offer, document)
         return [
             sip.SendRequest(
                 usage=usage,
                 dialog=dialog,
                 token=exchange.token,
                 method=exchange.verb.value,
-                headers=request.within().appended(*fields),
+                headers=request.within().appended(*self.timer.request_fields(), *fields),
                 body=body,
             )
         ]

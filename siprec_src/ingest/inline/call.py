@@ -26,6 +26,7 @@ from siprec_src.ingest.inline.media import Exchange
 from siprec_src.ingest.inline.publication import reason_of
 from siprec_src.ingest.inline.relay import CARRIES_SESSION, Relayed
 from siprec_src.ingest.inline.responses import CallResponses
+from siprec_src.ingest.inline.vigil import Cause
 from siprec_src.media import plane
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.headers import Reason
@@ -46,6 +47,7 @@ _QUEUED: Final = (
     | sip.DialogEnded
     | plane.MediaUp
 )
+_SPOKEN: Final = sip.RequestArrived | sip.AckArrived | sip.ResponseArrived
 
 
 class Call(CallResponses):
@@ -54,6 +56,8 @@ class Call(CallResponses):
     def receive(self, event: object, now: float) -> Sequence[Effect]:
         """Take a SIP event of either usage, or an answer or event of the media plane."""
         self._now = now
+        if isinstance(event, _SPOKEN):
+            self._vigil.spoken(now)
         match event:
             case sip.RequestArrived() if self._crosses(event):
                 self._refuse(event, 491)
@@ -66,17 +70,29 @@ class Call(CallResponses):
                 self._backlog.append(event)
             case _ if isinstance(event, _QUEUED):
                 self._backlog.append(event)
+            case plane.FirstPacket() | plane.SilenceChanged(silent=False):
+                self._vigil.heard(event.port)
+            case plane.SilenceChanged():
+                self._vigil.silent(event.port, now)
             case _:
-                pass  # first packets, silence and digits concern recording only
+                pass  # digits concern recording only
         return self._handled()
 
     def wake(self, now: float) -> Sequence[Effect]:
-        """Give up waiting for a media plane that does not answer."""
+        """Give up waiting for a media plane that does not answer, or a call that both parties have left."""
         self._now = now
         if self._wait is not None and now >= self._wait.deadline:
             self._log("warning", "call.media-silent")
             self._give_up_waiting("media-silent")
+        elif self._wait is None and (deadline := self.deadline) is not None and now >= deadline:
+            self._leave_alone(self._vigil.cause)
         return self._handled()
+
+    def _leave_alone(self, cause: Cause) -> None:
+        """Nobody is there any more: BYE to both, in case somebody is (RFC 4028 10)."""
+        self._log("warning", "call.timed-out", ("cause", cause.value))
+        if self._dialog is not None:
+            self._hang_up(self._dialog, Reason.of("SIP", 408, cause.value), Outcome.TIMED_OUT, 408)
 
     def _handled(self) -> Sequence[Effect]:
         while self._backlog and (self._wait is None or self._ending is not None):

@@ -39,8 +39,14 @@ class CallLegs(CallLife):
         dialogs: DialogBook,
         now: float,
     ) -> None:
-        super().__init__(identity=identity, route=route, edges=edges, request=arrived.request, now=now)
-        self._settings = settings
+        super().__init__(
+            identity=identity,
+            route=route,
+            edges=edges,
+            request=arrived.request,
+            settings=settings,
+            now=now,
+        )
         self._dialogs = dialogs
         self._entry: LegDialog | None = None  # the caller's dialog, once it is in the book
         self._answer_seen: Message | None = None  # the callee's 2xx, until the ACK

@@ -19,6 +19,8 @@ from siprec_src.identity import Identity
 from siprec_src.ingest.inline.media import SIDES, CallMedia
 from siprec_src.ingest.inline.publication import Publication
 from siprec_src.ingest.inline.routing import Route
+from siprec_src.ingest.inline.settings import InlineSettings
+from siprec_src.ingest.inline.vigil import Vigil
 from siprec_src.machine import Finished, LogLine, Observe
 from siprec_src.media import plane
 from siprec_src.media.model import PortCounters, PortId
@@ -44,6 +46,7 @@ class Outcome(enum.Enum):
     REFUSED = "refused"  #: by us: no room, or an offer that cannot be relayed
     SHUTDOWN = "shutdown"  #: this process ends and has hung up
     BROKEN = "broken"  #: a dialog was lost, or an answer made no sense
+    TIMED_OUT = "timed-out"  #: neither party was there any more; hung up by us
 
 
 @dataclasses.dataclass(slots=True)
@@ -68,13 +71,21 @@ class CallLife:
     """What a call is apart from its messages; `Call` adds these."""
 
     def __init__(
-        self, *, identity: Identity, route: Route, edges: Mapping[str, Edge], request: Request, now: float
+        self,
+        *,
+        identity: Identity,
+        route: Route,
+        edges: Mapping[str, Edge],
+        request: Request,
+        settings: InlineSettings,
+        now: float,
     ) -> None:
         self.call = identity.number()
         self._identity = identity
         self._route = route
         self._edges = {Side.CALLER: edges[route.caller_edge], Side.CALLEE: edges[route.callee_edge]}
         self._request = request
+        self._settings = settings
         self._began = self._now = now
         self._media = CallMedia(
             identity,
@@ -82,6 +93,7 @@ class CallLife:
             versions={side: ip_address(edge.rtp_bind).version for side, edge in self._edges.items()},
             policies=route.policies,
         )
+        self._vigil = Vigil(self._media, settings.media_timeout_s)
         self._publication = Publication(identity, call=self.call, trunk=route.trunk, request=request)
         self._out: list[Effect] = []
         self._wait: Wait | None = None
@@ -91,12 +103,20 @@ class CallLife:
 
     @property
     def deadline(self) -> float | None:
-        return None if self._wait is None else self._wait.deadline
+        """Of the media plane's answer while one is awaited, else of the parties' silence."""
+        if self._wait is not None:
+            return self._wait.deadline
+        return self._vigil.deadline if self._lasts else None
 
     @property
     def finished(self) -> bool:
         """Whether the call has said its last word."""
         return self._finished
+
+    @property
+    def _lasts(self) -> bool:
+        """Whether the call was answered and goes on."""
+        return self._ending is None and self._publication.started is not None
 
     # ---- the media plane
 
@@ -206,6 +226,7 @@ class CallLife:
         if self._ending is None and any(self._media.ports()):
             self._log("warning", "call.media-down")
         self._media.forget_ports()
+        self._vigil.deaf(self._now)
         self._give_up_waiting("media-down")
 
     def _media_up(self) -> None:
@@ -250,6 +271,7 @@ class CallLife:
                 self._close_unused(tuple(port.port for port in ports.values()))
         for index, _, _ in list(self._media.lost_ports()):
             self._media.give_up(index)
+        self._vigil.deaf(self._now)
         self._connect(self._publish)
 
     # ---- publication, the end, the books

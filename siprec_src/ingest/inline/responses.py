@@ -124,6 +124,8 @@ class CallResponses(CallLegs):
             self._dialog = event.dialog
             self._answer_seen = event.response
             self._publication.answered(event.response, self._now)
+        if success and relayed.method in ("INVITE", "UPDATE") and event.dialog == self._dialog:
+            self._vigil.refreshed(event.response, self._now)
         if success:
             if relayed.unanswered_offer(event.dialog, other(relayed.origin)) is None:
                 self._publish()

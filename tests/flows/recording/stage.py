@@ -62,6 +62,7 @@ class Recorder:
         self.silent = False
         self.most = 99  #: m-lines in its answers
         self.allow = "INVITE, ACK, CANCEL, BYE, UPDATE"
+        self.fields: tuple[tuple[str, str], ...] = ()  #: more header fields of its answers
         self.usage = 0
         self.dialog = ""
         self.metadata: list[bytes] = []
@@ -83,12 +84,15 @@ class Recorder:
             case _:
                 pass
 
-    def ask(self, method: str, body: bytes = b"", content_type: str = "application/sdp") -> None:
+    def ask(
+        self, method: str, body: bytes = b"", content_type: str = "application/sdp", **headers: str
+    ) -> None:
         """Send a request inside the dialog."""
         token = self.identity.number()
         if method == "INVITE":
             self._newest = token
-        fields = Headers([("Content-Type", content_type)] if body else [])
+        named = [(name.replace("_", "-"), value) for name, value in headers.items()]
+        fields = Headers([*named, *([("Content-Type", content_type)] if body else [])])
         self.do(
             sip.SendRequest(
                 usage=self.usage, dialog="", token=token, method=method, headers=fields, body=body
@@ -119,7 +123,9 @@ class Recorder:
         if status == 200 and offer is not None:
             self.answer = answer_to(parse_sdp(offer.content), self.change).with_connection(self.host)
             body = write_sdp(self.answer.with_media(*self.answer.media[: self.most]))
-        fields = [("Allow", self.allow)] + ([("Content-Type", "application/sdp")] if body else [])
+        fields = [("Allow", self.allow), *self.fields] + (
+            [("Content-Type", "application/sdp")] if body else []
+        )
         self.do(
             sip.Respond(
                 usage=self.usage,
