@@ -10,9 +10,10 @@ from tests.support.conversation import talking
 from tests.support.daemon import LOOPBACK, free_port, running, until
 from tests.support.script import Script, callee, srs_answer
 from tests.support.sipp import Sipp
+from tests.support.voice import Voice
 
 
-def _refreshing_srs() -> Script:
+def _refreshing_srs(ports: list[int]) -> Script:
     """Refreshes once, then asks for an interval that is too short."""
     timer = "Supported: timer"
     return (
@@ -20,7 +21,7 @@ def _refreshing_srs() -> Script:
         .receive("INVITE")
         .respond(
             200,
-            srs_answer([free_port(), free_port()]),
+            srs_answer(ports),
             "Contact: <sip:srs@[local_ip]:[local_port]>;+sip.srs",
             "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE",
             "Session-Expires: 90;refresher=uas",
@@ -43,7 +44,9 @@ def _refreshing_srs() -> Script:
 @pytest.mark.req("TIM-01", "TIM-02", "TIM-07")
 def test_the_srs_keeps_its_session_alive_and_is_refused_what_is_too_short(tmp_path: Path) -> None:
     sip_port, bob_at, srs_at = free_port(), (LOOPBACK, free_port()), (LOOPBACK, free_port())
-    srs = Sipp(_refreshing_srs(), tmp_path, "-m", "1", address=srs_at, media_port=free_port(), name="srs")
+    ears = [Voice(ssrc=n) for n in (1, 2)]
+    script = _refreshing_srs([ear.port for ear in ears])
+    srs = Sipp(script, tmp_path, "-m", "1", address=srs_at, media_port=free_port(), name="srs")
     config = f'[[srs]]\nuri = "sip:srs@{LOOPBACK}:{srs_at[1]};transport=udp"\nsession_expires_s = 600\n'
     route = f"sip:{bob_at[0]}:{bob_at[1]}"
     try:
@@ -58,10 +61,12 @@ def test_the_srs_keeps_its_session_alive_and_is_refused_what_is_too_short(tmp_pa
     finally:
         srs.kill()
         srs.stop()
-    requests = [m for m in srs.messages() if m.received and m.method not in ("", "ACK")]
+        for ear in ears:
+            ear.stop()
+    requests = [m for m in srs.messages if m.received and m.method not in ("", "ACK")]
     assert [m.method for m in requests] == ["INVITE", "UPDATE", "BYE"]
     assert [m.one("Supported") for m in requests] == ["timer"] * 3
     assert requests[0].one("Session-Expires") == "600"
-    granted, refused = [m for m in srs.messages() if m.received and m.status >= 200]
+    granted, refused = [m for m in srs.messages if m.received and m.status >= 200]
     assert (granted.one("Session-Expires"), granted.one("Require")) == ("120;refresher=uac", "timer")
     assert (refused.status, refused.one("Min-SE")) == (422, "90")

@@ -32,6 +32,8 @@ BODIES = (
     b"v=0\r\nrubbish",
 )
 LABELS = ("", "desk", "mobile")
+Fields = tuple[tuple[str, str], ...]
+TIMERS: tuple[Fields, ...] = ((), (("Session-Expires", "90;refresher=uac"),), (("Session-Expires", "?"),))
 STATUSES = (180, 183, 183, 200, 200, 200, 302, 481, 486, 491)
 
 Step = Callable[[World], object]
@@ -43,11 +45,13 @@ def _dialog(phone: Phone, pick: int) -> str:
     return known[pick % len(known)] if known else phone.dialog
 
 
-def _answer(phone: Phone, pick: int, status: int, body: bytes, label: str, *, reliable: bool) -> None:
+def _answer(
+    phone: Phone, pick: int, status: int, body: bytes, label: str, timer: Fields, *, reliable: bool
+) -> None:
     """Answer one of the requests that have come, be it answered before or not."""
     tokens = [e.token for e in phone.events if isinstance(e, sip.InviteArrived | sip.RequestArrived)]
     token = tokens[-1 - pick % len(tokens)] if tokens else 0
-    phone.reply(status, body, label=label, token=token, reliable=reliable)
+    phone.reply(status, body, *timer, label=label, token=token, reliable=reliable)
 
 
 def _media_process(world: World) -> None:
@@ -67,14 +71,15 @@ def _phone(world: World, host: str) -> Phone:
 
 steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(
-        lambda host, pick, status, body, label, reliable: (
-            lambda world: _answer(_phone(world, host), pick, status, body, label, reliable=reliable)
+        lambda host, pick, status, body, label, timer, reliable: (
+            lambda world: _answer(_phone(world, host), pick, status, body, label, timer, reliable=reliable)
         ),
         phones,
         picks,
         st.sampled_from(STATUSES),
         bodies,
         st.sampled_from(LABELS),
+        st.sampled_from(TIMERS),
         st.booleans(),
     ),
     st.builds(
@@ -89,7 +94,8 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(lambda host, body: lambda world: _phone(world, host).ack(body), phones, bodies),
     st.builds(lambda host: lambda world: _phone(world, host).cancel(), phones),
     st.builds(lambda hold: lambda world: world.src.release() if not hold else _hold(world), st.booleans()),
-    st.builds(lambda seconds: lambda world: world.wait(seconds), st.sampled_from((0.1, 1.0, 40.0))),
+    st.builds(lambda seconds: lambda world: world.wait(seconds), st.sampled_from((0.1, 1.0, 40.0, 400.0))),
+    st.builds(lambda pick, silent: lambda world: _hear(world, pick, silent=silent), picks, st.booleans()),
     st.builds(lambda loss: lambda world: _lose(world, loss), st.sampled_from(("", "alice", "bob"))),
     st.just(_media_process),
     st.just(lambda world: world.src.media.refuse(plane.OpenPorts, "ports-exhausted")),
@@ -99,6 +105,12 @@ BEGINNING: tuple[Step, ...] = (
     lambda world: world.bob.reply(200, audio(BOB, 5000)),
     lambda world: world.alice.ack(audio(ALICE, 4000)),
 )
+
+
+def _hear(world: World, pick: int, *, silent: bool) -> None:
+    """RTP begins, or ends, at one of the ports."""
+    ports = [*world.src.media.ports, 999]
+    world.src.everyone(plane.SilenceChanged(port=ports[pick % len(ports)], silent=silent))
 
 
 def _hold(world: World) -> None:

@@ -272,6 +272,13 @@ def test_edges_may_not_get_into_each_others_way(write: Write, listen: str, low: 
     assert problem in problems[0]
 
 
+@pytest.mark.parametrize("value", ["-1", "59.9", "86401", "nan"])
+def test_a_short_silence_is_no_reason_to_end_a_call(write: Write, value: str) -> None:
+    file = write(f'[media]\nmedia_timeout_s = {value}\n[[srs]]\nuri = "sip:127.0.0.1"\n')
+    (told,) = refused(file, flags={"route": "sip:127.0.0.9"})
+    assert told.endswith("media.media_timeout_s: expected 0, or 60 to 86400")
+
+
 def test_edges_on_different_addresses_share_ports(write: Write) -> None:
     file = write(EDGES.format(listen="127.0.0.2:5060", low=10000))
     config = load(file, {}, {"--route": "sip:127.0.0.1:9"})

@@ -155,6 +155,8 @@ def test_a_password_is_neither_in_names_nor_in_errors() -> None:
     [
         ({"answer_timeout_s": 0}, "answer_timeout_s"),
         ({"answer_timeout_s": 65}, "answer_timeout_s"),
+        ({"session_expires_s": 89}, "session_expires_s"),
+        ({"session_expires_s": 86401}, "session_expires_s"),
         ({"labels": ("1", "1")}, "labels"),
         ({"labels": ("1", "a b")}, "labels"),
         ({"srtp_suites": ()}, "srtp_suites"),
