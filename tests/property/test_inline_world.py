@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from siprec_src.errors import LocalError, StateError
 from siprec_src.ingest.inline.settings import InlineSettings
 from siprec_src.media import plane
+from siprec_src.media.model import PortId
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.message import Message
 from tests.support.descriptions import audio, sdp
@@ -109,7 +110,7 @@ BEGINNING: tuple[Step, ...] = (
 
 def _hear(world: World, pick: int, *, silent: bool) -> None:
     """RTP begins, or ends, at one of the ports."""
-    ports = [*world.src.media.ports, 999]
+    ports = [*world.src.media.ports, PortId(999)]
     world.src.everyone(plane.SilenceChanged(port=ports[pick % len(ports)], silent=silent))
 
 
