@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from siprec_src.config.lines import KeyPath
-from siprec_src.config.settings import ARRAYS, SECTIONS, key_of
+from siprec_src.config.settings import ARRAYS, SECTIONS, keys_of
 from siprec_src.config.sources import Problems, suggestion
 from siprec_src.errors import ConfigurationError
 
@@ -40,7 +40,7 @@ def _build(cls: type[T], values: Any, path: KeyPath, problems: Problems) -> T | 
         problems.add(path, "expected a table")
         return None
     hints = typing.get_type_hints(cls)
-    fields = {key_of(field): field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    fields = keys_of(cls)
     before = len(problems.found)
     arguments: dict[str, Any] = {}
     for key, value in values.items():

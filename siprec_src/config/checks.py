@@ -11,6 +11,7 @@ from typing import Any
 
 from siprec_src.config.build import build_sections
 from siprec_src.config.lines import KeyPath
+from siprec_src.config.secrets import read_credentials, read_headers
 from siprec_src.config.settings import (
     DaemonSettings,
     EdgeSettings,
@@ -26,6 +27,7 @@ from siprec_src.media.model import SourcePolicy
 from siprec_src.net.sockets import default_route_address
 from siprec_src.net.tls import TlsContexts, TlsSettings, expiry_note
 from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
+from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Address, Edge, Transport
 from siprec_src.sip.target import transport_of
 from siprec_src.sip.uri import Uri, parse_uri
@@ -105,7 +107,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         tls=built["tls"] or TlsSettings(),
         edges=edges,
         trunks=trunks,
-        srs=built["srs"],
+        srs=tuple(target.config for target in targets),
         targets=targets,
         http_listen=http_listen,
         notes=tuple(notes),
@@ -323,6 +325,7 @@ def _trunk(
             problems.add((*path, "to"), f"{settings.to!r} is neither a trunk nor a SIP URI{hint}")
         to = _uri(settings.to, (*path, "to"), problems) if ":" in settings.to else None
     uri = _uri(settings.uri, (*path, "uri"), problems) if settings.uri else None
+    credentials = _credentials(settings, path, problems)
     if to is None or len(problems.found) > before:
         return None
     return Trunk(
@@ -332,6 +335,7 @@ def _trunk(
         uri=uri,
         edge=edge,
         source_policy=SourcePolicy(settings.media_source),
+        credentials=credentials,
     )
 
 
@@ -345,10 +349,43 @@ def _targets(
         if config is None:
             continue
         try:
-            targets.append(parse_target(config, edges))
+            targets.append(parse_target(_with_secrets(config, ("srs", number), problems), edges))
         except ConfigurationError as error:
             problems.add(("srs", number, "uri"), str(error))
     return tuple(targets)
+
+
+def _with_secrets(config: SrsConfig, path: KeyPath, problems: Problems) -> SrsConfig:
+    """What the files and variables hold that an SRS's keys name."""
+    headers: tuple[tuple[str, str], ...] = ()
+    try:
+        headers = read_headers(config.headers)
+    except ConfigurationError as error:
+        _blame(path, error, problems)
+    return dataclasses.replace(
+        config, credentials=_credentials(config, path, problems), secret_headers=headers
+    )
+
+
+def _credentials(
+    settings: SrsConfig | TrunkSettings, path: KeyPath, problems: Problems
+) -> Credentials | None:
+    try:
+        return read_credentials(
+            settings.username,
+            settings.password_file,
+            settings.password_env,
+            allow_md5=settings.allow_md5,
+        )
+    except ConfigurationError as error:
+        _blame(path, error, problems)
+        return None
+
+
+def _blame(path: KeyPath, error: ConfigurationError, problems: Problems) -> None:
+    """An error whose text begins with its key."""
+    key, _, what = str(error).partition(": ")
+    problems.add((*path, key), what)
 
 
 def _uri(text: str, path: KeyPath, problems: Problems) -> Uri | None:

@@ -9,7 +9,7 @@ import re
 import typing
 from typing import Any, Final
 
-from siprec_src.config.settings import ARRAYS, SECTIONS, key_of
+from siprec_src.config.settings import ARRAYS, SECTIONS, keys_of
 
 _FIELD: Final = re.compile(r"^    (\w+): ")
 _INLINE: Final = re.compile(r"#: (.*)$")
@@ -62,8 +62,7 @@ def _keys(cls: type[Any], example: dict[str, Any]) -> str:
     docs = field_docs(cls)
     hints = typing.get_type_hints(cls)
     lines = []
-    for field in dataclasses.fields(cls):
-        key = key_of(field)
+    for key, field in keys_of(cls).items():
         doc = docs.get(field.name, "").replace("``", "") + _choices(hints[field.name])
         value = example.get(key, _default(field))
         # A key whose default is "chosen for you" is shown, but not set.
@@ -92,6 +91,8 @@ def _toml(value: Any) -> str:
             return _toml(value.value)
         case int() | float():
             return str(value)
+        case dict():
+            return "{" + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + "}"
         case tuple():
             return "[" + ", ".join(_toml(item) for item in value) + "]"
         case _:

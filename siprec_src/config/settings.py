@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from siprec_src.errors import ConfigurationError
 from siprec_src.net.tls import TlsSettings
@@ -121,6 +121,10 @@ class TrunkSettings:
     uri: str = ""  #: how it is reached, a SIP URI; without one no call goes to it
     edge: str = ""  #: by which calls to it leave; by default the first edge
     media_source: Literal["strict", "learn"] = "strict"  #: ``learn``: take its media from behind a NAT
+    username: str = ""  #: answers its Digest challenges (RFC 8760); empty: they pass to the other side
+    password_file: str = ""  #: where its password stands: an absolute path, or a credential of systemd
+    password_env: str = ""  #: or the environment variable that holds it
+    allow_md5: bool = False  #: also answer challenges that ask for MD5
 
     def __post_init__(self) -> None:
         _require(bool(self.name), "name", "expected a name")
@@ -138,6 +142,12 @@ SECTIONS: Final = {
 
 ARRAYS: Final = {"edge": EdgeSettings, "trunk": TrunkSettings, "srs": SrsConfig}
 """Tables that may be there several times."""
+
+
+def keys_of(cls: type[Any]) -> dict[str, dataclasses.Field[Any]]:
+    """The fields of a section by their keys; without those that no key sets."""
+    fields = dataclasses.fields(cls)
+    return {key_of(field): field for field in fields if field.metadata.get("key", "") is not None}
 
 
 def key_of(field: dataclasses.Field[object]) -> str:

@@ -65,7 +65,7 @@ def refusal(response: Response, config: SrsConfig, *, made_here: bool) -> Outcom
         return Outcome(result=Result.FAILED, reason=reason, status=status)
     return Outcome(
         result=Result.FAILED,
-        reason="srs-no-siprec" if status == 420 else "srs-refused",
+        reason=_REASONS.get(status, "srs-refused"),
         detail=response.reason[:80],
         status=status,
         wait_s=retry_after_s(response),
@@ -102,6 +102,7 @@ def reply_to(
         return Reply(status=error.status, headers=(("Accept", ACCEPT),) if error.status == 415 else ())
 
 
+_REASONS: Final = {401: "srs-auth-failed", 407: "srs-auth-failed", 420: "srs-no-siprec"}
 _METADATA: Final = (MetadataType.CURRENT.value, MetadataType.OLD.value)
 _UNDERSTOOD: Final = ("application/sdp", *_METADATA)
 _REFUSALS: Final = {

@@ -57,11 +57,14 @@ def start(
         token=token,
         edge=edge.name,
         request_uri=str(target.uri),
-        headers=opening(target, edge, ground.wall.at(now)).appended(*timer, *fields),
+        headers=opening(target, edge, ground.wall.at(now)).appended(
+            *target.config.secret_headers, *timer, *fields
+        ),
         body=body,
         contact_user=CONTACT_USER,
         contact_parameters=CONTACT_PARAMETERS,
         answer_timeout_s=target.config.answer_timeout_s,
+        credentials=target.config.credentials,
     )
 
 
@@ -81,9 +84,9 @@ def respond(
     )
 
 
-def within() -> Headers:
+def within(config: SrsConfig) -> Headers:
     """Header fields of our re-INVITE and UPDATE."""
-    return Headers(_COMMON)
+    return Headers((*_COMMON, *config.secret_headers))
 
 
 def leaving(at: dt.datetime) -> Headers:

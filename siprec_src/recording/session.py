@@ -384,6 +384,7 @@ class RecordingSession:
     def _say_bye(self, now: float) -> Effects:
         self._bye = self._ground.identity.number()
         headers, body = request.leaving(self._ground.wall.at(now)), b""
+        headers = headers.appended(*self.target.config.secret_headers)
         if self._farewell is Farewell.FINAL and self.target.config.on_end is OnEnd.BYE_BODY:
             document = self._updates.final(self._call, now)
             fields, body = request.enclose(self._ground, self.target.config, None, document)

@@ -14,8 +14,11 @@ from typing import Final
 
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
 from siprec_src.sdp.crypto import SUITES
+from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Edge, Transport
 from siprec_src.sip.session_timer import MIN_INTERVAL_S
+from siprec_src.sip.message import header_key
+from siprec_src.sip.parameters import is_token
 from siprec_src.sip.uri import Uri, parse_uri
 
 
@@ -56,6 +59,9 @@ class OnSrsBye(enum.Enum):
     RESTART = "restart"  #: a new recording session is tried, after a pause
 
 
+_READ: Final = {"key": None}  # no key of the file: what the files and variables it names hold
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SrsConfig:
     """One SRS. Checked when made; the URI when it is read against the edges by `parse_target`."""
@@ -78,6 +84,16 @@ class SrsConfig:
     )
     clear_copy_of_encrypted: bool = False  #: record calls that use SRTP also without ``secure=true``
     final_statuses: tuple[int, ...] = ()  #: answers that mean "do not record": no other SRS is tried
+    username: str = ""  #: answers the SRS's Digest challenges (RFC 8760); empty: nobody does
+    password_file: str = ""  #: where its password stands: an absolute path, or a credential of systemd
+    password_env: str = ""  #: or the environment variable that holds it
+    allow_md5: bool = False  #: also answer challenges that ask for MD5
+    headers: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    #: fields of our requests with secret values, such as {"X-Auth-Token" = {file = "/etc/token"}}, or env
+    credentials: Credentials | None = dataclasses.field(default=None, metadata=_READ)
+    #: of ``username``, with the password that was read
+    secret_headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False, metadata=_READ)
+    #: of ``headers``, with the values that were read
 
     def __post_init__(self) -> None:
         _require(0 < self.answer_timeout_s <= 64, "answer_timeout_s", "expected 0 < x <= 64")
@@ -102,6 +118,14 @@ class SrsConfig:
             "final_statuses",
             "expected 400 to 699",
         )
+        for name, source in self.headers.items():
+            own = is_token(name) and len(name) <= 64 and header_key(name) not in _NOT_TO_BE_SET
+            _require(own, "headers", f"{name[:64]!r} is no name of a field that may be set")
+            _require(
+                len(source) == 1 and set(source) <= {"file", "env"},
+                "headers",
+                f'{name}: expected {{ file = "…" }} or {{ env = "…" }}',
+            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +180,12 @@ def with_other_type(target: SrsTarget) -> SrsTarget:
 
 _STANDARD: Final = ("transport", "user", "ttl", "maddr", "lr")  # of a Request-URI, RFC 3261 19.1.1
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}")  # RFC 4574 4
+_NOT_TO_BE_SET: Final = frozenset({  # the user agent's, the dialog's, and those that say what we do
+    "accept", "allow", "authorization", "call-id", "contact", "content-disposition", "content-encoding",
+    "content-length", "content-type", "cseq", "date", "from", "max-forwards", "mime-version",
+    "proxy-authorization", "proxy-require", "rack", "record-route", "require", "route", "rseq", "supported",
+    "to", "via",
+})  # fmt: skip
 _TRANSPORTS: Final = {"udp": Transport.UDP, "tcp": Transport.TCP, "tls": Transport.TLS}
 
 

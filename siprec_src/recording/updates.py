@@ -285,7 +285,7 @@ class Updates:
                 dialog=dialog,
                 token=exchange.token,
                 method=exchange.verb.value,
-                headers=request.within().appended(*self.timer.request_fields(), *fields),
+                headers=request.within(self._config).appended(*self.timer.request_fields(), *fields),
                 body=body,
             )
         ]

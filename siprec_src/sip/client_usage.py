@@ -30,7 +30,10 @@ class ClientUsage(InviteUsage):
         self._forks: set[str] = set()  #: every tag that made a dialog, ended ones too
         self.confirmed: str | None = None
         wait_s = command.answer_timeout_s or stack.limits.unanswered_s
-        self.invite = OutgoingInvite(stack, request, command.edge, self, command.token, now + wait_s)
+        self.authenticate(command.credentials)
+        self.invite = OutgoingInvite(
+            stack, request, command.edge, self, command.token, now + wait_s, self.authenticator
+        )
         self.invite.start(hop, now)
 
     @property
@@ -53,6 +56,13 @@ class ClientUsage(InviteUsage):
             self._success(response, flow, now)
         elif not self._finished and not self.invite.cancelled:
             self._provisional(response, flow)
+
+    def goes_again(self, outgoing: Outgoing, now: float) -> int:
+        """The forks of the refused INVITE are over; those of the next one may have the same tags."""
+        for dialog in list(self.dialogs.values()):
+            dialog.end(now)
+        self._forks.clear()
+        return outgoing.request.cseq.number + 1
 
     def _provisional(self, response: Response, flow: Flow | None) -> None:
         """A 101-199 makes an early dialog when it has a tag (12.1); a reliable one must be in order."""
@@ -103,7 +113,8 @@ class ClientUsage(InviteUsage):
             dialog = Dialog.of_client(self.invite.request, response)
             self.invite.acknowledge(dialog, name, now)
             request, hop = dialog.request("BYE", Headers())
-            Outgoing(self.stack, request, self.edge, Nobody()).start(hop, now)
+            bye = Outgoing(self.stack, request, self.edge, Nobody(), authenticator=self.authenticator)
+            bye.start(hop, now)
 
     def _fail(self, response: Response, flow: Flow | None, now: float, *, made_here: bool) -> None:
         if self._finished:

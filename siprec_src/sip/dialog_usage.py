@@ -11,7 +11,7 @@ from siprec_src.sip.dialog_receiver import DialogReceiver
 from siprec_src.sip.flow import Flow
 from siprec_src.sip.message import Headers, Request, Response
 from siprec_src.sip.offer_state import Open, has_sdp
-from siprec_src.sip.outgoing import Nobody, Outgoing, local_response
+from siprec_src.sip.outgoing import Nobody, Outgoing, Taker, local_response
 from siprec_src.sip.outgoing_invite import OutgoingInvite
 from siprec_src.sip.reliable import ReliableReceiver, is_reliable
 from siprec_src.sip.uri import Uri
@@ -25,6 +25,7 @@ class DialogUsage(DialogReceiver):
 
     def send(self, command: SendRequest, now: float) -> None:
         """Send a request of the owner, or tell at once why it cannot be sent."""
+        self.usage.authenticate(command.credentials)
         match command.method:
             case "INVITE":
                 self._send_invite(command, now)
@@ -65,6 +66,14 @@ class DialogUsage(DialogReceiver):
         if method not in {"BYE", "PRACK"}:
             self._end_if_lost(response, now)
 
+    def goes_again(self, outgoing: Outgoing, now: float) -> int:
+        """The next number of the dialog; a re-INVITE's reliable 1xx begin anew."""
+        del now
+        if outgoing is self.our_invite:
+            self.receiver = ReliableReceiver(self.stack.limits.max_requests_per_dialog)
+        self.dialog.local_cseq += 1
+        return self.dialog.local_cseq
+
     def not_acknowledged(self, now: float) -> None:
         """Nobody acknowledged our 2xx: the dialog is ended with a BYE (13.3.1.4, 14.2)."""
         if self.held_bye is not None:
@@ -92,8 +101,14 @@ class DialogUsage(DialogReceiver):
 
     def _send(self, command: SendRequest, headers: Headers, now: float, *, contact: str = "") -> Request:
         request, hop = self.dialog.request(command.method, headers, command.body, contact=contact)
-        Outgoing(self.stack, request, self.usage.edge, self, command.token).start(hop, now)
+        self._start(request, hop, self, now, command.token)
         return request
+
+    def _start(self, request: Request, hop: Uri, taker: Taker, now: float, token: int = 0) -> None:
+        outgoing = Outgoing(
+            self.stack, request, self.usage.edge, taker, token, authenticator=self.usage.authenticator
+        )
+        outgoing.start(hop, now)
 
     def _send_invite(self, command: SendRequest, now: float) -> None:
         refused = glare.invite_leaves(self)
@@ -105,7 +120,9 @@ class DialogUsage(DialogReceiver):
         self.offers.we_send(request)
         self.receiver = ReliableReceiver(self.stack.limits.max_requests_per_dialog)
         by = now + self.stack.limits.unanswered_s
-        self.our_invite = OutgoingInvite(self.stack, request, self.usage.edge, self, command.token, by)
+        self.our_invite = OutgoingInvite(
+            self.stack, request, self.usage.edge, self, command.token, by, self.usage.authenticator
+        )
         self.our_invite.start(hop, now)
 
     def _send_update(self, command: SendRequest, now: float) -> None:
@@ -116,7 +133,7 @@ class DialogUsage(DialogReceiver):
             return
         request, hop = self._refreshing(command)
         self.offers.we_send(request)
-        Outgoing(self.stack, request, self.usage.edge, self, command.token).start(hop, now)
+        self._start(request, hop, self, now, command.token)
 
     def _send_prack(self, command: SendRequest, now: float) -> None:
         rack = self.receiver.next_rack()
@@ -153,7 +170,7 @@ class DialogUsage(DialogReceiver):
 
     def _bye_unasked(self, now: float) -> None:
         request, hop = self.dialog.request("BYE", Headers())
-        Outgoing(self.stack, request, self.usage.edge, Nobody()).start(hop, now)
+        self._start(request, hop, Nobody(), now)
 
     def _refreshing(self, command: SendRequest) -> tuple[Request, Uri]:
         return self.dialog.request(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from siprec_src.sip.auth import Authenticator
+from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.message import Headers
 from siprec_src.sip.stack import Stack
 
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 class InviteUsage:
     """What both sides have: a handle, an edge, a Contact, and dialogs by name."""
 
-    __slots__ = ("_contact", "_contact_parameters", "dialogs", "edge", "handle", "stack")
+    __slots__ = (
+        "_contact", "_contact_parameters", "_credentials", "authenticator", "dialogs", "edge", "handle",
+        "stack",
+    )  # fmt: skip
 
     def __init__(
         self, stack: Stack, handle: int, edge: str, contact: str, contact_parameters: str = ""
@@ -28,6 +33,8 @@ class InviteUsage:
         self.edge = edge
         self._contact = contact
         self._contact_parameters = contact_parameters
+        self._credentials: Credentials | None = None
+        self.authenticator: Authenticator | None = None  #: answers challenges, when there are credentials
         self.dialogs: dict[str, DialogUsage] = {}
         stack.usages[handle] = self
 
@@ -40,6 +47,12 @@ class InviteUsage:
     def their_invite_open(self) -> bool:
         """Whether we have not finally answered their initial INVITE."""
         return False
+
+    def authenticate(self, credentials: Credentials | None) -> None:
+        """Answer challenges with these from now on; None changes nothing."""
+        if credentials is not None and credentials != self._credentials:
+            self._credentials = credentials
+            self.authenticator = Authenticator(credentials, self.stack.identity)
 
     def contact(self, parameters: str = "") -> str:
         """Our Contact; the header parameters last given stay with the usage."""

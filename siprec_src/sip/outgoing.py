@@ -3,7 +3,8 @@
 Each address is a new transaction with a branch of its own; Call-ID and CSeq stay. The next one is tried
 after a 503, a timeout or a failure of the transport. A request longer than a datagram should be goes by
 TCP where the edge has it, unless the URI insists on UDP, and by UDP after all when the peer refuses TCP
-(RFC 3261 18.1.1).
+(RFC 3261 18.1.1). A challenge is answered here, under a new CSeq, when the usage has credentials (22.1 to
+22.3); a second refusal is the taker's.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import dataclasses
 from typing import Protocol
 
 from siprec_src.errors import LocalError
+from siprec_src.sip.auth import MAX_ROUNDS, Authenticator, Place, asks
 from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.headers import Via
 from siprec_src.sip.message import Headers, Request, Response
@@ -34,6 +36,9 @@ class Taker(Protocol):
     ) -> None:
         """A response other than 100 has come, or was made here (8.1.3.1)."""
 
+    def goes_again(self, outgoing: Outgoing, now: float) -> int:
+        """A challenged request is sent once more; the CSeq number it gets (8.1.3.5)."""
+
 
 class Nobody:
     """Takes the responses to requests that the user agent sends on its own account."""
@@ -42,6 +47,9 @@ class Nobody:
         self, outgoing: Outgoing, response: Response, flow: Flow | None, now: float, *, made_here: bool
     ) -> None:
         """Whatever the answer, nothing follows from it."""
+
+    def goes_again(self, outgoing: Outgoing, now: float) -> int:
+        return outgoing.request.cseq.number + 1
 
 
 class Attempt:
@@ -80,11 +88,19 @@ class Outgoing:
     """One request of a usage, from the command to its final response."""
 
     __slots__ = (
-        "_candidates", "_promoted", "_udp_only", "current", "done", "edge", "request", "stack", "taker",
-        "token",
+        "_answered", "_authenticator", "_candidates", "_promoted", "_rounds", "_udp_only", "current", "done",
+        "edge", "request", "stack", "taker", "token",
     )  # fmt: skip
 
-    def __init__(self, stack: Stack, request: Request, edge: str, taker: Taker, token: int = 0) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        request: Request,
+        edge: str,
+        taker: Taker,
+        token: int = 0,
+        authenticator: Authenticator | None = None,
+    ) -> None:
         self.stack = stack
         self.request = request  #: without Via; each attempt puts its own on top
         self.edge = edge
@@ -95,10 +111,15 @@ class Outgoing:
         self._candidates: list[Flow] = []
         self._promoted: set[Address] = set()  #: asked by TCP first, since the request is long
         self._udp_only = False  #: the URI insists on UDP, whatever the length
+        self._authenticator = authenticator
+        self._answered: set[Place] = set()  #: realms whose challenge has been answered
+        self._rounds = 0  #: how often it was sent again because of challenges
 
     def start(self, hop: Uri, now: float) -> None:
         """Find the next hop and send."""
         self._udp_only = hop.transport == "udp"
+        if self._authenticator is not None:
+            self.request = self._authenticator.authorized(self.request)
         self.stack.locate(hop, self.edge, self._located, now)
 
     def happened(self, attempt: Attempt, outcomes: list[Outcome], now: float) -> None:
@@ -186,8 +207,30 @@ class Outgoing:
     def _delivered(self, attempt: Attempt, response: Response, now: float) -> None:
         if response.status == 503 and not self.done and self._another(attempt):
             self._try_next(now)
+        elif self._answers_challenge(response, now):
+            self._candidates.insert(0, attempt.flow)
+            self._try_next(now)
         elif response.status > 100:
             self.give(response, attempt.flow, now)
+
+    def _answers_challenge(self, response: Response, now: float) -> bool:
+        """Put credentials into the request, if the response asks for some and we have what it asks for."""
+        authenticator = self._authenticator
+        if authenticator is None or self.done:
+            return False
+        if not asks(response):
+            if 200 <= response.status < 300:
+                authenticator.succeeded(response)
+            return False
+        if self._rounds == MAX_ROUNDS or not self.may_move_on():
+            return False
+        if not authenticator.learn(response, self._answered):
+            return False
+        self._rounds += 1
+        number = f"{self.taker.goes_again(self, now)} {self.request.method}"
+        headers = self.request.headers.replaced("CSeq", number)
+        self.request = authenticator.authorized(dataclasses.replace(self.request, headers=headers))
+        return True
 
     def _unanswered(self, attempt: Attempt, status: int, now: float) -> None:
         if attempt is not self.current or self.done:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
+from siprec_src.sip.auth import Authenticator
 from siprec_src.sip.dialog import Dialog
 from siprec_src.sip.flow import Flow, Transport
 from siprec_src.sip.message import Headers, Request, Response
@@ -33,9 +34,16 @@ class OutgoingInvite(Outgoing):
     __slots__ = ("_acks", "_answer_by", "_cancel", "_cancel_by", "_cancel_sent", "queued")
 
     def __init__(
-        self, stack: Stack, request: Request, edge: str, taker: Taker, token: int, answer_by: float
+        self,
+        stack: Stack,
+        request: Request,
+        edge: str,
+        taker: Taker,
+        token: int,
+        answer_by: float,
+        authenticator: Authenticator | None = None,
     ) -> None:
-        super().__init__(stack, request, edge, taker, token)
+        super().__init__(stack, request, edge, taker, token, authenticator)
         self.queued: float | None = None
         self._answer_by: float | None = answer_by
         self._cancel: Headers | None = None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
+from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Flow, Transport
 from siprec_src.sip.message import Headers, Request, Response
 from siprec_src.sip.uri import Uri
@@ -41,6 +42,7 @@ class StartInvite:
     contact_user: str = ""
     contact_parameters: str = ""  #: header parameters behind the ``<uri>``, e.g. ``;+sip.src``
     answer_timeout_s: float | None = None  #: no final response by then: cancelled, told as 408
+    credentials: Credentials | None = None  #: answer challenges in this usage; None: they are told
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class SendRequest:
     method: str
     headers: Headers = NO_HEADERS
     body: bytes = b""
+    credentials: Credentials | None = None  #: answer challenges in this usage from now on
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +162,8 @@ class ResponseArrived:
     Time-outs and transport failures are told as responses made here, with status 408 and 503 and no
     header fields but `made_here` True (RFC 3261 8.1.3.1). A 1xx or 2xx of a forked INVITE has the
     peer's tag as ``dialog``; a final failure has "". Retransmitted 2xx are not told again; the 2xx of
-    a second fork is acknowledged and ended by the user agent itself (RFC 3261 13.2.2.4).
+    a second fork is acknowledged and ended by the user agent itself (RFC 3261 13.2.2.4). A 401 or 407 that
+    the usage's credentials answer is not told; one that refuses them is (22.1).
     """
 
     usage: int

@@ -17,6 +17,7 @@ from siprec_src.sip.flow import Address, Edge, Flow, Transport
 from siprec_src.sip.message import Headers, Request
 from siprec_src.sip.parser import Malformed
 from siprec_src.sip.user_agent import UserAgent
+from siprec_src.srs.gate import Gate
 from siprec_src.srs.recording import LiveRecording
 from siprec_src.srs.session import ServedSession
 from siprec_src.srs.settings import SrsSettings
@@ -37,6 +38,8 @@ class SrsServer:
         self._settings = settings
         self._log = log or get_logger("srs")
         self._identity = SystemIdentity()
+        behaviour = settings.behaviour
+        self._gate = Gate(behaviour, self._identity) if behaviour.digest else None
         self._loop = asyncio.get_running_loop()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="srs-writer")
         self._sessions: dict[int, ServedSession] = {}
@@ -141,7 +144,9 @@ class SrsServer:
             retry = Headers([("Retry-After", "5")])
             self._command([sip.Respond(usage=event.usage, token=event.token, status=503, headers=retry)])
             return None
-        session = ServedSession(event, identity=self._identity, settings=self._settings, begin=self._begin)
+        session = ServedSession(
+            event, identity=self._identity, settings=self._settings, begin=self._begin, gate=self._gate
+        )
         self._sessions[event.usage] = session
         return session
 

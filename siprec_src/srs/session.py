@@ -21,6 +21,7 @@ from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.body import Part, find, not_understood, split_body
 from siprec_src.sip.message import Headers, Message, Request
 from siprec_src.srs.answer import Reception, acceptable, make_answer, renewed
+from siprec_src.srs.gate import Gate
 from siprec_src.srs.settings import SrsSettings
 
 SDP: Final = "application/sdp"
@@ -56,12 +57,14 @@ class ServedSession:
         identity: Identity,
         settings: SrsSettings,
         begin: Callable[[Request, bytes | None], Recording],
+        gate: Gate | None = None,
     ) -> None:
         self.finished = False
         self._usage = invite.usage
         self._identity = identity
         self._settings = settings
         self._begin = begin
+        self._gate = gate
         self._behaviour = settings.behaviour
         self._host = settings.advertised or settings.host
         self._origin = Origin(session_id=identity.session_number(), version=1, address=self._host)
@@ -109,6 +112,9 @@ class ServedSession:
         return [sip.SendRequest(usage=self._usage, dialog=DIALOG, token=token, method="BYE")]
 
     def _invited(self, invite: sip.InviteArrived, now: float) -> list[sip.Command]:
+        if asked := self._challenge(invite.request):
+            self.finished = True
+            return [self._respond(invite.token, 401, asked)]
         if self._behaviour.refuse is not None:
             self.finished = True
             return [self._respond(invite.token, self._behaviour.refuse)]
@@ -165,7 +171,12 @@ class ServedSession:
             )
         ]
 
+    def _challenge(self, request: Request) -> tuple[tuple[str, str], ...]:
+        return () if self._gate is None else self._gate.challenge(request)
+
     def _requested(self, event: sip.RequestArrived) -> list[sip.Command]:
+        if asked := self._challenge(event.request):
+            return [self._respond(event.token, 401, asked)]
         match event.request.method:
             case "INVITE" | "UPDATE":
                 return self._updated(event)

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from siprec_src.errors import ConfigurationError
+from siprec_src.sip.digest import Algorithm
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,11 @@ class Behaviour:
     delay_s: float = 0.0  #: before the final answer to a new INVITE
     bye_after_s: float | None = None  #: after the answer, the SRS ends the session
     snapshot_after_s: float | None = None  #: after the answer, the SRS asks for a snapshot
+    digest: str = dataclasses.field(
+        default="", repr=False
+    )  #: ``user:password`` that every request must prove
+    digest_algorithm: Algorithm = Algorithm.SHA_256  #: of those challenges
+    digest_stale: bool = False  #: no nonce is ever fresh enough
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +70,7 @@ def parse_behaviour(text: str) -> Behaviour:
         try:
             chosen[known[name]] = _value(known[name], value)
         except ValueError:
-            msg = f"behave: {word!r} does not say what it should"
+            msg = f"behave: {name!r} does not say what it should"
             raise ConfigurationError(msg) from None
     return dataclasses.replace(Behaviour(), **chosen)  # type: ignore[arg-type] # names are the fields'
 
@@ -81,6 +87,12 @@ def _value(name: str, value: str) -> object:
             return status
         case "port_zero":
             return tuple(int(number) for number in value.split("+"))
+        case "digest":
+            if not all(value.partition(":")):
+                raise ValueError(name)
+            return value
+        case "digest_algorithm":
+            return Algorithm(value)
         case "delay_s" | "bye_after_s" | "snapshot_after_s":
             seconds = float(value)
             if not 0 <= seconds <= 86400:

@@ -166,6 +166,7 @@ class Call(CallResponses):
                 body=body,
                 next_hop=self._route.next_hop,
                 answer_timeout_s=self._settings.answer_timeout_s,
+                credentials=self._route.credentials.get(Side.CALLEE),
             )
         )
 

@@ -110,6 +110,7 @@ class CallLegs(CallLife):
                 method=method,
                 headers=headers,
                 body=body,
+                credentials=self._route.credentials.get(side),
             )
         )
 

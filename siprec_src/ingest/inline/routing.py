@@ -14,6 +14,7 @@ from typing import Final
 from siprec_src.communication import Side
 from siprec_src.errors import ConfigurationError
 from siprec_src.media.model import SourcePolicy
+from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Edge, Flow, Transport
 from siprec_src.sip.message import Request
 from siprec_src.sip.target import default_transport, transport_of
@@ -36,6 +37,7 @@ class Trunk:
     uri: Uri | None = None  #: how to reach it; None: no call goes to it
     edge: str = "default"  #: by which calls to it leave
     source_policy: SourcePolicy = SourcePolicy.STRICT  #: whose packets count as its media
+    credentials: Credentials | None = None  #: answer its challenges; None: they pass to the other side
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class Route:
     caller_edge: str
     callee_edge: str
     policies: Mapping[Side, SourcePolicy]
+    credentials: Mapping[Side, Credentials | None] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,6 +100,10 @@ class RoutingTable:
             policies={
                 Side.CALLER: trunk.source_policy,
                 Side.CALLEE: trunk.source_policy if isinstance(target, Uri) else target.source_policy,
+            },
+            credentials={
+                Side.CALLER: trunk.credentials,
+                Side.CALLEE: None if isinstance(target, Uri) else target.credentials,
             },
         )
 
