@@ -66,7 +66,7 @@ def read_headers(given: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, str
         try:
             found.append((name, read_secret(source.get("file", ""), source.get("env", ""))))
         except ConfigurationError as error:
-            raise ConfigurationError(f"headers: {name}: {error}") from error
+            raise ConfigurationError(f"headers: the value of {name!r}, {error}") from error
     return tuple(found)
 
 

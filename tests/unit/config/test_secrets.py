@@ -99,7 +99,10 @@ def test_a_trunk_has_credentials_of_its_own(read: Load, secret: Path) -> None:
         ('headers = { "X Y" = { file = "/x" } }', "srs.1.headers: 'X Y' is no name of a field"),
         ('headers = { "v" = { file = "/x" } }', "srs.1.headers: 'v' is no name of a field"),
         ('headers = { "X-Y" = { text = "canary-8f2d" } }', "srs.1.headers: X-Y: expected { file ="),
-        ('headers = { "X-Y" = { env = "NOT_SET" } }', "srs.1.headers: X-Y: 'NOT_SET' is not there"),
+        (
+            'headers = { "X-Y" = { env = "NOT_SET" } }',
+            "srs.1.headers: the value of 'X-Y', 'NOT_SET' is not there",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_key(read: Load, keys: str, what: str) -> None:
