@@ -68,19 +68,19 @@ class Authenticator:
             headers = _without(headers, place).appended((place[0], value))
         return dataclasses.replace(request, headers=headers)
 
-    def learn(self, response: Response, answered: set[Place]) -> bool:
+    def learn(self, request: Request, response: Response, answered: set[Place]) -> bool:
         """Take the challenges of a 401 or 407; whether the request may be sent once more (22.1).
 
         Args:
+            request: what was refused.
             response: the refusal.
             answered: realms whose challenge this request has answered before; what is answered now is
                 added. Being refused again is final there, unless the nonce was only stale.
         """
         challenges = self._challenges(response)
         for place, challenge in challenges.items():
-            known = self._known.get(place)
-            same = known is not None and known.challenge.nonce == challenge.nonce
-            if (place in answered or same) and not challenge.stale:
+            repeated = any(f' nonce="{challenge.nonce}"' in value for value in request.headers.all(place[0]))
+            if (place in answered or repeated) and not challenge.stale:
                 return False
         for place, challenge in challenges.items():
             self._known.pop(place, None)

@@ -224,7 +224,7 @@ class Outgoing:
             return False
         if self._rounds == MAX_ROUNDS or not self.may_move_on():
             return False
-        if not authenticator.learn(response, self._answered):
+        if not authenticator.learn(self.request, response, self._answered):
             return False
         self._rounds += 1
         number = f"{self.taker.goes_again(self, now)} {self.request.method}"

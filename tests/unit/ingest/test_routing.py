@@ -7,8 +7,10 @@ import ipaddress
 
 import pytest
 
+from siprec_src.communication import Side
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.routing import Refusal, Route, RoutingTable, Trunk, catch_all
+from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.message import Headers, Request
 from siprec_src.sip.uri import parse_uri
@@ -150,3 +152,16 @@ def test_a_trunk_that_cannot_be_reached_is_refused_with_404() -> None:
 def test_a_trunk_or_edge_that_does_not_exist_is_a_configuration_error(wrong: Trunk) -> None:
     with pytest.raises(ConfigurationError, match="'a'"):
         RoutingTable((wrong,), EDGES)
+
+
+@pytest.mark.req("AUT-01")
+def test_each_leg_has_the_credentials_of_its_own_trunk() -> None:
+    credentials = Credentials(username="u", password="p")
+    carrier = dataclasses.replace(CARRIER, credentials=credentials)
+    table = RoutingTable((PBX, carrier), EDGES)
+    outward = route("sip:100@10.0.0.9", table=table)
+    inward = route("sip:100@192.0.2.9", "192.0.2.1", table, "out")
+    assert isinstance(outward, Route)
+    assert isinstance(inward, Route)
+    assert outward.credentials == {Side.CALLER: None, Side.CALLEE: credentials}
+    assert inward.credentials == {Side.CALLER: credentials, Side.CALLEE: None}

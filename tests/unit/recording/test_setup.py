@@ -14,6 +14,7 @@ from siprec_src.metadata.reader import read_metadata
 from siprec_src.recording.srs import MetadataType, SrsConfig, Track
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.body import split_parts
+from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.message import Headers
 from tests.unit.recording.play import (
     CALLEE,
@@ -264,6 +265,37 @@ def test_a_refusal_sends_the_call_to_the_next_srs(status: int) -> None:
     (failed,) = play.log("recording.attempt-failed")
     assert (failed["srs"], failed["reason"], failed["status"]) == ("sip:one.example", "srs-refused", status)
     assert play.log("recording.failed") == []
+
+
+@pytest.mark.rfc("3261", "22.1")
+@pytest.mark.req("AUT-01", "ERR-05")
+@pytest.mark.parametrize("status", [401, 407])
+def test_an_srs_that_refuses_our_credentials_is_named_so_and_the_next_one_asked(status: int) -> None:
+    play = Play("sip:one.example", "sip:two.example")
+    invite(play)
+    play.say(status)
+    assert play.log("recording.attempt-failed")[0]["reason"] == "srs-auth-failed"
+    assert play.invites[-1].request_uri == "sip:two.example"
+
+
+@pytest.mark.rfc("3261", "22.2")
+@pytest.mark.req("AUT-07")
+def test_each_srs_gets_its_own_credentials_and_fields_in_every_request() -> None:
+    credentials = Credentials(username="u", password="p")
+    token = ("X-Auth-Token", "t")
+    play = Play(
+        SrsConfig(uri="sip:one.example", credentials=credentials, secret_headers=(token,)), "sip:two.example"
+    )
+    assert invite(play).credentials == credentials
+    play.accept()
+    play.publish(dataclasses.replace(two_party_call(), ended=5.0))
+    play.until(20.0)
+    assert play.requests[-1].method == "BYE"
+    sent = (play.invites[0], *play.requests)
+    assert all(token in tuple(command.headers) for command in sent)
+    other = Play("sip:two.example")
+    assert invite(other).credentials is None
+    assert token not in tuple(other.invites[0].headers)
 
 
 @pytest.mark.rfc("3261", "8.1.3.1")

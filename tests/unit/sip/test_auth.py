@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from siprec_src.sip import digest
 from siprec_src.sip.auth import MAX_ROUNDS
@@ -283,6 +285,49 @@ def test_credentials_of_others_for_the_realm_give_way_and_those_for_other_realms
         digest.parse_schemes(value)[0].parameters["username"] for value in second.headers.all("authorization")
     ]
     assert usernames == ["alice", "recorder"]
+
+
+@pytest.mark.rfc("3261", "22.1", "22.2")
+@pytest.mark.req("AUT-01")
+def test_requests_that_cross_are_each_challenged_with_the_same_nonce_and_answered(agent: Agent) -> None:
+    agent.get(request(headers=OK_SDP, body=SDP))
+    (invite,) = [e for e in agent.told() if isinstance(e, InviteArrived)]
+    agent.do(Respond(usage=invite.usage, token=invite.token, status=200, headers=Headers(OK_SDP), body=SDP))
+    (ok,) = agent.sent()
+    agent.get(request("ACK", to_tag=ok.to.tag or ""))
+    asked = []
+    for token in (8, 9):
+        agent.take()
+        agent.do(
+            SendRequest(usage=invite.usage, dialog="", token=token, method="INFO", credentials=CREDENTIALS)
+        )
+        asked.append(sent(agent))
+    again = [refused(agent, each, *asks("n1")) for each in asked]
+    assert all(is_right(each) for each in again)
+    assert again[1].cseq.number == again[0].cseq.number + 1 == 4
+
+
+@pytest.mark.rfc("3261", "22.1")
+@pytest.mark.req("AUT-01")
+def test_credentials_that_a_request_brought_unasked_are_replaced_once(agent: Agent) -> None:
+    confirmed(agent)
+    agent.take()
+    agent.do(command("INFO"))
+    second = refused(agent, sent(agent), *asks("n2"))
+    assert parameters(second)["nonce"] == "n2"
+    agent.get(answer(second, 401, headers=asks("n3")))
+    assert statuses(agent) == [401]
+
+
+@given(
+    st.lists(st.text(alphabet=st.sampled_from('Digest realmnoc="\\,; =:/SHA-256é'), max_size=80), max_size=4)
+)
+def test_no_challenge_makes_the_user_agent_raise(values: list[str]) -> None:
+    agent = Agent()
+    asked = started(agent)
+    agent.get(answer(asked, 401, headers=tuple(("WWW-Authenticate", value.strip()) for value in values)))
+    agent.run(64)
+    assert agent.ua.usages == 0
 
 
 def test_nothing_that_is_told_or_remembered_shows_the_password(agent: Agent) -> None:

@@ -27,7 +27,7 @@ def gate(**options: object) -> Gate:
 
 
 def learns(authenticator: Authenticator, asked: tuple[tuple[str, str], ...]) -> bool:
-    return authenticator.learn(Response(status=401, reason="", headers=Headers(asked)), set())
+    return authenticator.learn(INVITE, Response(status=401, reason="", headers=Headers(asked)), set())
 
 
 @pytest.mark.rfc("7616", "3.3", "3.4")
