@@ -13,7 +13,6 @@ import asyncio
 import dataclasses
 import itertools
 import socket
-import ssl
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Final, cast
@@ -326,9 +325,10 @@ class _Connection(asyncio.BufferedProtocol):
         self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        tls = None if self._transport is None or self.accepted or self.spoke else self._pool.tls
+        if tls is not None and isinstance(exc, OSError):
+            tls.tell_refused(self.remote, self.domain or self.remote.host, exc)
         self._transport = self._raw = None
-        if self._pool.tls is not None and not self.accepted and isinstance(exc, ssl.SSLError):
-            self._pool.tls.tell_refused(self.remote, self.domain or self.remote.host, exc)
         self._pool.lost(self)
 
     def sweep(self, now: float) -> None:

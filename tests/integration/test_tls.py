@@ -420,5 +420,7 @@ async def test_a_peer_that_wants_a_certificate_of_ours_and_gets_none_is_told_in_
         async with client(authority.file) as ours:
             ours.send(peer.port, "localhost", "one")
             await soon(lambda: ours.failed == ["one"], "the transaction has failed")
-            assert "certificate required" in told[0].lower()
+            # The alert, unless the peer's reset overtook it.
+            assert len(told) == 1
+            assert "certificate required" in told[0].lower() or "reset" in told[0].lower()
             assert peer.received == b""
