@@ -16,9 +16,9 @@ from siprec_src.errors import ConfigurationError, RemoteProtocolError
 from siprec_src.sdp.crypto import SUITES
 from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Edge, Transport
-from siprec_src.sip.session_timer import MIN_INTERVAL_S
 from siprec_src.sip.message import header_key
 from siprec_src.sip.parameters import is_token
+from siprec_src.sip.session_timer import MIN_INTERVAL_S
 from siprec_src.sip.uri import Uri, parse_uri
 
 
