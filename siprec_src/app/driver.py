@@ -79,6 +79,13 @@ class Driver:
         """Calls and recording sessions that have not finished."""
         return self._owners.living
 
+    def start(self) -> None:
+        """Let the machines that stay for ever set their timers."""
+        now = self._loop.time()
+        for owner in (self._ingest, self._pool):
+            self._perform(owner, owner.machine.wake(now), now)
+        self._run(now)
+
     # ---- doors: what the sockets, the resolver and the media process tell ------------------------
 
     def received(self, fact: sip.Fact) -> None:
@@ -201,6 +208,9 @@ class Driver:
     def _perform_one(self, owner: Owner, effect: object, now: float) -> None:
         match effect:
             case sip.StartInvite() | sip.SendRequest() | sip.SendAck() | sip.CancelInvite() | sip.Respond():
+                self._command(owner, effect, now)
+            case sip.SendOptions():
+                owner.aside = True
                 self._command(owner, effect, now)
             case LogLine():
                 self._write(effect)

@@ -22,6 +22,7 @@ class Owner:
 
     machine: Machine[Any, Any]
     permanent: bool = False  #: an ingest or the recording pool: it is never forgotten
+    aside: bool = False  #: it belongs to no call; nobody waits for its end
     parent: Owner | None = None  #: whose `Forward` began this machine
     published: CommunicationSession | None = None  #: the last that recording was told, until it has ended
     usages: dict[int, UsageTrace] = dataclasses.field(default_factory=dict)
@@ -62,7 +63,7 @@ class Owners:
     @property
     def living(self) -> int:
         """Machines that come and go: calls and recording sessions."""
-        return sum(not owner.permanent for owner in self._owners.values())
+        return sum(not (owner.permanent or owner.aside) for owner in self._owners.values())
 
     def usage(self, owner: Owner, usage: int) -> UsageTrace:
         """Take ``usage`` for this owner, or say what is known of it."""

@@ -46,7 +46,7 @@ class UsageTrace:
             case sip.SendRequest():
                 if command.method == "BYE":
                     self._dialogs.discard(command.dialog)
-            case sip.CancelInvite():
+            case sip.CancelInvite() | sip.SendOptions():
                 pass
 
     def told(self, event: sip.Event) -> None:

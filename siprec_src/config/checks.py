@@ -26,6 +26,7 @@ from siprec_src.ingest.inline.routing import RoutingTable, Trunk, catch_all
 from siprec_src.media.model import SourcePolicy
 from siprec_src.net.sockets import default_route_address
 from siprec_src.net.tls import TlsContexts, TlsSettings, expiry_note
+from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
 from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Address, Edge, Transport
@@ -33,6 +34,7 @@ from siprec_src.sip.target import transport_of
 from siprec_src.sip.uri import Uri, parse_uri
 
 DEFAULT_EDGE = "default"
+DNS_PORT = 53
 
 
 class InvalidConfiguration(ConfigurationError):
@@ -54,9 +56,11 @@ class Config:
     tls: TlsSettings
     edges: Mapping[str, Edge]  #: the first one is the default
     trunks: tuple[Trunk, ...]
+    recording: RecordingSettings
     srs: tuple[SrsConfig, ...]
     targets: tuple[SrsTarget, ...]  #: of `srs`, in order
     http_listen: Address | None
+    dns_servers: tuple[Address, ...]  #: none: the system's
     notes: tuple[str, ...]  #: what was chosen for the operator, or deserves a warning
     values: dict[str, Any]  #: what it was made from, for the processes that make it again
 
@@ -87,7 +91,9 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
     media: MediaSettings = built["media"] or MediaSettings()
     daemon: DaemonSettings = built["daemon"] or DaemonSettings()
     http: HttpSettings = built["http"] or HttpSettings()
+    recording: RecordingSettings = built["recording"] or RecordingSettings()
     notes: list[str] = []
+    dns_servers = _name_servers(sip.dns_servers, problems)
     http_listen = _listen(http.listen, ("http", "listen"), problems) if http.listen else None
     edges, complete = _edges(built["edge"], sip, media, problems, notes)
     trunks: tuple[Trunk, ...] = ()
@@ -107,9 +113,11 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         tls=built["tls"] or TlsSettings(),
         edges=edges,
         trunks=trunks,
+        recording=recording,
         srs=tuple(target.config for target in targets),
         targets=targets,
         http_listen=http_listen,
+        dns_servers=dns_servers,
         notes=tuple(notes),
         values=values,
     )
@@ -412,6 +420,17 @@ def _listen(text: str, path: KeyPath, problems: Problems, *, numeric: bool = Tru
         problems.add(path, f"{text!r}: {what}")
         return None
     return Address(host, int(port))
+
+
+def _name_servers(given: tuple[str, ...], problems: Problems) -> tuple[Address, ...]:
+    """Name servers; the port is 53 where none is given."""
+    found = []
+    for number, text in enumerate(given):
+        if _is_numeric(text.strip("[]")):
+            found.append(Address(text.strip("[]"), DNS_PORT))
+        elif (server := _listen(text, ("sip", "dns_servers", number), problems)) is not None:
+            found.append(server)
+    return tuple(found)
 
 
 def _is_numeric(host: str) -> bool:

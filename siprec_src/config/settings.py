@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from siprec_src.errors import ConfigurationError
 from siprec_src.net.tls import TlsSettings
+from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig
 from siprec_src.telemetry.log import LogFormat, LogLevel
 
@@ -62,6 +63,8 @@ class SipSettings:
     )
     connect_timeout_s: float = 4.0  #: then a TCP peer is unreachable
     dns_timeout_s: float = 3.0  #: then a name has no address
+    dns_servers: tuple[str, ...] = ()  #: address or address:port of each; by default the system's
+    hold_down_s: float = 30.0  #: for so long an address that failed is tried last; 0: never
 
     def __post_init__(self) -> None:
         for name in ("t1_s", "t2_s", "t4_s", "connect_timeout_s", "dns_timeout_s", "max_connections"):
@@ -70,6 +73,7 @@ class SipSettings:
             self.answer_timeout_s is None or self.answer_timeout_s > 0, "answer_timeout_s", "expected > 0"
         )
         _require(self.t1_s <= self.t2_s, "t1_s", "expected not more than t2_s")
+        _require(0 <= self.hold_down_s <= 3600, "hold_down_s", "expected 0 to 3600")
         _transports(self.transports)
 
 
@@ -137,6 +141,7 @@ SECTIONS: Final = {
     "sip": SipSettings,
     "tls": TlsSettings,
     "media": MediaSettings,
+    "recording": RecordingSettings,
 }
 """Tables that are there once."""
 

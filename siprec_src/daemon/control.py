@@ -32,7 +32,7 @@ from siprec_src.net.transport import SipTransport
 from siprec_src.recording.pool import RecordingPool
 from siprec_src.sip.flow import Edge, Flow, Transport
 from siprec_src.sip.parser import Malformed
-from siprec_src.sip.settings import AgentLimits
+from siprec_src.sip.settings import AgentLimits, AgentSettings
 from siprec_src.sip.timers import Timers
 from siprec_src.sip.user_agent import UserAgent
 from siprec_src.sip.vocabulary import Fact
@@ -102,6 +102,7 @@ class _ControlProcess:
         self._heart.start()
         self._media.start()
         await transport.start()
+        self._driver.start()
         try:
             await self._process.run()
         finally:
@@ -118,9 +119,9 @@ class _ControlProcess:
         self._user_agent = _user_agent(config, identity, self._edges)
         self._ingest = _ingest(config, identity, self._edges)
         wall = WallClock(time.time() - asyncio.get_running_loop().time())
-        self._pool = RecordingPool(identity, wall, self._edges, config.srs)
+        self._pool = RecordingPool(identity, wall, self._edges, config.srs, settings=config.recording)
         lookups = ResolverLimits(timeout_s=config.sip.dns_timeout_s)
-        self._resolver = Resolver(self._edges, self._received, limits=lookups)
+        self._resolver = Resolver(self._edges, self._received, limits=lookups, servers=config.dns_servers)
         self._media = MediaClient(media_socket, self._media_says)
         self._heart = Heart(status)
         self._driver = Driver(
@@ -159,17 +160,19 @@ class _ControlProcess:
     def _refuse_calls(self) -> None:
         self._user_agent.draining = True
         self._ingest.draining = True
+        self._pool.draining = True
 
     def _reload(self) -> None:
         """Take over what changes for new calls; name what would need a restart."""
         try:
             fresh = settings.read(self._shared)
             routing = RoutingTable(fresh.trunks, self._edges)
-            self._pool.retarget(fresh.srs)
+            self._pool.retarget(fresh.srs, fresh.recording)
         except ConfigurationError as error:
             self._log.error("config.not-reloaded", error=str(error))
             return
         self._ingest.reroute(routing)
+        self._driver.start()
         _configure_logs(fresh)
         was = self._config
         needs_restart = [name for name in _FIXED if getattr(fresh, name) != getattr(was, name)]
@@ -215,6 +218,7 @@ def _user_agent(config: Config, identity: SystemIdentity, edges: dict[str, Edge]
             max_usages=_USAGES_PER_CALL * config.daemon.max_calls,
             max_transactions=_TRANSACTIONS_PER_CALL * config.daemon.max_calls,
         ),
+        settings=AgentSettings(hold_down_s=config.sip.hold_down_s),
         timers=Timers(t1_s=config.sip.t1_s, t2_s=config.sip.t2_s, t4_s=config.sip.t4_s),
     )
 

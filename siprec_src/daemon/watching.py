@@ -26,6 +26,7 @@ def gauges(
     metrics.gauge("calls_active", "Calls that have not ended.", lambda: ingest.calls)
     metrics.gauge("recordings_active", "Calls with a recording that is not over.", lambda: pool.live)
     metrics.gauge("sip_transactions", "SIP transactions remembered.", lambda: user_agent.transactions)
+    metrics.gauges("srs_up", "1: the SRS is up; 0: it is held down.", "srs", lambda: pool.srs_up)
     metrics.counts(
         "sip_messages",
         "SIP messages, by what became of them.",

@@ -15,7 +15,8 @@ from siprec_src.machine import Finished, Forward, LogLine, Machine, Observe
 from siprec_src.media import plane
 from siprec_src.recording import commands
 from siprec_src.recording.ground import Effects, Ground
-from siprec_src.recording.outcome import Fields
+from siprec_src.recording.health import Health
+from siprec_src.recording.outcome import Fields, Outcome
 from siprec_src.recording.policy import secure_enough
 from siprec_src.recording.rounds import Rounds
 from siprec_src.recording.session import RecordingSession
@@ -31,10 +32,12 @@ Event = CommunicationSession | commands.Command | sip.Event | plane.Answer | pla
 class CallRecording:
     """The machine that keeps one call recorded as long as it lasts."""
 
-    def __init__(self, ground: Ground, pool: Machine[Any, Any], targets: Sequence[SrsTarget]) -> None:
+    def __init__(
+        self, ground: Ground, pool: Machine[Any, Any], targets: Sequence[SrsTarget], health: Health
+    ) -> None:
         self._ground = ground
         self._pool = pool
-        self._rounds = Rounds(ground.identity, targets)
+        self._rounds = Rounds(ground.identity, targets, health)
         self._sessions: list[RecordingSession] = []  #: the newest last; older ones wait for last answers
         self._current: RecordingSession | None = None
         self._call: CommunicationSession | None = None
@@ -43,6 +46,7 @@ class CallRecording:
         self._media_up = True
         self._paused = False
         self._began = False
+        self._agreed: set[int] = set()  #: usages of the sessions that an SRS took
         self._recorded_until: float | None = None  #: when the newest session that was up ended
         self._finished = False
 
@@ -152,7 +156,7 @@ class CallRecording:
         return self._media_up and not self._halted and (moved or not self._rounds.asked)
 
     def _begin_round(self, now: float, first: SrsTarget | None = None) -> Effects:
-        self._rounds.begin(first)
+        self._rounds.begin(now, first)
         return self._try_next(now)
 
     def _try_next(self, now: float) -> Effects:
@@ -171,7 +175,12 @@ class CallRecording:
         while (session := self._current) is not None and session.outcome is not None:
             self._current = None
             effects += self._session_ended(session, now)
-        self._began = self._began or any(session.began is not None for session in self._sessions)
+        for session in self._sessions:
+            if session.began is not None and session.usage not in self._agreed:
+                self._agreed.add(session.usage)
+                alive = commands.SrsAlive(uri=session.target.config.uri, records=True)
+                effects.append(Forward(self._pool, alive))
+        self._began = self._began or bool(self._agreed)
         self._sessions = [session for session in self._sessions if not session.over]
         if self._halted and not self._sessions and not self._finished:
             self._finished = True
@@ -185,6 +194,18 @@ class CallRecording:
         self._rounds.failed(session.target, outcome, now)
         if session.began is not None:
             self._recorded_until, self._said = now, []
+        return [*self._found(session.target, outcome), *self._go_elsewhere(session, outcome, now)]
+
+    def _found(self, target: SrsTarget, outcome: Outcome) -> Effects:
+        """What the end of a session says of its SRS, for all calls."""
+        uri = target.config.uri
+        silent = outcome.vanished or outcome.reason in ("srs-timeout", "srs-unreachable")
+        if silent or outcome.status == 503:
+            failed = commands.SrsFailed(uri=uri, reason=outcome.reason, wait_s=outcome.wait_s)
+            return [Forward(self._pool, failed)]
+        return [Forward(self._pool, commands.SrsAlive(uri=uri))] if outcome.status is not None else []
+
+    def _go_elsewhere(self, session: RecordingSession, outcome: Outcome, now: float) -> Effects:
         if not outcome.again or self._rounds.hopeless:
             self._halted = outcome.reason
             return self._failed_line()

@@ -33,4 +33,27 @@ class Over:
     call: int
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Check:
+    """Ask the SRS whether it is there."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SrsAlive:
+    """An SRS, by its configured URI, has answered a call or a check."""
+
+    uri: str
+    records: bool = False  #: it has taken a recording session
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SrsFailed:
+    """An SRS was silent, could not be reached, or said 503."""
+
+    uri: str
+    reason: str
+    wait_s: float | None = None  #: its Retry-After
+    checked: bool = False  #: found by a check, not by a call
+
+
 Command = Pause | Resume | Stop

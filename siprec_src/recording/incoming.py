@@ -9,7 +9,6 @@ from typing import Final
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.metadata.model import SnapshotRequest
 from siprec_src.metadata.reader import read_metadata
-from siprec_src.recording.ground import retry_after_s
 from siprec_src.recording.line import RecordedLine
 from siprec_src.recording.outcome import Outcome, Result
 from siprec_src.recording.request import ACCEPT, Fields, capabilities
@@ -19,6 +18,7 @@ from siprec_src.sdp.model import SessionDescription
 from siprec_src.sdp.parser import parse_sdp
 from siprec_src.sip import headers as h
 from siprec_src.sip.body import find, not_understood, split_body
+from siprec_src.sip.holddown import retry_after_s
 from siprec_src.sip.message import Message, Request, Response
 from siprec_src.sip.session_timer import SessionTimer
 

@@ -68,6 +68,20 @@ def start(
     )
 
 
+def check(ground: Ground, target: SrsTarget, timeout_s: float) -> sip.SendOptions:
+    """The OPTIONS that asks an SRS whether it is there; without Require, so that anybody may answer."""
+    edge = ground.edges[target.edge]
+    host = format_host_port(edge.sip_advertised.host, None)
+    return sip.SendOptions(
+        usage=ground.identity.number(),
+        token=ground.identity.number(),
+        edge=edge.name,
+        request_uri=str(target.uri),
+        headers=Headers((("From", f"<sip:{CONTACT_USER}@{host}>"), ("Accept", ACCEPT))),
+        timeout_s=timeout_s,
+    )
+
+
 def respond(
     usage_and_token: tuple[int, int], status: int, headers: Fields, description: SessionDescription | None
 ) -> sip.Respond:

@@ -13,6 +13,7 @@ from typing import Final
 
 from siprec_src.communication import CommunicationSession
 from siprec_src.identity import Identity
+from siprec_src.recording.health import Health
 from siprec_src.recording.outcome import Outcome
 from siprec_src.recording.policy import secure_enough, tracks_of
 from siprec_src.recording.srs import SrsTarget, with_other_type
@@ -25,11 +26,13 @@ SPREAD: Final = (0.5, 1.5)  #: by which the pauses of two calls may differ
 class Rounds:
     """The SRSs of one call, in the order in which they are asked."""
 
-    def __init__(self, identity: Identity, targets: Sequence[SrsTarget]) -> None:
+    def __init__(self, identity: Identity, targets: Sequence[SrsTarget], health: Health) -> None:
         self.failures: list[tuple[str, str]] = []  #: of this round: SRS and why
         self.asked = False  #: whether any SRS was asked in this round
         self.retry_at: float | None = None  #: when the next round begins
         self._identity = identity
+        self._health = health
+        self._last_resort = False  #: whether one that is down was asked in this round
         self._targets = list(targets)
         self._waiting: deque[SrsTarget] = deque()  #: not yet asked in this round
         self._retyped: set[str] = set()  #: who was told of the other media type before
@@ -41,12 +44,14 @@ class Rounds:
         """Whether there is nobody left to ask."""
         return not self._targets
 
-    def begin(self, first: SrsTarget | None = None) -> None:
-        """A new round; ``first`` is asked before the others."""
+    def begin(self, now: float, first: SrsTarget | None = None) -> None:
+        """A new round; ``first`` is asked before the others, those that are down after them."""
         self.failures = []
         self.asked = False
         self.retry_at = None
-        self._waiting = deque(sorted(self._targets, key=lambda target: target is not first))
+        self._last_resort = False
+        wanted = sorted(self._targets, key=lambda target: target is not first)
+        self._waiting = deque(self._health.choose(wanted, now))
 
     def next(self, call: CommunicationSession, now: float) -> SrsTarget | None:
         """Who is to be asked now; None when this round is over."""
@@ -54,6 +59,7 @@ class Rounds:
             target = self._waiting.popleft()
             if not (why := self._unfit(target, call, now)):
                 self.asked = True
+                self._last_resort = self._last_resort or self._health.down(target)
                 return target
             self.failures.append((target.name, why))
         return None
@@ -94,4 +100,6 @@ class Rounds:
             return "no-track"
         if not secure_enough(call, target):
             return "srs-not-secure"
+        if self._last_resort and self._health.down(target):
+            return "srs-down"
         return "srs-busy" if self._busy_until.get(target.config.uri, now) > now else ""

@@ -16,6 +16,7 @@ from siprec_src.errors import LocalError
 from siprec_src.sip.auth import MAX_ROUNDS, Authenticator, Place, asks
 from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.headers import Via
+from siprec_src.sip.holddown import retry_after_s
 from siprec_src.sip.message import Headers, Request, Response
 from siprec_src.sip.reason import reason_phrase
 from siprec_src.sip.stack import Stack
@@ -205,6 +206,10 @@ class Outgoing:
         )
 
     def _delivered(self, attempt: Attempt, response: Response, now: float) -> None:
+        if response.status == 503:
+            self.stack.hold_down.failed(attempt.flow.remote, now, retry_after_s(response))
+        else:
+            self.stack.hold_down.answered(attempt.flow.remote)
         if response.status == 503 and not self.done and self._another(attempt):
             self._try_next(now)
         elif self._answers_challenge(response, now):
@@ -242,10 +247,27 @@ class Outgoing:
             if same and self.may_move_on():
                 self._try_next(now)
                 return
+        self.stack.hold_down.failed(attempt.flow.remote, now)
         if self._another(attempt):
             self._try_next(now)
         else:
             self.give_up(status, now)
+
+    def move_on(self, now: float) -> None:
+        """The current address has been silent for too long: try the next one, if there is one."""
+        attempt = self.current
+        if attempt is None or self.done or not self._another(attempt):
+            return
+        self.stack.hold_down.failed(attempt.flow.remote, now)
+        self.stack.clients.pop(attempt.key, None)
+        attempt.transaction.stop()
+        self._try_next(now)
+
+    @property
+    def others(self) -> int:
+        """How many addresses are left beside the current one."""
+        current = None if self.current is None else self.current.flow.remote
+        return len({flow.remote for flow in self._candidates} - {current})
 
     def _another(self, attempt: Attempt) -> bool:
         """Whether another address is left; one that has answered, or is silent, is not asked again."""

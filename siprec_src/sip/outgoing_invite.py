@@ -31,7 +31,7 @@ class SentAck:
 class OutgoingInvite(Outgoing):
     """An INVITE or re-INVITE, from the command until its transaction has ended."""
 
-    __slots__ = ("_acks", "_answer_by", "_cancel", "_cancel_by", "_cancel_sent", "queued")
+    __slots__ = ("_acks", "_answer_by", "_cancel", "_cancel_by", "_cancel_sent", "_move_by", "queued")
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class OutgoingInvite(Outgoing):
         super().__init__(stack, request, edge, taker, token, authenticator)
         self.queued: float | None = None
         self._answer_by: float | None = answer_by
+        self._move_by: float | None = None  #: then a silent address is left for the next one
         self._cancel: Headers | None = None
         self._cancel_by: float | None = None
         self._cancel_sent = False
@@ -58,16 +59,30 @@ class OutgoingInvite(Outgoing):
 
     @property
     def deadline(self) -> float | None:
-        due = [at for at in (self._answer_by, self._cancel_by) if at is not None]
+        due = [at for at in (self._answer_by, self._cancel_by, self._move_by) if at is not None]
         return min(due) if due else None
 
     def start(self, hop: Uri, now: float) -> None:
         super().start(hop, now)
         self.stack.schedule.arm(self)
 
+    def begin(self, request: Request, data: bytes, flow: Flow, key: str, now: float) -> None:
+        """While others are left each address gets its share of the time there is for an answer."""
+        super().begin(request, data, flow, key, now)
+        self._move_by = None
+        if self.others and self._answer_by is not None:
+            self._move_by = now + (self._answer_by - now) / (self.others + 1)
+        self.stack.schedule.arm(self)
+
     def wake(self, now: float) -> None:
+        if self._move_by is not None and self._move_by <= now:
+            self._move_by = None
+            if self._state() is State.CALLING and self.may_move_on():
+                self.move_on(now)
         if self._answer_by is not None and self._answer_by <= now:
             self._answer_by = None
+            if self.current is not None and self._state() is State.CALLING:
+                self.stack.hold_down.failed(self.current.flow.remote, now)
             self.cancel(_NONE, now, told_as=408)
             self.give_up(408, now)
         if self._cancel_by is not None and self._cancel_by <= now:
@@ -90,7 +105,7 @@ class OutgoingInvite(Outgoing):
 
     def give(self, response: Response, flow: Flow | None, now: float, *, made_here: bool = False) -> None:
         if response.status >= 200:
-            self._answer_by = None
+            self._answer_by = self._move_by = None
             if not made_here:
                 self._cancel_by = None
         super().give(response, flow, now, made_here=made_here)

@@ -35,6 +35,7 @@ class AgentSettings:
     understood_requires: frozenset[str] = KNOWN_OPTION_TAGS  #: others get 420 (RFC 3261 8.2.2.3)
     drain_retry_after_s: int = 5  #: in the 503 to a new call while draining, or over a limit
     datagram_limit_bytes: int = 1300  #: a longer request goes by TCP where the edge has it (RFC 3261 18.1.1)
+    hold_down_s: float = 30.0  #: for so long an address that failed is tried last (RFC 3263 4.3); 0: never
     stream_refused_s: float = 600.0  #: for so long a peer that refused TCP gets long requests by UDP at once
 
 
@@ -46,6 +47,7 @@ class AgentLimits:
     max_usages: int = 8000  #: calls and recording sessions, each side counted
     max_dialogs_per_usage: int = 16  #: forks of one INVITE (RFC 3261 12.1)
     max_requests_per_dialog: int = 32  #: received and not yet answered by the owner
+    max_held_down: int = 1024  #: addresses remembered to have failed; the oldest is forgotten first
     max_refusals: int = 1024  #: peers remembered to have refused TCP; the oldest is forgotten first
     max_addresses_per_request: int = 6  #: tried one after another (RFC 3263 4.3)
     unanswered_s: float = 900.0  #: an INVITE without final response for so long is cancelled, or refused

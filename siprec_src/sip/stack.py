@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from siprec_src.identity import Identity
 from siprec_src.sip.flow import Address, Edge, Flow
+from siprec_src.sip.holddown import HoldDown
 from siprec_src.sip.schedule import Schedule
 from siprec_src.sip.settings import AgentLimits, AgentSettings
 from siprec_src.sip.target import Question, Unreachable, usable, way_to
@@ -30,8 +31,8 @@ class Stack:
     """Tables and services; each table says who takes entries out again."""
 
     __slots__ = (
-        "_effects", "_refused", "_waiting", "clients", "dialogs", "edges", "identity", "leaving", "limits",
-        "merged", "schedule", "servers", "settings", "timers", "tokens", "usages",
+        "_effects", "_refused", "_waiting", "clients", "dialogs", "edges", "hold_down", "identity", "leaving",
+        "limits", "merged", "schedule", "servers", "settings", "timers", "tokens", "usages",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +49,7 @@ class Stack:
         self.timers = timers
         self.settings = settings
         self.schedule = Schedule()
+        self.hold_down = HoldDown(settings.hold_down_s, limits.max_held_down)
         self.clients: dict[ClientKey, Attempt] = {}  #: until the transaction ends
         self.servers: dict[ServerKey, Incoming] = {}  #: until the transaction ends
         self.merged: dict[MergeKey, Incoming] = {}  #: until the transaction ends (RFC 3261 8.2.2.2)
@@ -110,7 +112,7 @@ class Stack:
         """The answer to a question; one that nobody asked is ignored."""
         then = self._waiting.pop(fact.query, None)
         if then is not None:
-            flows = tuple(flow for flow in fact.flows if self._may_send(flow))
+            flows = self.hold_down.order((flow for flow in fact.flows if self._may_send(flow)), now)
             then(flows[: self.limits.max_addresses_per_request], now)
 
     def refused_stream(self, remote: Address, now: float) -> None:

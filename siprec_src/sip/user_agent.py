@@ -20,6 +20,7 @@ from siprec_src.sip.headers import parse_rseq
 from siprec_src.sip.incoming import Incoming, merge_key
 from siprec_src.sip.message import Request, Response
 from siprec_src.sip.outgoing import local_response
+from siprec_src.sip.outgoing_options import OutgoingOptions
 from siprec_src.sip.parser import Malformed
 from siprec_src.sip.reply import make_response, reply_flow, stateless_tag
 from siprec_src.sip.server_usage import ServerUsage
@@ -37,6 +38,7 @@ from siprec_src.sip.vocabulary import (
     Respond,
     ResponseArrived,
     SendAck,
+    SendOptions,
     SendRequest,
     StartInvite,
     TransmitFailed,
@@ -126,6 +128,8 @@ class UserAgent:
                 dialog = usage.dialogs.get(command.dialog) if usage is not None else None
                 if dialog is not None:
                     dialog.acknowledge(command, now)
+            case SendOptions():
+                self._send_options(command, now)
             case CancelInvite():
                 usage = self._stack.usages.get(command.usage)
                 if usage is not None:
@@ -170,7 +174,18 @@ class UserAgent:
         else:
             dialog.send(command, now)
 
-    def _tell_local(self, command: StartInvite | SendRequest, dialog: str, status: int) -> None:
+    def _send_options(self, command: SendOptions, now: float) -> None:
+        if command.edge not in self._stack.edges:
+            raise StateError(f"OPTIONS on edge {command.edge!r} cannot be sent")
+        if self._stack.full(newcomer=True):
+            self._tell_local(command, "", 500)
+            return
+        try:
+            OutgoingOptions(self._stack, command, now)
+        except RemoteProtocolError as error:
+            raise StateError(f"OPTIONS cannot be sent: {error}") from error
+
+    def _tell_local(self, command: StartInvite | SendRequest | SendOptions, dialog: str, status: int) -> None:
         self._stack.tell(
             ResponseArrived(
                 usage=command.usage,

@@ -107,7 +107,22 @@ class Respond:
     contact_parameters: str = ""
 
 
-Command = StartInvite | SendRequest | SendAck | CancelInvite | Respond
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SendOptions:
+    """Ask a peer, outside any dialog, whether it is there (RFC 3261 11.1).
+
+    Answered by one `ResponseArrived` with a final response and the dialog "".
+    """
+
+    usage: int
+    token: int
+    edge: str
+    request_uri: str
+    headers: Headers  #: From without tag, and whatever else belongs in
+    timeout_s: float  #: for each address of the peer; then the answer is 408, made here
+
+
+Command = StartInvite | SendRequest | SendAck | CancelInvite | Respond | SendOptions
 
 # ---- events: user agent -> owner -----------------------------------------------------------------
 

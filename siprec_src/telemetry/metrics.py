@@ -18,7 +18,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from siprec_src.machine import Observe
@@ -93,7 +93,13 @@ class Metrics:
         self, name: str, text: str, label: str, read: Callable[[], Iterable[tuple[str, float]]]
     ) -> None:
         """A counter kept elsewhere, read at each scrape as (label value, count)."""
-        self._registry.register(_Counts(PREFIX + name, text, label, read))
+        self._registry.register(_Family(CounterMetricFamily, (PREFIX + name, text, label), read))
+
+    def gauges(
+        self, name: str, text: str, label: str, read: Callable[[], Iterable[tuple[str, float]]]
+    ) -> None:
+        """Values kept elsewhere, read at each scrape as (label value, value)."""
+        self._registry.register(_Family(GaugeMetricFamily, (PREFIX + name, text, label), read))
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format."""
@@ -109,17 +115,19 @@ class Metrics:
             self._counters[metric.name] = Counter(name, metric.help, metric.labels, registry=self._registry)
 
 
-class _Counts(Collector):
+class _Family(Collector):
     def __init__(
-        self, name: str, text: str, label: str, read: Callable[[], Iterable[tuple[str, float]]]
+        self,
+        kind: type[CounterMetricFamily | GaugeMetricFamily],
+        named: tuple[str, str, str],
+        read: Callable[[], Iterable[tuple[str, float]]],
     ) -> None:
-        self._name = name
-        self._text = text
-        self._label = label
+        self._kind = kind
+        self._name, self._text, self._label = named
         self._read = read
 
     def collect(self) -> Iterable[Metric]:
-        family = CounterMetricFamily(self._name, self._text, labels=(self._label,))
+        family = self._kind(self._name, self._text, labels=(self._label,))
         for value, count in self._read():
             family.add_metric((value,), count)
         yield family

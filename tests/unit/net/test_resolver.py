@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import dns.exception
+import dns.rdata
 import dns.resolver
 import pytest
 
@@ -35,22 +36,31 @@ class Dns:
         self.questions: list[tuple[str, str]] = []
         self.gate: asyncio.Event | None = None
         self.broken = False
+        self.mute: set[str] = set()  #: types that are never answered
 
-    async def resolve(self, host: str, record: str, **_: Any) -> Any:
+    async def resolve(self, host: str, record: str, lifetime: float, **_: Any) -> Any:
         self.questions.append((host, record))
         if self.gate is not None:
             await self.gate.wait()
+        if record in self.mute:
+            await asyncio.sleep(lifetime)
+            raise dns.exception.Timeout
         if self.broken:
             raise dns.exception.DNSException
         if (host, record) not in self.records:
             raise dns.resolver.NXDOMAIN
-        return Answer([SimpleNamespace(address=a) for a in self.records[host, record]], self.ttl)
+        data = [dns.rdata.from_text("IN", record, text) for text in self.records[host, record]]
+        return Answer(data, self.ttl)
+
+    def asked(self, record: str) -> int:
+        """How often records of this type were asked for."""
+        return sum(kind == record for _, kind in self.questions)
 
 
 class Answer(list[Any]):
     def __init__(self, items: list[Any], ttl: int) -> None:
         super().__init__(items)
-        self.rrset = SimpleNamespace(ttl=ttl)
+        self.chaining_result = SimpleNamespace(minimum_ttl=ttl)
 
 
 class Asked:
@@ -129,23 +139,23 @@ async def test_an_answer_lives_as_long_as_its_ttl(hosts: Path) -> None:
     ask = Asked(dns, hosts)
     both = (flow("192.0.2.1"), flow("192.0.2.2"))
     assert await ask("srs.example") == await ask("SRS.example") == both
-    assert len(dns.questions) == 2
+    assert dns.asked("A") == dns.asked("NAPTR") == 1
     brief = Asked(dns, hosts, ResolverLimits(max_ttl_s=0.0))
     assert await brief("srs.example") == await brief("srs.example") == both
-    assert len(dns.questions) == 6
+    assert dns.asked("A") == 3
 
 
 async def test_a_name_that_does_not_exist_is_answered_and_not_asked_for_again_at_once(hosts: Path) -> None:
     dns = Dns({})
     ask = Asked(dns, hosts)
     assert await ask("no.example") == await ask("no.example") == ()
-    assert len(dns.questions) == 2
+    assert dns.asked("A") == dns.asked("SRV") / 2 == 1
 
 
 async def test_silence_of_dns_is_an_empty_answer(hosts: Path) -> None:
     dns = Dns({})
     dns.gate = asyncio.Event()
-    ask = Asked(dns, hosts, ResolverLimits(timeout_s=-0.49))
+    ask = Asked(dns, hosts, ResolverLimits(timeout_s=0.01))
     assert await ask("slow.example") == ()
 
 
@@ -161,7 +171,7 @@ async def test_one_name_is_one_question_however_many_wait(hosts: Path) -> None:
     async with asyncio.timeout(5):
         answers = [await ask.answers.get() for _ in range(3)]
     assert answers == [Resolved(query=1, flows=(flow("192.0.2.1"),))] * 3
-    assert len(dns.questions) == 2
+    assert dns.asked("A") == 1
 
 
 @pytest.mark.parametrize(
@@ -181,7 +191,7 @@ async def test_the_last_good_answer_stands_in_while_dns_is_broken(hosts: Path) -
     dns.broken = True
     assert await asked("a.example") == good
     assert await asked("a.example") == good
-    assert len(dns.questions) == 4
+    assert dns.asked("A") == 2
 
 
 async def test_with_a_good_answer_nobody_waits_for_a_silent_dns(hosts: Path) -> None:
@@ -209,3 +219,64 @@ async def test_a_name_that_is_gone_is_gone(hosts: Path) -> None:
 async def test_a_thousand_records_are_not_all_tried(hosts: Path) -> None:
     dns = Dns({("a.example", "A"): [f"192.0.2.{n % 250 + 1}" for n in range(1000)]})
     assert len(await Asked(dns, hosts)("a.example")) == 16
+
+
+NAPTR = [
+    '10 10 "s" "SIPS+D2T" "" _sips._tcp.a.example.',
+    '20 10 "s" "SIP+D2T" "" _sip._tcp.a.example.',
+    '30 10 "s" "SIP+D2U" "" _sip._udp.a.example.',
+]
+
+
+@pytest.mark.rfc("3263", "4.1", "4.2")
+@pytest.mark.req("LOC-02", "SIP-15")
+async def test_naptr_leads_to_srv_and_srv_to_addresses(hosts: Path) -> None:
+    dns = Dns(
+        {
+            ("a.example", "NAPTR"): NAPTR,
+            ("_sip._tcp.a.example", "SRV"): ["20 0 5070 two.example.", "10 0 5080 one.example."],
+            ("one.example", "A"): ["192.0.2.1"],
+            ("two.example", "A"): ["192.0.2.2", "192.0.2.3"],
+            ("a.example", "A"): ["192.0.2.9"],
+        }
+    )
+    ask = Asked(dns, hosts)
+    assert await ask("a.example") == (
+        flow("192.0.2.1", 5080, Transport.TCP),
+        flow("192.0.2.2", 5070, Transport.TCP),
+        flow("192.0.2.3", 5070, Transport.TCP),
+    )
+    before = len(dns.questions)
+    assert len(await ask("a.example")) == 3
+    assert len(dns.questions) == before
+
+
+@pytest.mark.rfc("3263", "4.1")
+async def test_a_server_that_is_silent_about_naptr_does_not_hide_the_address(hosts: Path) -> None:
+    dns = Dns({("a.example", "A"): ["192.0.2.1"]})
+    dns.mute = {"NAPTR", "SRV"}
+    ask = Asked(dns, hosts, ResolverLimits(timeout_s=0.03))
+    assert await ask("a.example") == (flow("192.0.2.1"),)
+
+
+@pytest.mark.req("LOC-05")
+async def test_a_service_that_is_gone_from_dns_is_used_on_only_while_dns_does_not_say(hosts: Path) -> None:
+    records = {("_sip._udp.a.example", "SRV"): ["0 0 5080 b.example."], ("b.example", "A"): ["192.0.2.1"]}
+    dns = Dns(records, ttl=0)
+    ask = Asked(dns, hosts, STALE)
+    good = (flow("192.0.2.1", 5080),)
+    assert await ask("a.example") == good
+    dns.broken = True
+    assert await ask("a.example") == good
+    fresh = Asked(Dns({("a.example", "A"): ["192.0.2.2"]}), hosts)
+    assert await fresh("a.example") == (flow("192.0.2.2"),)
+
+
+async def test_the_cache_is_bounded(hosts: Path) -> None:
+    dns = Dns({(f"{n}.example", "A"): ["192.0.2.1"] for n in range(20)})
+    ask = Asked(dns, hosts, ResolverLimits(max_cached=10))
+    for n in range(20):
+        assert await ask(f"{n}.example", port=5060)
+    assert len(ask.resolver._cache) == 10
+    assert not ask.resolver._pending
+    assert not ask.resolver._names

@@ -309,7 +309,7 @@ def offer_of(command: sip.StartInvite | sip.SendRequest | sip.Respond | sip.Send
 
 def _check_bodies(command: sip.Command) -> None:
     """Every SDP of ours can be read again, every metadata document is valid by the schema."""
-    if isinstance(command, sip.CancelInvite) or not command.body:
+    if isinstance(command, sip.CancelInvite | sip.SendOptions) or not command.body:
         return
     document = metadata_of(command)
     if document:
