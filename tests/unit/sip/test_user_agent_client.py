@@ -17,6 +17,7 @@ from siprec_src.sip.vocabulary import (
     Resolved,
     ResponseArrived,
     SendAck,
+    SendOptions,
     SendRequest,
     Transmit,
 )
@@ -484,3 +485,90 @@ def test_a_bye_ends_the_dialog_whatever_its_answer(agent: Agent, status: int) ->
     assert statuses(agent) == [(status, False)]
     agent.run(40)
     assert agent.ua.idle
+
+
+@pytest.mark.rfc("3263", "4.3")
+@pytest.mark.req("LOC-03", "LOC-05")
+def test_an_address_that_failed_is_tried_last_by_the_next_request(agent: Agent) -> None:
+    agent.do(start_invite(uri="sip:a@srs.example.com"))
+    resolved(agent, "192.0.2.11", "192.0.2.12")
+    agent.fail()
+    assert [flow.remote.host for flow in agent.flows()] == ["192.0.2.11", "192.0.2.12"]
+    agent.do(start_invite(usage=2, token=2, uri="sip:a@srs.example.com"))
+    resolved(agent, "192.0.2.11", "192.0.2.12")
+    assert [flow.remote.host for flow in agent.flows()] == ["192.0.2.12"]
+
+
+@pytest.mark.rfc("3263", "4.3")
+@pytest.mark.req("LOC-03")
+def test_a_silent_address_gets_only_its_share_of_the_time_for_an_answer(agent: Agent) -> None:
+    agent.do(start_invite(uri="sip:a@srs.example.com", answer_timeout_s=8.0))
+    resolved(agent, "192.0.2.11", "192.0.2.12")
+    agent.run(3.9)
+    assert {flow.remote.host for flow in agent.flows()} == {"192.0.2.11"}
+    agent.run(0.2)
+    (second,) = agent.sent()
+    assert isinstance(second, Request)
+    agent.get(answer(second, 486))
+    assert statuses(agent) == [(486, False)]
+    agent.run(64)
+    assert agent.ua.idle
+
+
+@pytest.mark.req("LOC-04")
+def test_an_address_that_has_shown_signs_of_life_keeps_the_whole_time(agent: Agent) -> None:
+    agent.do(start_invite(uri="sip:a@srs.example.com", answer_timeout_s=8.0))
+    resolved(agent, "192.0.2.11", "192.0.2.12")
+    (first,) = agent.sent()
+    assert isinstance(first, Request)
+    agent.get(answer(first, 100))
+    agent.run(7.9)
+    assert agent.flows() == []
+
+
+OPTIONS = SendOptions(
+    usage=5,
+    token=6,
+    edge="e",
+    request_uri="sip:srs.example.com",
+    headers=Headers([("From", "<sip:us@192.0.2.1>"), ("Accept", "application/sdp")]),
+    timeout_s=4.0,
+)
+
+
+@pytest.mark.rfc("3261", "11.1")
+def test_options_outside_a_dialog_are_answered_once(agent: Agent) -> None:
+    agent.do(OPTIONS)
+    resolved(agent, "192.0.2.11")
+    (sent,) = agent.sent()
+    assert isinstance(sent, Request)
+    assert (sent.method, sent.uri, sent.to.tag) == ("OPTIONS", "sip:srs.example.com", None)
+    assert sent.from_.tag
+    agent.get(answer(sent, 404))
+    (told,) = agent.told()
+    assert isinstance(told, ResponseArrived)
+    assert (told.usage, told.token, told.response.status, told.made_here) == (5, 6, 404, False)
+    agent.run(64)
+    assert agent.told() == []
+    assert agent.ua.idle
+
+
+@pytest.mark.rfc("3261", "8.1.3.1")
+@pytest.mark.rfc("3263", "4.3")
+def test_options_to_silent_addresses_give_up_after_their_time(agent: Agent) -> None:
+    agent.do(OPTIONS)
+    resolved(agent, "192.0.2.11", "192.0.2.12")
+    agent.run(3.9)
+    assert {flow.remote.host for flow in agent.flows()} == {"192.0.2.11"}
+    agent.run(4.0)
+    assert {flow.remote.host for flow in agent.flows()} == {"192.0.2.12"}
+    agent.run(0.2)
+    assert statuses(agent) == [(408, True)]
+    agent.run(64)
+    assert agent.ua.idle
+
+
+def test_options_whose_host_is_never_found_give_up(agent: Agent) -> None:
+    agent.do(OPTIONS)
+    agent.run(4.1)
+    assert statuses(agent) == [(408, True)]
