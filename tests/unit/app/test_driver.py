@@ -354,3 +354,27 @@ async def test_the_delay_that_we_add_to_a_call_is_measured_once(world: World) ->
     assert len(measured) == 1
     assert 0 <= measured[0].value < 1
     assert world.call.told == [ARRIVED, answer]
+
+
+async def test_machines_that_stay_set_their_timers_at_the_start_and_a_check_is_nobodys_call(
+    world: World,
+) -> None:
+    check = Scripted()
+    options = sip.SendOptions(
+        usage=9, token=90, edge="default", request_uri="sip:srs.example", headers=Headers(), timeout_s=4.0
+    )
+    answer = sip.ResponseArrived(
+        usage=9, dialog="", token=90, response=Response(status=404, reason="", headers=Headers())
+    )
+    commands: dict[object, Sequence[object]] = {
+        "ask": [options],
+        answer: [Forward(world.pool, "found"), Finished()],
+    }
+    check.script = lambda event: commands.get(event, [])
+    world.pool.script = lambda event: [Forward(check, "ask")] if event == "wake" else []
+    world.driver.start()
+    assert world.sent == [b"SendOptions"]
+    assert world.driver.living == 0
+    world.tell(answer)
+    assert world.pool.told[0] == "found"
+    assert check.told == ["ask", answer]

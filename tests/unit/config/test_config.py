@@ -13,6 +13,7 @@ from siprec_src.config.example import field_docs, full_file
 from siprec_src.config.lines import key_lines
 from siprec_src.config.settings import ARRAYS, SECTIONS
 from siprec_src.media.model import SourcePolicy
+from siprec_src.recording.settings import Distribution, RecordingSettings
 from siprec_src.sip.flow import Address, Transport
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
@@ -384,3 +385,28 @@ def test_the_smallest_file_is_good() -> None:
 @pytest.mark.parametrize("cls", [*SECTIONS.values(), *ARRAYS.values()], ids=lambda cls: cls.__name__)
 def test_every_key_has_its_doc(cls: type) -> None:
     assert field_docs(cls).keys() == set(cls.__dataclass_fields__)  # type: ignore[attr-defined]
+
+
+def test_name_servers_and_the_use_of_srss_can_be_chosen(write: Write) -> None:
+    file = write(
+        '[sip]\nroute = "sip:127.0.0.9"\nlisten = "127.0.0.1:5060"\nhold_down_s = 5.0\n'
+        'dns_servers = ["127.0.0.53", "::1", "127.0.0.1:5353"]\n'
+        '[recording]\ndistribution = "round-robin"\noptions_interval_s = 0\n'
+        '[[srs]]\nuri = "sip:srs.example"\n'
+    )
+    config = load(file, {}, {})
+    assert config.dns_servers == (Address("127.0.0.53", 53), Address("::1", 53), Address("127.0.0.1", 5353))
+    assert config.sip.hold_down_s == 5.0
+    assert config.recording == RecordingSettings(distribution=Distribution.ROUND_ROBIN, options_interval_s=0)
+    assert from_values(json.loads(json.dumps(config.values))).recording == config.recording
+
+
+def test_a_name_server_by_name_or_an_unknown_distribution_is_refused(write: Write) -> None:
+    problems = refused(
+        write(
+            '[sip]\nroute = "sip:127.0.0.9"\nlisten = "127.0.0.1:5060"\ndns_servers = ["dns.example:53"]\n'
+            '[recording]\ndistribution = "any"\n[[srs]]\nuri = "sip:srs.example"\n'
+        )
+    )
+    assert any("dns_servers" in problem for problem in problems)
+    assert any("recording.distribution" in problem for problem in problems)
