@@ -240,7 +240,9 @@ class Resolver:
         if edge is not None:
             version = ipaddress.ip_address(edge.sip_bind.host).version
             fitting = [t for t in targets if ipaddress.ip_address(t.host).version == version]
-            domain = question.domain or question.host  # the name that was asked for, not a server's (RFC 5922 7.1)
+            domain = (
+                question.domain or question.host
+            )  # the name that was asked for, not a server's (RFC 5922 7.1)
             flows = tuple(
                 Flow(t.transport, Address(t.host, t.port), edge.name, domain=domain_of(t.transport, domain))
                 for t in fitting[: self._limits.max_addresses]

@@ -23,7 +23,6 @@ from siprec_src.recording.srs import OnEnd, OnSrsBye, SrsTarget
 from siprec_src.recording.talks import Talks
 from siprec_src.recording.updates import Exchange, Updates, Verb
 from siprec_src.sip import vocabulary as sip
-from siprec_src.sip.holddown import retry_after_s
 from siprec_src.sip.message import Request, Response
 from siprec_src.sip.session_timer import SessionTimer
 

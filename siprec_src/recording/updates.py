@@ -20,13 +20,14 @@ from siprec_src.metadata.document import snapshot
 from siprec_src.metadata.writer import write_recording
 from siprec_src.recording import request
 from siprec_src.recording.forks import Forks
-from siprec_src.recording.ground import Effects, Ground, retry_after_s
+from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.policy import tracks_of
 from siprec_src.recording.srs import SrsTarget
 from siprec_src.recording.srs import Updates as Method
 from siprec_src.recording.talks import Talks
 from siprec_src.sdp.model import SessionDescription
 from siprec_src.sip import vocabulary as sip
+from siprec_src.sip.holddown import retry_after_s
 from siprec_src.sip.message import Response
 from siprec_src.sip.session_timer import Due, SessionTimer
 

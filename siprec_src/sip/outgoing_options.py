@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from siprec_src.sip.flow import Flow
 from siprec_src.sip.message import Headers, Request, Response
-from siprec_src.sip.outgoing import Outgoing
+from siprec_src.sip.outgoing import Nobody, Outgoing
 from siprec_src.sip.stack import Stack
 from siprec_src.sip.uri import parse_uri
 from siprec_src.sip.vocabulary import ResponseArrived, SendOptions
 
 
-class _Asker:
+class _Asker(Nobody):
     """Tells the owner the final response."""
 
     def __init__(self, stack: Stack, usage: int) -> None:
