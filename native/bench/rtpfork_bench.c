@@ -68,7 +68,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* ---- commands ------------------------------------------------------------------------------- */
+/* commands */
 
 static struct rtpfork_command *ask(struct rtpfork_engine *engine, struct rtpfork_command *command)
 {
@@ -128,7 +128,7 @@ static void connect_party(struct bench *bench, uint64_t port, struct party *part
 	rtpfork_address_parse(&party->engine, "127.0.0.1", engine_port);
 }
 
-/* ---- the parties ----------------------------------------------------------------------------- */
+/* the parties */
 
 static int open_socket(struct rtpfork_address *address)
 {
@@ -236,7 +236,7 @@ static void speak_all(struct bench *bench, uint64_t until_ns)
 	}
 }
 
-/* ---- the figures ----------------------------------------------------------------------------- */
+/* the figures */
 
 static long resident_kb(void)
 {

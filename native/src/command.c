@@ -6,7 +6,7 @@
 #include "table.h"
 #include "worker.h"
 
-/* ---- made and freed by the control side ------------------------------------------------------ */
+/* made and freed by the control side */
 
 struct rtpfork_command *rtpfork_command_new(enum rtpfork_command_kind kind, size_t ports,
 					    size_t readers)
@@ -48,7 +48,7 @@ void rtpfork_command_free(struct rtpfork_command *command)
 	free(command);
 }
 
-/* ---- run by the packet thread ---------------------------------------------------------------- */
+/* run by the packet thread */
 
 /* Tell the sockets of |slot| whether all they send goes to one address. */
 static void aim(struct worker *worker, uint32_t slot)

@@ -7,7 +7,7 @@
 
 #include "core_internal.h"
 
-/* ---- life ---------------------------------------------------------------------------------- */
+/* life */
 
 static int make_tables(struct rtpfork_core *core)
 {
@@ -70,7 +70,7 @@ void rtpfork_core_free(struct rtpfork_core *core)
 	free(core);
 }
 
-/* ---- ports --------------------------------------------------------------------------------- */
+/* ports */
 
 static int find_port(const struct rtpfork_core *core, uint64_t id, struct port **port)
 {
@@ -222,7 +222,7 @@ int rtpfork_core_close(struct rtpfork_core *core, uint64_t id, uint64_t now_ns,
 	return 0;
 }
 
-/* ---- readers ------------------------------------------------------------------------------- */
+/* readers */
 
 static int find_fork(const struct rtpfork_core *core, uint64_t id, uint32_t *slot)
 {

@@ -94,7 +94,7 @@ struct rtpfork_core {
 	uint64_t random;
 };
 
-/* ---- outs ---------------------------------------------------------------------------------- */
+/* outs */
 
 static inline bool core_has_room(const struct rtpfork_core *core)
 {
@@ -113,7 +113,7 @@ static inline void core_queue(struct rtpfork_core *core)
 	core->out_count++;
 }
 
-/* ---- shared steps -------------------------------------------------------------------------- */
+/* shared steps */
 
 static inline void core_notify(struct rtpfork_core *core, const struct rtpfork_notice *notice)
 {

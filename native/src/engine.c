@@ -25,7 +25,7 @@ struct rtpfork_engine {
 	struct rtpfork_command **answered_end;
 };
 
-/* ---- life ---------------------------------------------------------------------------------- */
+/* life */
 
 void rtpfork_engine_defaults(struct rtpfork_engine_options *options)
 {
@@ -127,7 +127,7 @@ void rtpfork_engine_free(struct rtpfork_engine *engine)
 	free(engine);
 }
 
-/* ---- waking the caller --------------------------------------------------------------------- */
+/* waking the caller */
 
 /* It fails only when the counter is full, and then the descriptor is readable anyway. */
 void rtpfork_engine_wake(struct rtpfork_engine *engine)
@@ -147,7 +147,7 @@ int rtpfork_engine_fd(const struct rtpfork_engine *engine)
 	return engine->said_fd;
 }
 
-/* ---- to the threads ------------------------------------------------------------------------ */
+/* to the threads */
 
 /* Answer |command| without asking a thread. */
 static void refuse(struct rtpfork_engine *engine, struct rtpfork_command *command, int result)
@@ -190,7 +190,7 @@ static void dispatch(struct rtpfork_engine *engine, struct rtpfork_command *comm
 	push_waiting(worker);
 }
 
-/* ---- ports ----------------------------------------------------------------------------------- */
+/* ports */
 
 static uint32_t least_loaded(const struct rtpfork_engine *engine)
 {
@@ -253,7 +253,7 @@ static void open_ports(struct rtpfork_engine *engine, struct rtpfork_command *co
 	dispatch(engine, command, thread);
 }
 
-/* ---- the rest of the commands ---------------------------------------------------------------- */
+/* the rest of the commands */
 
 static void attach(struct rtpfork_engine *engine, struct rtpfork_command *command)
 {
@@ -341,8 +341,7 @@ void rtpfork_engine_submit(struct rtpfork_engine *engine, struct rtpfork_command
 	}
 }
 
-/* ---- from the threads --------------------------------------------------------------------------
- */
+/* from the threads */
 
 /* Start the round that closes, when all ids were found; false: that is done already. */
 static bool begin_closing(struct rtpfork_engine *engine, struct rtpfork_command *command)
@@ -420,7 +419,7 @@ bool rtpfork_engine_next(struct rtpfork_engine *engine, struct rtpfork_message *
 	return false;
 }
 
-/* ---- statistics ------------------------------------------------------------------------------ */
+/* statistics */
 
 uint32_t rtpfork_engine_threads(const struct rtpfork_engine *engine)
 {

@@ -78,7 +78,7 @@ struct rtpfork_out *rtpfork_core_outs(struct rtpfork_core *core, size_t *count)
 	return core->outs;
 }
 
-/* ---- settling ------------------------------------------------------------------------------ */
+/* settling */
 
 static bool is_unreachable(int error)
 {
@@ -130,7 +130,7 @@ void rtpfork_core_settle(struct rtpfork_core *core, uint64_t now_ns)
 	core->out_count = 0;
 }
 
-/* ---- unreachable SRS ------------------------------------------------------------------------- */
+/* unreachable SRS */
 
 void core_notice_unreachable(struct rtpfork_core *core, uint32_t slot, uint64_t now_ns)
 {

@@ -8,7 +8,7 @@
 #define RTCP_TYPE_SR   200U
 #define RTCP_TYPE_LAST 207U /* RFC 3550, 4585, 3611; 72..79 as payload types with marker */
 
-/* ---- whose it is --------------------------------------------------------------------------- */
+/* whose it is */
 
 static const struct rtpfork_address *rtp_target(const struct port *port)
 {
@@ -65,7 +65,7 @@ static void learn(const struct port *port, struct rtpfork_address *latched,
 		*latched = *from;
 }
 
-/* ---- relay --------------------------------------------------------------------------------- */
+/* relay */
 
 static int protect(struct rtpfork_core *core, struct port *to, const struct rtpfork_in *in,
 		   enum rtpfork_out_kind kind, struct rtpfork_out *out, uint8_t *buffer)
@@ -112,7 +112,7 @@ static void relay(struct rtpfork_core *core, struct port *port, const struct rtp
 	core_queue(core);
 }
 
-/* ---- RTP ----------------------------------------------------------------------------------- */
+/* RTP */
 
 /* Decrypt in place if the party sends SRTP, and parse. */
 static int open_rtp(struct rtpfork_core *core, struct port *port, struct rtpfork_in *in,
@@ -257,7 +257,7 @@ static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtp
 		append(core, port, in, &rtp, &place, event);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------ */
+/* the rest */
 
 /* What is no compound packet (RFC 5506 allows it) is the parties' own affair, but proves no source.
  */

@@ -17,7 +17,7 @@ uint32_t core_random(struct rtpfork_core *core)
 	return (uint32_t)((core->random * 0x2545F4914F6CDD1DULL) >> 32);
 }
 
-/* ---- to the SRS ------------------------------------------------------------------------------ */
+/* to the SRS */
 
 static uint64_t interval_ns(struct rtpfork_core *core, const struct fork *fork)
 {
@@ -100,7 +100,7 @@ static void report(struct rtpfork_core *core, uint32_t slot, uint64_t now_ns)
 	fork->next_report_ns = now_ns + interval_ns(core, fork);
 }
 
-/* ---- from the SRS ---------------------------------------------------------------------------- */
+/* from the SRS */
 
 /* The reader on |port| to whose SRS's RTCP address |in| belongs. */
 static struct fork *find_sender(struct rtpfork_core *core, const struct port *port,
@@ -183,7 +183,7 @@ bool core_receive_from_srs(struct rtpfork_core *core, struct port *port,
 	return true;
 }
 
-/* ---- as time goes by ------------------------------------------------------------------------- */
+/* as time goes by */
 
 static void notice_silence(struct rtpfork_core *core, struct port *port, uint64_t now_ns)
 {

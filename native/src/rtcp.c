@@ -15,7 +15,7 @@ enum {
 	SDES_CNAME = 1, /* RFC 3550 6.5.1 */
 };
 
-/* ---- building ------------------------------------------------------------------------------ */
+/* building */
 
 static uint8_t *put_header(uint8_t *at, size_t count, uint8_t type, size_t packet_bytes)
 {
@@ -99,7 +99,7 @@ int rtpfork_rtcp_build(const struct rtpfork_rtcp_report *report, uint8_t *dst, s
 	return RTPFORK_OK;
 }
 
-/* ---- reading ------------------------------------------------------------------------------- */
+/* reading */
 
 static size_t reports_at(uint8_t type)
 {

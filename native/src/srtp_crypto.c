@@ -29,7 +29,7 @@ static const char *const CIPHER_NAMES[CIPHERS] = {
 	[GCM_128] = "AES-128-GCM", [GCM_256] = "AES-256-GCM",
 };
 
-/* ---- contexts ------------------------------------------------------------------------------ */
+/* contexts */
 
 int rtpfork_crypto_new(struct rtpfork_crypto **out)
 {
@@ -63,7 +63,7 @@ void rtpfork_crypto_free(struct rtpfork_crypto *crypto)
 	free(crypto);
 }
 
-/* ---- ciphers ------------------------------------------------------------------------------- */
+/* ciphers */
 
 int rtpfork_aes_cm(struct rtpfork_crypto *crypto, const uint8_t *key, size_t key_bytes,
 		   const uint8_t counter[RTPFORK_AES_BLOCK_BYTES], const uint8_t *src, size_t bytes,
@@ -136,7 +136,7 @@ int rtpfork_gcm_open(struct rtpfork_crypto *crypto, const struct rtpfork_gcm *gc
 	return EVP_CipherFinal_ex(context, rest, &written) == 1 ? RTPFORK_OK : RTPFORK_EAUTH;
 }
 
-/* ---- authentication ------------------------------------------------------------------------ */
+/* authentication */
 
 static void save_state(const SHA_CTX *context, uint32_t state[5])
 {

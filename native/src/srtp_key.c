@@ -45,7 +45,7 @@ const struct rtpfork_srtp_suite *rtpfork_srtp_suite(const char *name)
 	return NULL;
 }
 
-/* ---- session keys -------------------------------------------------------------------------- */
+/* session keys */
 
 int rtpfork_srtp_derive(struct rtpfork_crypto *crypto, const struct rtpfork_srtp_suite *suite,
 			const uint8_t *material, uint8_t label, uint8_t *out, size_t bytes)
@@ -120,7 +120,7 @@ void rtpfork_srtp_key_clear(struct rtpfork_srtp_key *key)
 	OPENSSL_cleanse(key, sizeof *key);
 }
 
-/* ---- packets of a key ---------------------------------------------------------------------- */
+/* packets of a key */
 
 void rtpfork_srtp_iv(const struct rtpfork_srtp_suite *suite,
 		     const struct rtpfork_srtp_session_key *session, uint32_t ssrc, uint64_t index,

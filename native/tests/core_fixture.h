@@ -69,7 +69,7 @@ static inline void fixture_free(struct fixture *fixture)
 	rtpfork_core_free(fixture->core);
 }
 
-/* ---- readers --------------------------------------------------------------------------------- */
+/* readers */
 
 static inline struct rtpfork_target fixture_target(const struct fixture *fixture)
 {
@@ -116,7 +116,7 @@ static inline void fixture_detach(struct fixture *fixture, uint64_t reader)
 	rtpfork_log_free(garbage);
 }
 
-/* ---- datagrams ------------------------------------------------------------------------------- */
+/* datagrams */
 
 static inline size_t fixture_rtp(uint8_t *to, uint16_t sequence, uint32_t timestamp, uint32_t ssrc,
 				 uint8_t payload_type)

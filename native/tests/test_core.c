@@ -106,7 +106,7 @@ static void a_failed_send_is_counted_where_it_failed(void)
 	fixture_free(&f);
 }
 
-/* ---- reports --------------------------------------------------------------------------------- */
+/* reports */
 
 /* The next RTCP packet to the SRS: moves time on until there is one; its kind and NTP time. */
 static uint8_t next_report(struct fixture *f, struct rtpfork_rtcp_sender *sender)
@@ -198,7 +198,7 @@ static void no_report_is_sent_before_the_reader_was_live(void)
 	fixture_free(&f);
 }
 
-/* ---- notices --------------------------------------------------------------------------------- */
+/* notices */
 
 static void silence_is_noticed_once_and_ends_with_the_next_packet(void)
 {
@@ -240,7 +240,7 @@ static void an_event_whose_end_is_lost_is_noticed_at_the_silence(void)
 	fixture_free(&f);
 }
 
-/* ---- room and ids ---------------------------------------------------------------------------- */
+/* room and ids */
 
 static void tables_that_are_full_refuse_and_recover(void)
 {

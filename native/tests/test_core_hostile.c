@@ -37,7 +37,7 @@ static size_t carry(struct fixture *f, uint16_t sequence, uint8_t *to)
 	return bytes;
 }
 
-/* ---- SRTP ------------------------------------------------------------------------------------ */
+/* SRTP */
 
 /* RFC 4568 7.1.4, RFC 3711 9.1: a key that comes back after a hold without one, or after another,
  * has its roll-over counter and its replay list still. */
@@ -137,7 +137,7 @@ static void nothing_is_passed_on_in_clear_to_who_speaks_srtp(void)
 	fixture_free(&f);
 }
 
-/* ---- whose it is ----------------------------------------------------------------------------- */
+/* whose it is */
 
 /* A party on hold has no address for a while; its place is not free meanwhile. */
 static void what_was_learned_lasts_over_a_hold(void)
@@ -207,7 +207,7 @@ static void payload_types_that_look_like_rtcp_are_media_without_multiplexing(voi
 	fixture_free(&f);
 }
 
-/* ---- books ----------------------------------------------------------------------------------- */
+/* books */
 
 static void what_came_before_a_reader_is_in_its_books(void)
 {
@@ -230,7 +230,7 @@ static void what_came_before_a_reader_is_in_its_books(void)
 	fixture_free(&f);
 }
 
-/* ---- telephone events ------------------------------------------------------------------------ */
+/* telephone events */
 
 static void press(struct fixture *f, uint16_t sequence, uint32_t timestamp, uint32_t ssrc, bool end)
 {

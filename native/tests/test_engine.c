@@ -69,7 +69,7 @@ static size_t receive(int fd, uint8_t *data, size_t room)
 	return (size_t)got;
 }
 
-/* ---- one call -------------------------------------------------------------------------------- */
+/* one call */
 
 enum { CALLER, CALLEE, SRS, PARTIES };
 
@@ -146,8 +146,7 @@ static void close_call(struct rtpfork_engine *engine, struct call *call)
 	do_it(engine, close_ports);
 }
 
-/* ---- what must be true ------------------------------------------------------------------------
- */
+/* what must be true */
 
 static void calls_on_several_threads_are_relayed_and_copied(void)
 {

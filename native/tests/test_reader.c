@@ -5,7 +5,7 @@
 
 #define MS 1000000ULL
 
-/* ---- a small language for tables ----------------------------------------------------------- */
+/* a small language for tables */
 
 enum what { PACKET, PAUSE, RESUME, OVERRUN };
 
@@ -86,7 +86,7 @@ static void run(struct rtpfork_reader *reader, const struct step *steps, size_t 
 
 #define RUN_STEPS(reader, steps) run(&(reader), steps, sizeof(steps) / sizeof *(steps))
 
-/* ---- what must be true --------------------------------------------------------------------- */
+/* what must be true */
 
 static void gaps_of_the_source_stay_gaps_over_the_wrap(void)
 {

@@ -16,7 +16,7 @@ static const struct rtpfork_rtcp_block BLOCK = {
 	.delay_since_last_sr = 0x00010000,
 };
 
-/* ---- building ------------------------------------------------------------------------------ */
+/* building */
 
 static void sender_report_has_the_octets_of_the_rfc(void)
 {
@@ -106,7 +106,7 @@ static void longest_report_fits_the_named_room(void)
 	}
 }
 
-/* ---- reading ------------------------------------------------------------------------------- */
+/* reading */
 
 static void what_was_built_is_read_again(void)
 {
@@ -266,7 +266,7 @@ static void padding_is_not_part_of_the_body(void)
 	CHECK(!rtpfork_rtcp_says_bye(&read, 4));
 }
 
-/* ---- time ---------------------------------------------------------------------------------- */
+/* time */
 
 static void ntp_time_counts_from_1900(void)
 {
@@ -297,7 +297,7 @@ static void round_trip_agrees_with_the_figure(void)
 	CHECK_EQ(round_trip_us, 2000000);
 }
 
-/* ---- interval ------------------------------------------------------------------------------ */
+/* interval */
 
 #define HALF 0x80000000u /* makes the random factor 1 */
 

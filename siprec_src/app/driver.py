@@ -86,7 +86,7 @@ class Driver:
             self._perform(owner, owner.machine.wake(now), now)
         self._run(now)
 
-    # ---- doors: what the sockets, the resolver and the media process tell ------------------------
+    # doors: what the sockets, the resolver and the media process tell
 
     def received(self, fact: sip.Fact) -> None:
         """A message, the answer to a `Resolve`, or the failure of a `Transmit`."""
@@ -135,7 +135,7 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
 
-    # ---- the queue -------------------------------------------------------------------------------
+    # the queue
 
     def _run(self, now: float) -> None:
         if self._running:
@@ -185,7 +185,7 @@ class Driver:
         if earliest is not None:
             self._timer = self._loop.call_at(earliest, self._wake)
 
-    # ---- effects ---------------------------------------------------------------------------------
+    # effects
 
     def _perform(self, owner: Owner, effects: Sequence[object], now: float) -> None:
         finished = False
@@ -300,7 +300,7 @@ class Driver:
             case _:
                 self._log.info(line.event, **fields)
 
-    # ---- media -----------------------------------------------------------------------------------
+    # media
 
     def _media_answered(self, answer: plane.Answer) -> None:
         for observation in observations(answer):
@@ -338,7 +338,7 @@ class Driver:
         if ports:
             self._submit(plane.ClosePorts(tag=self._identity.number(), ports=ports))
 
-    # ---- ends ------------------------------------------------------------------------------------
+    # ends
 
     def _failed(self, owner: Owner, event: object, now: float) -> None:
         """A machine raised: say so once, end what is its, touch nothing else."""

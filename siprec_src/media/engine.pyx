@@ -163,7 +163,7 @@ cdef class Engine:
         c.rtpfork_engine_wake(self._engine)
 
 
-# ---- commands ---------------------------------------------------------------------------------------
+# commands
 
 
 cdef c.rtpfork_command *_translate(object command) except NULL:
@@ -331,7 +331,7 @@ cdef int _payload_type(object value) except -1:
     return value
 
 
-# ---- answers ----------------------------------------------------------------------------------------
+# answers
 
 
 cdef object _answer(const c.rtpfork_command *native):
@@ -439,7 +439,7 @@ cdef object _reader_counters(const c.rtpfork_reader_counters *counters):
     )
 
 
-# ---- events -----------------------------------------------------------------------------------------
+# events
 
 
 cdef object _endpoint(const c.rtpfork_address *address):

@@ -22,7 +22,7 @@ from siprec_src.media.model import (
     SrtpKey,
 )
 
-# ---- commands ------------------------------------------------------------------------------------
+# commands
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +162,7 @@ Command = (
     | ReadCounters
 )
 
-# ---- answers -------------------------------------------------------------------------------------
+# answers
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +221,7 @@ class Refused:
 
 Answer = PortsOpen | ReaderAttached | ReaderDetached | PortsClosed | Counters | Done | Refused
 
-# ---- events --------------------------------------------------------------------------------------
+# events
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

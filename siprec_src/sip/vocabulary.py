@@ -19,7 +19,7 @@ from siprec_src.sip.uri import Uri
 
 NO_HEADERS: Final = Headers()
 
-# ---- commands: owner -> user agent ---------------------------------------------------------------
+# commands: owner -> user agent
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ class SendOptions:
 
 Command = StartInvite | SendRequest | SendAck | CancelInvite | Respond | SendOptions
 
-# ---- events: user agent -> owner -----------------------------------------------------------------
+# events: user agent -> owner
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +206,7 @@ class DialogEnded:
 
 Event = InviteArrived | RequestArrived | AckArrived | CancelArrived | ResponseArrived | DialogEnded
 
-# ---- effects: user agent -> driver ---------------------------------------------------------------
+# effects: user agent -> driver
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +240,7 @@ class Tell:
 
 Effect = Transmit | Resolve | Tell
 
-# ---- facts: driver -> user agent -----------------------------------------------------------------
+# facts: driver -> user agent
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

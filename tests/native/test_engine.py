@@ -52,7 +52,7 @@ def dtmf(code: int, duration: int, *, end: bool) -> bytes:
     return struct.pack("!BBH", code, (0x80 if end else 0) | 10, duration)
 
 
-# ---- relay ------------------------------------------------------------------------------------------
+# relay
 
 
 @pytest.mark.rfc("7866", "8.2")
@@ -151,7 +151,7 @@ def test_what_nobody_can_take_is_counted(call: Call) -> None:
     assert (counters.relayed, counters.dropped_unbridged) == (0, 1)
 
 
-# ---- events -----------------------------------------------------------------------------------------
+# events
 
 
 def test_the_first_packet_silence_and_its_end_are_said(call: Call) -> None:
@@ -184,7 +184,7 @@ def test_a_key_press_is_said_once_and_withheld_from_the_srs(call: Call) -> None:
     assert not [event for event in call.plane.events if isinstance(event, DtmfReceived)]
 
 
-# ---- copies -----------------------------------------------------------------------------------------
+# copies
 
 
 @pytest.mark.req("RTP-02", "RTP-33")
@@ -319,7 +319,7 @@ def test_rtp_from_the_srs_is_dropped_and_counted(call: Call) -> None:
     call.plane.until(lambda: call.plane.port_counters(call.via).dropped_foreign == 1)
 
 
-# ---- ports and ids ----------------------------------------------------------------------------------
+# ports and ids
 
 
 @pytest.mark.rfc("3550", "11")

@@ -51,7 +51,7 @@ class Phone:
             (("From", f"<sip:{NAMES[host]}@pbx.example>"), ("To", "<sip:bob@pbx.example>"))
         )
 
-    # ---- what it does
+    # what it does
 
     def call(
         self,
@@ -134,7 +134,7 @@ class Phone:
     def cancel(self, *headers: tuple[str, str]) -> None:
         self._do(sip.CancelInvite(usage=self.usage, token=self.invite, headers=Headers(headers)))
 
-    # ---- what it saw
+    # what it saw
 
     def last(self, kind: type[EventT]) -> EventT:
         return next(event for event in reversed(self.events) if isinstance(event, kind))

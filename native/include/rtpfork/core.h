@@ -29,7 +29,7 @@
 struct rtpfork_core;
 struct rtpfork_notice;
 
-/* ---- what is configured -------------------------------------------------------------------- */
+/* what is configured */
 
 /* A master key with its salt; |suite| NULL: none. */
 struct rtpfork_sdes {
@@ -84,7 +84,7 @@ struct rtpfork_core_options {
 	void *owner;
 };
 
-/* ---- what comes out ------------------------------------------------------------------------ */
+/* what comes out */
 
 struct rtpfork_port_counters {
 	uint64_t received;
@@ -170,7 +170,7 @@ struct rtpfork_out {
 	int error; /* for the sender to set: 0 or errno */
 };
 
-/* ---- life ---------------------------------------------------------------------------------- */
+/* life */
 
 /* RTPFORK_EARGUMENT, RTPFORK_ENOMEM or RTPFORK_ECRYPTO: nothing was made. Slow: libcrypto. */
 int rtpfork_core_new(const struct rtpfork_core_options *options, struct rtpfork_core **out);
@@ -178,7 +178,7 @@ int rtpfork_core_new(const struct rtpfork_core_options *options, struct rtpfork_
 /* Wipe and free everything; logs included. NULL is allowed. */
 void rtpfork_core_free(struct rtpfork_core *core);
 
-/* ---- ports and readers; RTPFORK_EGONE: an id is stale, nothing was changed ------------------- */
+/* ports and readers; RTPFORK_EGONE: an id is stale, nothing was changed */
 
 /* Add a port. RTPFORK_EEXHAUSTED: max_ports are open. */
 int rtpfork_core_open(struct rtpfork_core *core, uint64_t *port, uint32_t *slot);
@@ -229,7 +229,7 @@ int rtpfork_core_via(const struct rtpfork_core *core, uint64_t reader, uint32_t 
 const struct rtpfork_address *rtpfork_core_aim(const struct rtpfork_core *core, uint32_t slot,
 					       bool rtcp);
 
-/* ---- the packet path ----------------------------------------------------------------------- */
+/* the packet path */
 
 /* How many datagrams may be received before the outs must be sent. */
 size_t rtpfork_core_room(const struct rtpfork_core *core);

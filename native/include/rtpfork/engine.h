@@ -13,7 +13,7 @@
 
 struct rtpfork_engine;
 
-/* ---- options ------------------------------------------------------------------------------- */
+/* options */
 
 struct rtpfork_engine_options {
 	uint32_t threads; /* 0: one a core */
@@ -28,7 +28,7 @@ struct rtpfork_engine_options {
 /* What is good for most. */
 void rtpfork_engine_defaults(struct rtpfork_engine_options *options);
 
-/* ---- commands ------------------------------------------------------------------------------ */
+/* commands */
 
 enum rtpfork_command_kind {
 	RTPFORK_OPEN,	  /* |open|, |ports| */
@@ -118,7 +118,7 @@ struct rtpfork_command *rtpfork_command_new(enum rtpfork_command_kind kind, size
 /* Wipe and free a command that was not submitted, or came back. NULL is allowed. */
 void rtpfork_command_free(struct rtpfork_command *command);
 
-/* ---- the door ------------------------------------------------------------------------------ */
+/* the door */
 
 /* Either an answer, then owned by the caller, or a notice. */
 struct rtpfork_message {

@@ -21,7 +21,7 @@ extern "C" {
 /* Room that always suffices for rtpfork_rtcp_build(): SR with 31 blocks, SDES, BYE. */
 #define RTPFORK_RTCP_MAX_BYTES (28u + 31u * 24u + 268u + 8u)
 
-/* ---- values -------------------------------------------------------------------------------- */
+/* values */
 
 struct rtpfork_rtcp_sender {	/* sender info, RFC 3550 6.4.1 */
 	uint64_t ntp;		/* wall clock, 32.32 fixed point since 1900 */
@@ -40,7 +40,7 @@ struct rtpfork_rtcp_block {	 /* report block, RFC 3550 6.4.1 */
 	uint32_t delay_since_last_sr; /* 1/65536 s */
 };
 
-/* ---- building ------------------------------------------------------------------------------ */
+/* building */
 
 struct rtpfork_rtcp_report {
 	uint32_t ssrc;
@@ -57,7 +57,7 @@ struct rtpfork_rtcp_report {
 int rtpfork_rtcp_build(const struct rtpfork_rtcp_report *report, uint8_t *dst, size_t room,
 		       size_t *bytes);
 
-/* ---- reading ------------------------------------------------------------------------------- */
+/* reading */
 
 struct rtpfork_rtcp_packet { /* one packet of a compound; points into the caller's datagram */
 	uint8_t type;	     /* RTPFORK_RTCP_SR, ... */
@@ -88,7 +88,7 @@ bool rtpfork_rtcp_block(const struct rtpfork_rtcp_packet *packet, size_t index,
 /* Whether |packet| is a BYE that names |ssrc| (RFC 3550 6.6). */
 bool rtpfork_rtcp_says_bye(const struct rtpfork_rtcp_packet *packet, uint32_t ssrc);
 
-/* ---- time ---------------------------------------------------------------------------------- */
+/* time */
 
 /* NTP time (RFC 3550 4) of |unix_ns| nanoseconds since 1970. */
 uint64_t rtpfork_ntp_from_unix_ns(uint64_t unix_ns);
@@ -102,7 +102,7 @@ uint32_t rtpfork_ntp_middle(uint64_t ntp);
 bool rtpfork_rtcp_round_trip(const struct rtpfork_rtcp_block *block, uint64_t now_ntp,
 			     uint64_t *round_trip_us);
 
-/* ---- interval ------------------------------------------------------------------------------ */
+/* interval */
 
 struct rtpfork_rtcp_session { /* what RFC 3550 6.3 keeps of a session */
 	uint32_t members;     /* 1.., this endpoint included */

@@ -20,7 +20,7 @@ extern "C" {
 #define RTPFORK_SRTP_SOURCES	    8u	/* SSRCs that one key serves at a time */
 #define RTPFORK_SRTP_RETIRED	    64u /* SSRCs beyond these that one key may have served */
 
-/* ---- suites -------------------------------------------------------------------------------- */
+/* suites */
 
 struct rtpfork_srtp_suite {
 	const char *name;   /* as in a=crypto */
@@ -38,7 +38,7 @@ const struct rtpfork_srtp_suite *rtpfork_srtp_suite(const char *name);
 /* The table of all suites, strongest first, and its length. Static storage. */
 const struct rtpfork_srtp_suite *rtpfork_srtp_suites(size_t *count);
 
-/* ---- crypto context of a thread ------------------------------------------------------------- */
+/* crypto context of a thread */
 
 struct rtpfork_crypto;
 
@@ -53,7 +53,7 @@ void rtpfork_crypto_free(struct rtpfork_crypto *crypto);
  * the start of an engine. Returns RTPFORK_OK or RTPFORK_ECRYPTO. */
 int rtpfork_crypto_self_test(struct rtpfork_crypto *crypto);
 
-/* ---- key of one direction ------------------------------------------------------------------- */
+/* key of one direction */
 
 enum rtpfork_srtp_direction {
 	RTPFORK_SRTP_SEND,
@@ -108,10 +108,9 @@ bool rtpfork_srtp_key_matches(const struct rtpfork_srtp_key *key, struct rtpfork
 /* Wipe |key|. */
 void rtpfork_srtp_key_clear(struct rtpfork_srtp_key *key);
 
-/* ---- packets --------------------------------------------------------------------------------
- * |src| holds |bytes| octets. |dst| has |room| octets and is either |src| itself or apart from it.
- * The length of the result goes to |*dst_bytes|. On any error |dst| holds nothing of use and the
- * key is as it was. */
+/* Packets: |src| holds |bytes| octets. |dst| has |room| octets and is either |src| itself or apart
+ * from it. The length of the result goes to |*dst_bytes|. On any error |dst| holds nothing of use
+ * and the key is as it was. */
 
 /* Protect one RTP packet; |key| must be of direction SEND. Each SSRC begins with ROC 0 and counts
  * on as RFC 3711 3.3.1 estimates. Needs |room| of bytes + tag. Returns RTPFORK_OK, or

@@ -117,7 +117,7 @@ class Call(CallResponses):
             case plane.MediaUp():
                 self._media_up()
 
-    # ---- the first INVITE
+    # the first INVITE
 
     def _invite(self, event: sip.InviteArrived) -> None:
         self._log_begin()
@@ -176,7 +176,7 @@ class Call(CallResponses):
         self._respond(Side.CALLER, event.token, status, headers=Headers(retry))
         self._end(Outcome.REFUSED, status)
 
-    # ---- requests inside dialogs
+    # requests inside dialogs
 
     def _request_in_dialog(self, event: sip.RequestArrived) -> None:
         if self._ending is not None:
@@ -286,7 +286,7 @@ class Call(CallResponses):
         self._send_ack(relayed, event.dialog, event.request, b"")
         self._hang_up(event.dialog, Reason.of("SIP", 488, "unusable answer"), Outcome.BROKEN, 488)
 
-    # ---- CANCEL, lost dialogs
+    # CANCEL, lost dialogs
 
     def _note_cancel(self, event: sip.CancelArrived) -> None:
         """A CANCEL has answered its INVITE already, so nothing more may be said to that."""

@@ -57,7 +57,7 @@ class CallLegs(CallLife):
         self._agreements: dict[str, tuple[AgreedLine, ...]] = {}  # of each dialog, early ones too
         self._changing: Side | None = None  # whose offer waits for ports
 
-    # ---- words to a leg
+    # words to a leg
 
     def _side(self, usage: int) -> Side:
         return Side.CALLER if usage == self._usages[Side.CALLER] else Side.CALLEE
@@ -132,7 +132,7 @@ class CallLegs(CallLife):
     def _bye_with(self, side: Side, dialog: str, reason: Reason) -> None:
         self._send(side, dialog, "BYE", Headers((("Reason", str(reason)),)))
 
-    # ---- offers and answers
+    # offers and answers
 
     def _crossed_offer(
         self, offerer: Side, message: Message, session: SessionBody | None
@@ -157,7 +157,7 @@ class CallLegs(CallLife):
             self._media.forget_keys(exchange, session.description)
         return exchanged(message.body, session, crossed)
 
-    # ---- the dialogs' ids
+    # the dialogs' ids
 
     def _enter(self, caller: Message, callee: Message) -> None:
         """Both confirmed dialogs are in the book: ``caller`` is the ACK that came, ``callee`` the 2xx."""
@@ -180,7 +180,7 @@ class CallLegs(CallLife):
         self.leave_book()
         super()._end(outcome, status, reason)
 
-    # ---- ends
+    # ends
 
     def _hang_up(self, dialog: str, reason: Reason, outcome: Outcome, status: int) -> None:
         """End both dialogs of an answered call from here."""

@@ -118,7 +118,7 @@ class CallLife:
         """Whether the call was answered and goes on."""
         return self._ending is None and self._publication.started is not None
 
-    # ---- the media plane
+    # the media plane
 
     def _ask(self, commands: Iterable[MediaCommand], then: Callable[[Answers], None]) -> None:
         """Send ``commands`` and go on with ``then`` when all are answered; at once when there are none."""
@@ -159,7 +159,7 @@ class CallLife:
         self._wait = None
         wait.then(tuple(answer for answer in wait.answers.values() if answer is not None))
 
-    # ---- ports
+    # ports
 
     def _open(self, missing: Sequence[int], then: Callable[[str], None]) -> None:
         """Open both ports of the m-lines ``missing``; ``then`` gets "" or why it was refused."""
@@ -219,7 +219,7 @@ class CallLife:
 
         self._ask(self._media.commands(), answered)
 
-    # ---- a media process that dies and comes back
+    # a media process that dies and comes back
 
     def _media_down(self) -> None:
         """Every port is void."""
@@ -274,7 +274,7 @@ class CallLife:
         self._vigil.deaf(self._now)
         self._connect(self._publish)
 
-    # ---- publication, the end, the books
+    # publication, the end, the books
 
     def _publish(self) -> None:
         if self._ending is None and (session := self._publication.changed(self._media)) is not None:

@@ -91,7 +91,7 @@ class CallMedia:
         self.slots: list[Slot] = []
         self.agreed: tuple[AgreedLine, ...] = ()
 
-    # ---- ports
+    # ports
 
     def missing(self, offerer: Side, offer: SessionDescription) -> list[int]:
         """Indices of m-lines that need ports and have none.
@@ -140,7 +140,7 @@ class CallMedia:
             slot.connected.clear()
             slot.bridged = False
 
-    # ---- offer and answer
+    # offer and answer
 
     def crossed_offer(self, offerer: Side, offer: SessionDescription) -> SessionDescription:
         """The offer as the other party shall see it."""
@@ -185,7 +185,7 @@ class CallMedia:
         for slot, offered, answered in zip(self.slots, exchange.offer.media, answer.media, strict=False):
             slot.own_keys.keep_only({exchange.offerer: offered, other(exchange.offerer): answered})
 
-    # ---- commands
+    # commands
 
     def commands(self) -> list[ConnectPort | BridgePorts]:
         """What must be told to the media plane so that it does what is agreed; tags are 0.
@@ -209,7 +209,7 @@ class CallMedia:
         """The port at which the track of ``side`` is received; None: not as RTP."""
         return self.slots[line.index].ports.get(side) if line.treatment is Treatment.RTP else None
 
-    # ---- private
+    # private
 
     def _has_place(self, index: int) -> bool:
         return index < len(self.slots) and bool(self.slots[index].numbers)
