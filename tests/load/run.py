@@ -84,6 +84,7 @@ def perform(load: Load, *, tell: Callable[[str], None]) -> Report:
                     srs=[f"sip:srs@{srs_at[0]}:{srs_at[1]};transport=tcp"],
                     route=f"sip:{callee_at[0]}:{callee_at[1]}",
                     listen=target[1],
+                    config="[recording]\noptions_interval_s = 0\n",  # SIPp would count one as a failed call
                 )
             )
         start = time.monotonic()
