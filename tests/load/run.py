@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -64,7 +65,7 @@ class Report:
 
 def perform(load: Load, *, tell: Callable[[str], None]) -> Report:
     """Run the load to its end; bounded by its duration, the call's length and half a minute."""
-    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+    with _alone(), tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         workdir = Path(name)
         callee_at = load.callee or (LOOPBACK, free_port())
         srs_at = load.srs or (LOOPBACK, free_port())
@@ -94,6 +95,14 @@ def perform(load: Load, *, tell: Callable[[str], None]) -> Report:
         with contextlib.suppress(TimeoutError):  # then the table shows how many are missing
             until(lambda: callees.result().successful >= callers.result().successful, 10, "the callees")
         return _report(daemon, callers, callees, srs, elapsed_s)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One run at a time on a machine: SIPp counts its media ports up from where it is told, free or not."""
+    with (Path(tempfile.gettempdir()) / "siprec-src-load.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager
