@@ -10,6 +10,10 @@ DURATION_S ?= 60
 CONCURRENCY ?=
 KILL_SRS   ?=
 
+# make bench ONLY=control BENCH_RATE=100
+ONLY       ?=
+BENCH_RATE ?=
+
 TARGET     ?=
 FUZZ_SECONDS ?= 60
 
@@ -52,8 +56,8 @@ load: build  ## SIPp load with media: RATE, DURATION_S, CONCURRENCY, KILL_SRS=1;
 		$(if $(CONCURRENCY),--concurrency $(CONCURRENCY)) $(if $(KILL_SRS),--kill-srs) \
 		$(if $(TARGET),--target $(TARGET) --callee $(CALLEE) --srs $(SRS))
 
-bench: build  ## engine packets a core, control CPU a call, set-up delay
-	@$(PY) -m tests.bench
+bench: build  ## engine packets a core, control CPU a call, set-up delay; ONLY=control or engine
+	@$(PY) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(BENCH_RATE),--rate $(BENCH_RATE))
 
 fuzz: build  ## coverage-guided fuzzing of the packet parsers for FUZZ_SECONDS each
 	$(MAKE) --no-print-directory -C native fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)

@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from tests.bench import control, engine
+from tests.bench import control, engine, one_call
 
 
 def main() -> int:
@@ -16,10 +16,15 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=500, help="concurrent calls in the engine runs")
     parser.add_argument("--seconds", type=int, default=10, help="of each engine run")
     parser.add_argument("--runs", type=int, default=3, help="of each engine mode; medians are printed")
+    parser.add_argument("--only", choices=("engine", "control"), help="leave the other out")
+    parser.add_argument("--rate", type=int, default=40, help="calls a second, for the control process")
     arguments = parser.parse_args()
     print(f"{_processor()}, Linux {platform.release()}, Python {platform.python_version()}\n")
-    _print_engine(arguments)
-    _print_control()
+    if arguments.only != "control":
+        _print_engine(arguments)
+    if arguments.only != "engine":
+        _print_one_call()
+        _print_control(rate=arguments.rate)
     return 0
 
 
@@ -38,12 +43,25 @@ def _print_engine(arguments: argparse.Namespace) -> None:
         )
 
 
-def _print_control() -> None:
-    calls = control.cost_of_calls(calls=1000, rate=40)
+def _print_one_call() -> None:
+    cost = one_call.measure(calls=2000)
+    doors = ", ".join(f"{name} {spent_us:.0f}" for name, spent_us in cost.by_door_us.items())
+    print("\n| one recorded call, in one process, without the kernel | |\n|---|---|")
+    print(f"| calls, recorded | {cost.calls}, {cost.recorded} |")
+    print(
+        f"| SIP messages, media messages, log lines | {cost.sip_messages:.1f}, {cost.media_messages:.1f},"
+        f" {cost.log_lines:.1f} |"
+    )
+    print(f"| CPU | {cost.total_us:.0f} µs ({doors}) |", flush=True)
+
+
+def _print_control(*, rate: int) -> None:
+    calls = control.cost_of_calls(calls=25 * rate, rate=rate)
     delays = control.added_delay(calls=1000, rate=40)
     print("\n| control process | |\n|---|---|")
     print(f"| calls, failed, recorded | {calls.calls} at {calls.rate}/s, {calls.failed}, {calls.recorded} |")
     print(f"| CPU a recorded call | {calls.cpu_ms_per_call:.2f} ms |")
+    print(f"| of it in the kernel | {calls.kernel_ms_per_call:.2f} ms |")
     print(f"| INVITE in to INVITE out, p50 / p99 | {delays.p50_ms:.2f} / {delays.p99_ms:.2f} ms |")
 
 

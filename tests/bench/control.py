@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.bench.setup_delay import Delays, measure
 from tests.support.daemon import LOOPBACK, free_port, running, until
-from tests.support.processes import cpu_s
+from tests.support.processes import cpu_s, kernel_s
 from tests.support.sipp import Sipp
 
 
@@ -23,6 +23,7 @@ class ControlCost:
     failed: int
     recorded: int
     cpu_ms_per_call: float  #: of the control process, from INVITE to BYE, recording and log lines included
+    kernel_ms_per_call: float  #: the part of it that the kernel took
 
 
 def cost_of_calls(*, calls: int, rate: int) -> ControlCost:
@@ -40,10 +41,11 @@ def cost_of_calls(*, calls: int, rate: int) -> ControlCost:
                 srs=[f"sip:srs@{LOOPBACK}:{srs_port};transport=tcp"],
                 route=f"sip:{LOOPBACK}:{callee_port}",
                 listen=listen,
+                config="[recording]\noptions_interval_s = 0\n",  # SIPp would count one as a failed call
             )
         )
         control = daemon.pid_of("control")
-        before_s = cpu_s(control)
+        before_s, before_kernel_s = cpu_s(control), kernel_s(control)
         callers = Sipp(
             "caller",
             workdir,
@@ -55,8 +57,16 @@ def cost_of_calls(*, calls: int, rate: int) -> ControlCost:
         callers.wait(calls / rate + 30)
         until(lambda: len(daemon.events("recording.end")) >= calls, 10, "the end of every recording")
         spent_s = cpu_s(control) - before_s
+        kernel_spent_s = kernel_s(control) - before_kernel_s
         recorded = sum(line["result"] == "recorded" for line in daemon.events("recording.end"))
-        return ControlCost(calls, rate, callers.result().failed, recorded, 1000 * spent_s / calls)
+        return ControlCost(
+            calls=calls,
+            rate=rate,
+            failed=callers.result().failed,
+            recorded=recorded,
+            cpu_ms_per_call=1000 * spent_s / calls,
+            kernel_ms_per_call=1000 * kernel_spent_s / calls,
+        )
 
 
 def added_delay(*, calls: int, rate: float) -> Delays:
