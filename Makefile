@@ -18,7 +18,7 @@ TARGET     ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit native-test integration lint format load bench fuzz docs lock build clean
+.PHONY: help demo test unit native-test integration interop lint format load bench fuzz docs lock build clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,10 @@ native-test: build  ## the engine: C tests under ASan and UBSan, then through it
 
 integration: build  ## the real daemon with SIPp as caller, callee and SRS
 	$(PY) -m pytest -q tests/integration
+
+interop: build  ## calls of PJSIP through the daemon, some minutes; Python 3.12 at most, for which it has wheels
+	@$(PY) -m pip install -q --disable-pip-version-check --only-binary :all: pjsua2-python==2.15.1.post1
+	$(PY) -m pytest -q tests/interop
 
 lint: build  ## ruff, mypy, import-linter, clang-format, clang-tidy, and that the generated page is true
 	$(VENV)/bin/ruff check .
