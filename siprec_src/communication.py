@@ -74,6 +74,7 @@ class Participant:
     names: tuple[Name, ...]  #: at least one; ``sip:anonymous@anonymous.invalid`` when unknown
     joined: float  #: seconds of the machines' clock
     left: float | None = None
+    focus: bool = False  #: a conference, behind which others are (RFC 4579)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,8 @@ class CommunicationSession:
     call: int  #: handle of the call inside this process, for logs and lookups
     session_id: bytes
     group_id: bytes
-    participants: tuple[Participant, ...]  #: caller first
+    group_formed: float | None = None  #: None: with this call
+    participants: tuple[Participant, ...]  #: caller, callee, then who has left
     streams: tuple[MediaStream, ...]  #: caller's track before callee's, m-line by m-line
     sip_session_ids: tuple[str, ...] = ()  #: RFC 7989 ``local;remote=remote``, one a dialog, when known
     started: float

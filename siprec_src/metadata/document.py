@@ -32,7 +32,7 @@ def snapshot(
         recorded_until: when it left it, if that was before its end.
     """
     return m.Recording(
-        groups=(m.Group(group_id=session.group_id, associated=clock.at(session.started)),),
+        groups=(m.Group(group_id=session.group_id, associated=clock.at(_formed(session))),),
         sessions=(_session(session, clock),),
         participants=tuple(_participant(person) for person in session.participants),
         streams=tuple(
@@ -115,7 +115,12 @@ def _participant_session(
         session_id=session.session_id,
         associated=clock.at(person.joined),
         disassociated=None if left is None else clock.at(left),
+        parameters=(("isfocus", "true"),) if person.focus else (),
     )
+
+
+def _formed(session: CommunicationSession) -> float:
+    return session.started if session.group_formed is None else session.group_formed
 
 
 def _receives(session: CommunicationSession, person: Participant, stream: MediaStream) -> bool:

@@ -83,8 +83,13 @@ class Dialog:
         self.refresh(success)
 
     def refresh(self, message: Message) -> None:
-        """Replace the remote target by the message's Contact, if it has one (12.2.1.2, 12.2.2)."""
+        """Replace the remote target by the message's Contact, if it has one (12.2.1.2, 12.2.2).
+
+        A request says too who speaks there now: its From is our To from then on (RFC 4916 4.4).
+        """
         self.target = _target_in(message) or self.target
+        if isinstance(message, Request):
+            self.remote = message.headers.get("from") or self.remote
 
     def accept(self, cseq: int) -> bool:
         """Take the number of a received request; False when it is not above the last one (12.2.2).
@@ -101,12 +106,15 @@ class Dialog:
     ) -> tuple[Request, Uri]:
         """A request without Via, and its next hop (12.2.1.1).
 
-        ``headers`` are the owner's; what the dialog dictates is left out of them. ``cseq`` is that of the
-        INVITE for its ACK (13.2.2.4), else the next number. ``contact`` is added where it is given.
+        ``headers`` are the owner's; what the dialog dictates is left out of them, but for a new From.
+        ``cseq`` is that of the INVITE for its ACK (13.2.2.4), else the next number. ``contact`` is added
+        where it is given.
         """
         if cseq is None:
             self.local_cseq += 1
             cseq = self.local_cseq
+        if (renamed := headers.get("from")) is not None:
+            self.local = f"{renamed};tag={self.local_tag}"
         routed = route(self.target, self.routes)
         head = [("Route", value) for value in routed.routes]
         head += [

@@ -49,7 +49,8 @@ class StartInvite:
 class SendRequest:
     """Send a request inside a dialog: re-INVITE, UPDATE, PRACK, BYE, INFO, REFER, NOTIFY, MESSAGE ….
 
-    Route, From, To, Call-ID, CSeq, Via are the dialog's. For PRACK the RAck is that of the oldest
+    Route, From, To, Call-ID, CSeq, Via are the dialog's; a From among ``headers``, without tag, is the
+    dialog's own from now on (RFC 4916 4.3). For PRACK the RAck is that of the oldest
     unacknowledged reliable provisional of that dialog (RFC 3262 4 and 7.2). A BYE ends the dialog at once.
     """
 

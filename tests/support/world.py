@@ -46,6 +46,7 @@ class Daemon:
         self.media = FakeMedia()
         self.calls: list[Call] = []
         self.published: list[CommunicationSession] = []
+        self.on_publish: Callable[[CommunicationSession], None] = lambda session: None
         self.logs: list[LogLine] = []
         self.observed: list[Observe] = []
         self.hold_media = False  #: answers of the media plane wait in ``held``
@@ -95,6 +96,7 @@ class Daemon:
                     self.world.later(partial(self.feed, made, event))
                 case Publish():
                     self.published.append(effect.session)
+                    self.on_publish(effect.session)
                 case LogLine():
                     self.logs.append(effect)
                 case Observe():

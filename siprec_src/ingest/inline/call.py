@@ -152,7 +152,7 @@ class Call(CallResponses):
                 dialog="",
                 token=event.token,
                 sent=token,
-                method="INVITE",
+                request=event.request,
                 exchange=exchange,
             )
         )
@@ -230,17 +230,19 @@ class Call(CallResponses):
     def _send_on(self, event: sip.RequestArrived, body: bytes, exchange: Exchange | None = None) -> None:
         side, token = self._side(event.usage), self._identity.number()
         method = event.request.method
+        headers = self._with_name(side, event.request, self._for_dialog(event.request))
         self._relays.add(
             Relayed(
                 origin=side,
                 dialog=event.dialog,
                 token=event.token,
                 sent=token,
-                method=method,
+                request=event.request,
+                asked=self._expect_transfer(other(side), headers) if method == "REFER" else None,
                 exchange=exchange,
             )
         )
-        self._send(other(side), event.dialog, method, self._for_dialog(event.request), body, token)
+        self._send(other(side), event.dialog, method, headers, body, token)
 
     def _bye(self, event: sip.RequestArrived) -> None:
         """Answered at once and sent on; of an early dialog it ends only that fork (RFC 3261 15)."""

@@ -14,8 +14,10 @@ from siprec_src.errors import RemoteProtocolError
 from siprec_src.identity import Identity
 from siprec_src.ingest.inline.call import Call
 from siprec_src.ingest.inline.dialogs import DialogBook
+from siprec_src.ingest.inline.groups import Group
 from siprec_src.ingest.inline.routing import Refusal, RoutingTable
 from siprec_src.ingest.inline.settings import InlineSettings
+from siprec_src.ingest.inline.transfers import Transfers
 from siprec_src.machine import Forward, Gone, LogLine, Observe
 from siprec_src.sip.flow import Edge
 from siprec_src.sip.message import Headers, Request
@@ -42,6 +44,7 @@ class InlineIngest:
         self._edges = edges
         self._settings = settings or InlineSettings()
         self._dialogs = DialogBook()
+        self._transfers = Transfers()
         self._calls: set[Call] = set()
         self.draining = False  #: set while the process goes down: no new call
 
@@ -68,9 +71,11 @@ class InlineIngest:
         refusal = self._refusal(event.request)
         if refusal is not None:
             return self._refuse(event, refusal)
-        route = self._routing.route(event.flow, event.request)
+        named = self._dialogs.named(event.request.headers)
+        route = self._routing.route(event.flow, event.request, named)
         if isinstance(route, Refusal):
             return self._refuse(event, route)
+        group = self._transfers.group_of(event.request, now) or (named and named.group)
         call = Call(
             identity=self._identity,
             route=route,
@@ -78,6 +83,8 @@ class InlineIngest:
             arrived=event,
             settings=self._settings,
             dialogs=self._dialogs,
+            transfers=self._transfers,
+            group=group or Group(self._identity),
             now=now,
         )
         self._calls.add(call)

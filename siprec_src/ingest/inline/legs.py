@@ -10,13 +10,15 @@ from siprec_src.errors import RemoteProtocolError
 from siprec_src.identity import Identity
 from siprec_src.ingest.inline import headers as crossing
 from siprec_src.ingest.inline.bodies import SessionBody, exchanged
-from siprec_src.ingest.inline.dialogs import DialogBook, LegDialog
+from siprec_src.ingest.inline.dialogs import DialogBook, LegDialog, LegEnd
+from siprec_src.ingest.inline.groups import Group
 from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.life import CallLife, Outcome
 from siprec_src.ingest.inline.media import AgreedLine, Exchange
 from siprec_src.ingest.inline.relay import Relayed, Relays
 from siprec_src.ingest.inline.routing import Route
 from siprec_src.ingest.inline.settings import InlineSettings
+from siprec_src.ingest.inline.transfers import Asked, Transfers
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Edge
 from siprec_src.sip.headers import Reason
@@ -37,6 +39,8 @@ class CallLegs(CallLife):
         arrived: sip.InviteArrived,
         settings: InlineSettings,
         dialogs: DialogBook,
+        transfers: Transfers,
+        group: Group,
         now: float,
     ) -> None:
         super().__init__(
@@ -45,12 +49,15 @@ class CallLegs(CallLife):
             edges=edges,
             request=arrived.request,
             settings=settings,
+            group=group,
             now=now,
         )
         self._dialogs = dialogs
+        self._transfers = transfers
         self._entry: LegDialog | None = None  # the caller's dialog, once it is in the book
         self._answer_seen: Message | None = None  # the callee's 2xx, until the ACK
         self._usages = {Side.CALLER: arrived.usage, Side.CALLEE: identity.number()}
+        self._said = {Side.CALLER: arrived.request.from_.uri, Side.CALLEE: arrived.request.to.uri}
         self._relays = Relays()
         self._first: Relayed | None = None  # the INVITE that began the call
         self._dialog: str | None = None  # the confirmed one
@@ -129,6 +136,13 @@ class CallLegs(CallLife):
     def _for_dialog(self, request: Request) -> Headers:
         return self._dialogs.told(crossing.for_dialog(request))
 
+    def _with_name(self, side: Side, request: Request, headers: Headers) -> Headers:
+        """A party that says From somebody else now is told so to the other (RFC 4916 4.3)."""
+        if request.from_.uri == self._said[side]:
+            return headers
+        self._said[side] = request.from_.uri
+        return headers.prepended("From", crossing.without_tag(request.headers.get("from") or ""))
+
     def _bye_with(self, side: Side, dialog: str, reason: Reason) -> None:
         self._send(side, dialog, "BYE", Headers((("Reason", str(reason)),)))
 
@@ -165,10 +179,29 @@ class CallLegs(CallLife):
             theirs, ours = caller.from_.tag or "", caller.to.tag or ""
             entry = LegDialog(caller.call_id, ours, theirs)
             other_ours, other_theirs = callee.from_.tag or "", callee.to.tag or ""
-            self._dialogs.add(entry, LegDialog(callee.call_id, other_ours, other_theirs))
+            exit_ = LegDialog(callee.call_id, other_ours, other_theirs)
+            self._dialogs.add(
+                self._end_of(entry, self._route.trunk, self._request),
+                self._end_of(exit_, self._route.to, callee),
+            )
         except RemoteProtocolError:
             return
         self._entry = entry
+
+    def _end_of(self, dialog: LegDialog, trunk: str, message: Message) -> LegEnd:
+        contact = str(message.contacts[0].uri) if message.contacts else ""
+        return LegEnd(dialog=dialog, trunk=trunk, contact=contact, group=self._publication.group)
+
+    def _expect_transfer(self, side: Side, headers: Headers) -> Asked | None:
+        """A REFER goes to ``side``: the call that it asks for belongs to this one's group."""
+        refer_to, referred_by = headers.get("refer-to"), headers.get("referred-by")
+        whom = self._publication.names(side)
+        try:
+            return self._transfers.ask(
+                refer_to or "", referred_by or "", self._publication.group, whom, self._now
+            )
+        except RemoteProtocolError:
+            return None
 
     def leave_book(self) -> None:
         """Its dialogs mean nothing any more, however it ended."""

@@ -16,6 +16,7 @@ from typing import Final
 
 from siprec_src.communication import Publish, Side, id_text
 from siprec_src.identity import Identity
+from siprec_src.ingest.inline.groups import Group
 from siprec_src.ingest.inline.media import SIDES, CallMedia
 from siprec_src.ingest.inline.publication import Publication
 from siprec_src.ingest.inline.routing import Route
@@ -78,6 +79,7 @@ class CallLife:
         edges: Mapping[str, Edge],
         request: Request,
         settings: InlineSettings,
+        group: Group,
         now: float,
     ) -> None:
         self.call = identity.number()
@@ -94,7 +96,9 @@ class CallLife:
             policies=route.policies,
         )
         self._vigil = Vigil(self._media, settings.media_timeout_s)
-        self._publication = Publication(identity, call=self.call, trunk=route.trunk, request=request)
+        self._publication = Publication(
+            identity, call=self.call, trunk=route.trunk, request=request, group=group
+        )
         self._out: list[Effect] = []
         self._wait: Wait | None = None
         self._backlog: deque[object] = deque()

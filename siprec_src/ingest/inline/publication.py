@@ -1,8 +1,9 @@
 """What recording is told of a call: an immutable `CommunicationSession` a change (RFC 7865 6).
 
-Ids are made once and stay: session, group and participants for the call, a stream's for its m-line, side
-and medium. The caller is known by P-Asserted-Identity (RFC 3325), else From; the callee by
-P-Asserted-Identity of the answer, else To. Who withholds his name is anonymous (RFC 3323 4.1).
+Ids are made once and stay: the session's for the call, a stream's for its m-line, side and medium, a
+participant's for the person in the group. A party is known by P-Asserted-Identity (RFC 3325), else From,
+the callee at first by To. Later messages may say that somebody else speaks on a leg now (RFC 4916): who was
+there leaves, who comes sends the same stream (RFC 8068 3.2.3).
 """
 
 from __future__ import annotations
@@ -13,62 +14,87 @@ from typing import Final
 from siprec_src.communication import CommunicationSession, MediaStream, Name, Participant, Side
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.identity import Identity
+from siprec_src.ingest.inline.groups import ANONYMOUS, Group, same_person
 from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.media import SIDES, AgreedLine, CallMedia, sent_direction, sent_formats
-from siprec_src.sip.headers import (
-    NameAddress,
-    parse_name_address,
-    parse_name_addresses,
-    parse_reasons,
-    parse_session_id,
-)
+from siprec_src.ingest.inline.names import asserted_names, is_focus, said_names, session_uuid
 from siprec_src.sip.headers import Reason as ReasonField
+from siprec_src.sip.headers import parse_reasons
 from siprec_src.sip.message import Message, Request, Response
-
-ANONYMOUS: Final = Name(aor="sip:anonymous@anonymous.invalid", display="Anonymous")
 
 _NIL: Final = "0" * 32  # RFC 7989 4.1
 
-MAX_NAMES: Final = 4  #: identities of one participant; P-Asserted-Identity may hold two (RFC 3325 9.1)
+MAX_LEFT: Final = 32  #: participants who have left that are still told of; the first ones are forgotten
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Party:
+    """Who is at one leg now."""
+
+    names: tuple[Name, ...]
+    said: Name  #: in From, which may change beside P-Asserted-Identity
+    participant_id: bytes = b""  #: from the answer on
+    joined: float = 0.0
+    focus: bool = False
+    session_uuid: str | None = None  #: RFC 7989
 
 
 class Publication:
     """The identity of one call towards recording, and what was said last."""
 
-    def __init__(self, identity: Identity, *, call: int, trunk: str, request: Request) -> None:
+    def __init__(self, identity: Identity, *, call: int, trunk: str, request: Request, group: Group) -> None:
+        self.session_id = identity.uuid()  #: of the communication session
+        self.group = group
         self._identity = identity
         self._call = call
         self._trunk = trunk
         self._request = request
-        self._ids = {name: identity.uuid() for name in ("session", "group", "caller", "callee")}
         self._stream_ids: dict[tuple[int, Side, str], bytes] = {}
-        self._names = {
-            Side.CALLER: asserted_names(request) or said_names(request, "from"),
-            Side.CALLEE: said_names(request, "to"),
+        self._parties = {
+            Side.CALLER: _first_party(request, "from", asserted_names(request)),
+            Side.CALLEE: _first_party(request, "to", ()),
         }
-        self._session_ids = [_session_id(request), None]
+        self._parties[Side.CALLER].session_uuid = session_uuid(request)
+        self._left: list[Participant] = []
         self._started: float | None = None
         self._last: CommunicationSession | None = None
-
-    @property
-    def published(self) -> bool:
-        return self._last is not None
-
-    @property
-    def session_id(self) -> bytes:
-        """Of the communication session; for logs."""
-        return self._ids["session"]
 
     @property
     def started(self) -> float | None:
         """When the call was answered, seconds of the machines' clock."""
         return self._started
 
+    def names(self, side: Side) -> tuple[Name, ...]:
+        """Who is known to be there."""
+        return self._parties[side].names
+
     def answered(self, response: Response, now: float) -> None:
         """The 2xx of the callee tells who answered, and when."""
         self._started = now
-        self._names[Side.CALLEE] = asserted_names(response) or self._names[Side.CALLEE]
-        self._session_ids[1] = _session_id(response)
+        if self.group.formed is None:
+            self.group.formed = now
+        caller, callee = (self._parties[side] for side in SIDES)
+        callee.names = asserted_names(response) or callee.names
+        callee.session_uuid = session_uuid(response)
+        caller.focus, callee.focus = bool(is_focus(self._request)), bool(is_focus(response))
+        caller.joined = callee.joined = now
+        caller.participant_id = self.group.person(caller.names)
+        callee.participant_id = self.group.person(callee.names, caller.participant_id)
+
+    def heard(self, side: Side, message: Message, now: float) -> None:
+        """An INVITE or UPDATE inside the call has succeeded: what one message of it says of its sender."""
+        party = self._parties[side]
+        party.session_uuid = session_uuid(message) or party.session_uuid
+        focus = is_focus(message)
+        party.focus = party.focus if focus is None else focus
+        names = asserted_names(message)
+        if isinstance(message, Request):
+            (said,) = said_names(message, "from")
+            if said.aor != party.said.aor:
+                names = names or (said,)
+            party.said = said
+        if names and names != party.names:
+            self._is_now(side, names, now)
 
     def changed(self, media: CallMedia) -> CommunicationSession | None:
         """The session as it is now; None when nothing of it is new."""
@@ -84,7 +110,9 @@ class Publication:
         """The session's last word; None when it was never published."""
         if self._last is None:
             return None
-        gone = tuple(dataclasses.replace(who, left=now) for who in self._last.participants)
+        gone = tuple(
+            dataclasses.replace(who, left=now) if who.left is None else who for who in self._last.participants
+        )
         return dataclasses.replace(
             self._last,
             participants=gone,
@@ -93,22 +121,40 @@ class Publication:
             reason_cause=None if reason is None else reason.cause,
         )
 
+    def _is_now(self, side: Side, names: tuple[Name, ...], now: float) -> None:
+        """Other names: of the same person, or of somebody who has taken his place (RFC 4916 4)."""
+        party = self._parties[side]
+        if same_person(party.names, names) or party.names[0].aor == ANONYMOUS.aor:
+            party.names = names
+            self.group.also(party.participant_id, names)
+            return
+        self._left = [*self._left[-MAX_LEFT + 1 :], dataclasses.replace(self._participant(side), left=now)]
+        party.names, party.joined = names, now
+        party.participant_id = self.group.person(names, self._parties[other(side)].participant_id)
+        self._left = [who for who in self._left if who.participant_id != party.participant_id]
+
     def _session(self, media: CallMedia, started: float) -> CommunicationSession:
         return CommunicationSession(
             call=self._call,
-            session_id=self._ids["session"],
-            group_id=self._ids["group"],
-            participants=tuple(
-                Participant(
-                    participant_id=self._ids[side.value], side=side, names=self._names[side], joined=started
-                )
-                for side in SIDES
-            ),
+            session_id=self.session_id,
+            group_id=self.group.group_id,
+            group_formed=self.group.formed,
+            participants=(*(self._participant(side) for side in SIDES), *self._left),
             streams=tuple(self._stream(media, line, side) for line in media.agreed for side in SIDES),
             sip_session_ids=self._sip_session_ids(),
             started=started,
             trunk=self._trunk,
             headers=tuple(self._request.headers),
+        )
+
+    def _participant(self, side: Side) -> Participant:
+        party = self._parties[side]
+        return Participant(
+            participant_id=party.participant_id,
+            side=side,
+            names=party.names,
+            joined=party.joined,
+            focus=party.focus,
         )
 
     def _stream(self, media: CallMedia, line: AgreedLine, side: Side) -> MediaStream:
@@ -118,7 +164,7 @@ class Publication:
         theirs = line.parties[other(side)]
         return MediaStream(
             stream_id=self._stream_ids[place],
-            sender=self._ids[side.value],
+            sender=self._parties[side].participant_id,
             medium=line.medium,
             source=media.port_of(line, side),
             formats=sent_formats(line, side),
@@ -129,46 +175,10 @@ class Publication:
 
     def _sip_session_ids(self) -> tuple[str, ...]:
         """RFC 7989 5, 11: the caller's UUID and the callee's; nil where the answer told none of its own."""
-        caller, callee = self._session_ids
+        caller, callee = (self._parties[side].session_uuid for side in SIDES)
         if caller is None:
             return ()
         return (f"{caller};remote={_NIL if callee in (None, caller) else callee}",)
-
-
-def asserted_names(message: Message) -> tuple[Name, ...]:
-    """What the sender's own domain says of its identity (RFC 3325 9.1); empty when it says nothing."""
-    try:
-        found = [
-            a for value in message.headers.all("p-asserted-identity") for a in parse_name_addresses(value)
-        ]
-    except RemoteProtocolError:
-        return ()
-    return tuple(_name(address) for address in found[:MAX_NAMES])
-
-
-def said_names(message: Message, field: str) -> tuple[Name, ...]:
-    """The identity in From or To."""
-    value = message.headers.get(field)
-    try:
-        return (ANONYMOUS,) if value is None else (_name(parse_name_address(value)),)
-    except RemoteProtocolError:
-        return (ANONYMOUS,)
-
-
-def _name(address: NameAddress) -> Name:
-    uri = dataclasses.replace(address.uri, password=None, headers="", parameters=())
-    if uri.scheme not in ("sip", "sips", "tel") or uri.host.lower().endswith("anonymous.invalid"):
-        return dataclasses.replace(ANONYMOUS, display=address.display or ANONYMOUS.display)
-    return Name(aor=str(uri), display=address.display)
-
-
-def _session_id(message: Message) -> str | None:
-    """The sender's UUID of RFC 7989; None where it says none, or says it wrongly."""
-    value = message.headers.get("session-id")
-    try:
-        return None if value is None else parse_session_id(value).local
-    except RemoteProtocolError:
-        return None
 
 
 def reason_of(message: Message) -> ReasonField | None:
@@ -178,3 +188,8 @@ def reason_of(message: Message) -> ReasonField | None:
         return None if value is None else next(iter(parse_reasons(value)), None)
     except RemoteProtocolError:
         return None
+
+
+def _first_party(request: Request, field: str, asserted: tuple[Name, ...]) -> Party:
+    (said,) = said_names(request, field)
+    return Party(names=asserted or (said,), said=said)

@@ -6,6 +6,8 @@ import dataclasses
 
 from siprec_src.communication import Side
 from siprec_src.ingest.inline.media import Exchange
+from siprec_src.ingest.inline.transfers import Asked
+from siprec_src.sip.message import Request
 
 CARRIES_SESSION = frozenset({"INVITE", "UPDATE", "PRACK"})  #: methods of offer/answer (RFC 6337 2)
 
@@ -18,10 +20,15 @@ class Relayed:
     dialog: str  #: "" for the INVITE that began the call
     token: int  #: of the request as it arrived
     sent: int  #: of the request as it was sent on
-    method: str
+    request: Request
+    asked: Asked | None = None  #: what a REFER leads to
     exchange: Exchange | None = None  #: of the offer that it carries
     late: dict[str, Exchange] = dataclasses.field(default_factory=dict)  #: offers in its responses, by dialog
     answered: bool = False  #: an INVITE with its 2xx, which waits for the ACK
+
+    @property
+    def method(self) -> str:
+        return self.request.method
 
     @property
     def changes_session(self) -> bool:

@@ -126,6 +126,11 @@ class CallResponses(CallLegs):
             self._publication.answered(event.response, self._now)
         if success and relayed.method in ("INVITE", "UPDATE") and event.dialog == self._dialog:
             self._vigil.refreshed(event.response, self._now)
+            if not first:
+                self._publication.heard(relayed.origin, relayed.request, self._now)
+                self._publication.heard(other(relayed.origin), event.response, self._now)
+        if not success and relayed.asked is not None:
+            self._transfers.forget(relayed.asked)
         if success:
             if relayed.unanswered_offer(event.dialog, other(relayed.origin)) is None:
                 self._publish()

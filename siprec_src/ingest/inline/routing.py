@@ -13,6 +13,7 @@ from typing import Final
 
 from siprec_src.communication import Side
 from siprec_src.errors import ConfigurationError
+from siprec_src.ingest.inline.dialogs import LegEnd
 from siprec_src.media.model import SourcePolicy
 from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Edge, Flow, Transport
@@ -73,14 +74,17 @@ class RoutingTable:
         for trunk in self._trunks.values():
             self._check(trunk)
 
-    def route(self, flow: Flow, request: Request) -> Route | Refusal:
-        """Where ``request``, which came by ``flow``, goes."""
+    def route(self, flow: Flow, request: Request, named: LegEnd | None = None) -> Route | Refusal:
+        """Where ``request``, which came by ``flow``, goes: to ``named``, if it replaces or joins its call."""
         trunk = self._trunk_of(flow.remote.host)
         if trunk is None:
             return Refusal(403, "unknown source", stranger=True)
         if flow.edge not in self._edges:
             return Refusal(500, "unknown edge")
         target = trunk.to if isinstance(trunk.to, Uri) else self._trunks[trunk.to]
+        there = self._trunks.get(named.trunk) if named is not None else None
+        if there is not None and there.uri is not None:
+            target = there
         next_hop = target if isinstance(target, Uri) else target.uri
         if next_hop is None:
             return Refusal(404, "the trunk it goes to cannot be reached")
@@ -94,7 +98,7 @@ class RoutingTable:
             trunk=trunk.name,
             to=str(target) if isinstance(target, Uri) else target.name,
             next_hop=next_hop,
-            request_uri=self._request_uri(request, next_hop),
+            request_uri=self._request_uri(request, next_hop, named),
             caller_edge=flow.edge,
             callee_edge=callee_edge,
             policies={
@@ -127,10 +131,13 @@ class RoutingTable:
                     best = (network.prefixlen, trunk)
         return None if best is None else best[1]
 
-    def _request_uri(self, request: Request, next_hop: Uri) -> str:
+    def _request_uri(self, request: Request, next_hop: Uri, named: LegEnd | None) -> str:
+        """One that is nothing but us is our Contact, and stands for the party whose call is replaced."""
         uri = request.target
         if uri.scheme not in ("sip", "sips") or not self._names_us(uri):
             return request.uri
+        if named is not None and named.contact and not uri.user:
+            return named.contact
         return str(uri.with_host_port(next_hop.host, next_hop.port))
 
     def _names_us(self, uri: Uri) -> bool:

@@ -75,9 +75,9 @@ class Recorder:
         match event:
             case sip.InviteArrived():
                 self.usage = event.usage
-                self._take(event.token, event.request)
+                self._take(event.usage, event.token, event.request)
             case sip.RequestArrived():
-                self._take(event.token, event.request)
+                self._take(event.usage, event.token, event.request)
             case sip.ResponseArrived(response=response, token=token) if response.status // 100 == 2:
                 if token == self._newest:
                     self.do(sip.SendAck(usage=self.usage, dialog=event.dialog, token=token))
@@ -110,7 +110,7 @@ class Recorder:
     def do(self, command: sip.Command) -> None:
         self.stage.perform(self.host, self.agent.command(command, self.stage.now))
 
-    def _take(self, token: int, request: Request) -> None:
+    def _take(self, usage: int, token: int, request: Request) -> None:
         parts = split_body(request)
         if (document := find(parts, *METADATA)) is not None:
             assert_valid(document.content)
@@ -128,7 +128,7 @@ class Recorder:
         )
         self.do(
             sip.Respond(
-                usage=self.usage,
+                usage=usage,
                 token=token,
                 status=status,
                 headers=Headers(fields),

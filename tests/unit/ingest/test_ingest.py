@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from siprec_src.communication import Name
-from siprec_src.ingest.inline.publication import ANONYMOUS
+from siprec_src.ingest.inline.groups import ANONYMOUS
 from siprec_src.ingest.inline.settings import InlineSettings
 from siprec_src.machine import Gone
 from siprec_src.sip.message import Headers
