@@ -56,8 +56,14 @@ def start(*, check: bool, **flags: Any) -> NoReturn:
 @main.command()
 @_settings_options
 def check(**flags: Any) -> NoReturn:
-    """Check the configuration: every error with file, line and key; exit code 78 when there is one."""
-    _say_checked(_load(flags))
+    """Check the configuration: every error with file, line and key; exit code 78 when there is one.
+
+    Of a good one every SRS is shown with all its keys, and what each value comes from.
+    """
+    config = _load(flags)
+    from siprec_src.config.shown import effective
+
+    _say_checked(config, effective(config))
 
 
 @main.command()
@@ -156,8 +162,10 @@ def _load(flags: dict[str, Any]) -> Config:
         sys.exit(CONFIG)
 
 
-def _say_checked(config: Config) -> NoReturn:
+def _say_checked(config: Config, *more: str) -> NoReturn:
     for note in config.notes:
         click.echo(f"note: {note}", err=True)
     click.echo("configuration is good")
+    for text in more:
+        click.echo(f"\n{text}", nl=False)
     sys.exit(0)

@@ -10,18 +10,23 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from siprec_src.config.lines import KeyPath
+from siprec_src.config.profiles import TABLE as PROFILE_TABLE
+from siprec_src.config.profiles import all_profiles, with_profile
 from siprec_src.config.settings import ARRAYS, SECTIONS, keys_of
 from siprec_src.config.sources import Problems, suggestion
 from siprec_src.errors import ConfigurationError
+from siprec_src.recording.srs import SrsConfig
 
 T = TypeVar("T")
 
 
 def build_sections(values: dict[str, Any], problems: Problems) -> dict[str, Any]:
     """Settings of each section, and a tuple of them for each array; what is broken is left out."""
+    known = (*SECTIONS, *ARRAYS, PROFILE_TABLE)
     for key in values:
-        if key not in SECTIONS and key not in ARRAYS:
-            problems.add((key,), f"unknown section{suggestion(key, (*SECTIONS, *ARRAYS))}")
+        if key not in known:
+            problems.add((key,), f"unknown section{suggestion(key, known)}")
+    profiles = all_profiles(values, problems)
     built: dict[str, Any] = {}
     for name, cls in SECTIONS.items():
         built[name] = _build(cls, values.get(name, {}), (name,), problems)
@@ -30,6 +35,8 @@ def build_sections(values: dict[str, Any], problems: Problems) -> dict[str, Any]
         if not isinstance(entries, list):
             problems.add((name,), f"expected an array of tables, [[{name}]]")
             entries = []
+        if array_cls is SrsConfig:
+            entries = [with_profile(srs, profiles, (name, n), problems) for n, srs in enumerate(entries)]
         made = (_build(array_cls, entry, (name, n), problems) for n, entry in enumerate(entries))
         built[name] = tuple(made)
     return built
@@ -52,6 +59,8 @@ def _build(cls: type[T], values: Any, path: KeyPath, problems: Problems) -> T | 
             arguments[field.name] = _adapter(hints[field.name]).validate_python(value)
         except ValidationError as error:
             problems.add((*path, key), _text(error))
+        except ConfigurationError as error:
+            problems.add((*path, key), str(error))
     for key, field in fields.items():
         if key not in values and _required(field):
             problems.add((*path, key), "missing")

@@ -102,6 +102,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         trunks = _trunks(built["trunk"], built["sip"], edges, problems)
         _check_ways(trunks, edges, problems)
         targets = _targets(built["srs"], edges, problems)
+        _check_agents(targets, trunks, problems)
     if problems.found:
         raise InvalidConfiguration(problems.found)
     notes.extend(f"{target.name}: {target.warning}" for target in targets if target.warning)
@@ -361,6 +362,14 @@ def _targets(
         except ConfigurationError as error:
             problems.add(("srs", number, "uri"), str(error))
     return tuple(targets)
+
+
+def _check_agents(targets: tuple[SrsTarget, ...], trunks: tuple[Trunk, ...], problems: Problems) -> None:
+    names = [trunk.name for trunk in trunks]
+    for number, target in enumerate(targets):
+        for name in target.config.agents:
+            if name not in names:
+                problems.add(("srs", number, "agents"), f"no trunk {name!r}{suggestion(name, names)}")
 
 
 def _with_secrets(config: SrsConfig, path: KeyPath, problems: Problems) -> SrsConfig:

@@ -29,6 +29,11 @@ _EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     },
     "srs": {"uri": "sip:recorder@192.0.2.30:5060;transport=tcp;edge=dublin"},
 }
+_PROFILE: Final = """\
+[profile.archive]  # A profile of your own: any key of [[srs]] but uri; in an [[srs]] profile = "archive"
+based_on = "rfc7866"  # the profile whose values stand where it has none
+on_end = "bye-body"
+"""
 
 
 def full_file() -> str:
@@ -36,7 +41,7 @@ def full_file() -> str:
     parts = [_HEAD]
     parts += [f"[{name}]  # {_summary(cls)}\n{_keys(cls, {})}" for name, cls in SECTIONS.items()]
     parts += [f"[[{name}]]  # {_summary(cls)}\n{_keys(cls, _EXAMPLES[name])}" for name, cls in ARRAYS.items()]
-    return "\n".join(parts)
+    return "\n".join([*parts, _PROFILE])
 
 
 def field_docs(cls: type[Any]) -> dict[str, str]:
@@ -66,12 +71,14 @@ def _keys(cls: type[Any], example: dict[str, Any]) -> str:
         doc = docs.get(field.name, "").replace("``", "") + _choices(hints[field.name])
         value = example.get(key, _default(field))
         # A key whose default is "chosen for you" is shown, but not set.
-        line = f"# {key} =" if value is None else f"{key} = {_toml(value)}"
+        line = f"# {key} =" if value is None else f"{key} = {toml_value(value)}"
         lines.append(f"{line}  # {doc}" if doc else line)
     return "\n".join(lines) + "\n"
 
 
 def _choices(hint: Any) -> str:
+    if typing.get_origin(hint) is tuple:
+        hint = typing.get_args(hint)[0]
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return ": " + ", ".join(member.value for member in hint)
     return ""
@@ -83,17 +90,21 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     return None if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """A setting as a TOML file has it."""
     match value:
         case bool():
             return "true" if value else "false"
         case enum.Enum():
-            return _toml(value.value)
+            return toml_value(value.value)
         case int() | float():
             return str(value)
         case dict():
-            return "{" + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + "}"
+            return "{" + ", ".join(f"{toml_value(key)} = {toml_value(v)}" for key, v in value.items()) + "}"
         case tuple():
-            return "[" + ", ".join(_toml(item) for item in value) + "]"
+            return "[" + ", ".join(toml_value(item) for item in value) + "]"
+        case _ if dataclasses.is_dataclass(value):
+            pairs = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+            return "{ " + ", ".join(f"{name} = {toml_value(v)}" for name, v in pairs if v) + " }"
         case _:
             return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

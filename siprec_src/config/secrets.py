@@ -55,14 +55,16 @@ def read_credentials(
     return Credentials(username=username, password=password, allow_md5=allow_md5)
 
 
-def read_headers(given: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Header fields whose values are secrets.
+def read_headers(given: Mapping[str, str | Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Those header fields whose values are secrets.
 
     Raises:
         ConfigurationError: its text begins with ``headers``.
     """
     found = []
     for name, source in given.items():
+        if isinstance(source, str):
+            continue
         try:
             found.append((name, read_secret(source.get("file", ""), source.get("env", ""))))
         except ConfigurationError as error:

@@ -22,12 +22,24 @@ class DataMode(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """An element of another namespace, at the end of its parent (RFC 7865 9, ``##other``)."""
+
+    namespace: str
+    name: str
+    prefix: str = ""  #: "": it is written with a default namespace
+    text: str = ""
+    fields: tuple[tuple[str, str], ...] = ()  #: children of the same namespace and their text, in order
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """A CS-Group (RFC 7865 6.2)."""
 
     group_id: bytes
     associated: dt.datetime | None = None
     disassociated: dt.datetime | None = None
+    extensions: tuple[Extension, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +61,7 @@ class Session:
     group_id: bytes | None = None
     started: dt.datetime | None = None
     stopped: dt.datetime | None = None
+    extensions: tuple[Extension, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +79,7 @@ class Participant:
 
     participant_id: bytes
     names: tuple[NameId, ...]  #: at least one
+    extensions: tuple[Extension, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +134,7 @@ class Recording:
     session_recordings: tuple[SessionRecording, ...] = ()
     participant_sessions: tuple[ParticipantSession, ...] = ()
     participant_streams: tuple[ParticipantStream, ...] = ()
+    extensions: tuple[Extension, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

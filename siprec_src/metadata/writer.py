@@ -12,6 +12,7 @@ from urllib.parse import quote
 from siprec_src.metadata.model import (
     ANONYMOUS,
     NAMESPACE,
+    Extension,
     Group,
     NameId,
     Participant,
@@ -45,6 +46,7 @@ def write_recording(recording: Recording) -> bytes:
     parts.extend(_session_recording(item) for item in recording.session_recordings)
     parts.extend(_participant_session(item) for item in recording.participant_sessions)
     parts.extend(_participant_stream(item) for item in recording.participant_streams)
+    parts.append(_extensions(recording.extensions))
     parts.append("</recording>\n")
     return "".join(parts).encode("utf-8")
 
@@ -59,8 +61,8 @@ def write_snapshot_request(request: SnapshotRequest) -> bytes:
 
 
 def _group(group: Group) -> str:
-    times = _association(group.associated, group.disassociated)
-    return f'<group group_id="{_id(group.group_id)}">{times}</group>\n'
+    inner = _association(group.associated, group.disassociated) + _extensions(group.extensions)
+    return f'<group group_id="{_id(group.group_id)}">{inner}</group>\n'
 
 
 def _session(session: Session) -> str:
@@ -79,12 +81,13 @@ def _session_parts(session: Session) -> Iterator[str]:
         yield f"<group-ref>{_id(session.group_id)}</group-ref>"
     yield _time("start-time", session.started)
     yield _time("stop-time", session.stopped)
+    yield _extensions(session.extensions)
     yield "</session>\n"
 
 
 def _participant(participant: Participant) -> str:
     names = participant.names or (NameId(aor=ANONYMOUS),)
-    inner = "".join(_name_id(name) for name in names)
+    inner = "".join(_name_id(name) for name in names) + _extensions(participant.extensions)
     return f'<participant participant_id="{_id(participant.participant_id)}">{inner}</participant>\n'
 
 
@@ -120,6 +123,19 @@ def _participant_stream(item: ParticipantStream) -> str:
     inner += _association(item.associated, item.disassociated)
     opening = f'<participantstreamassoc participant_id="{_id(item.participant_id)}">'
     return f"{opening}{inner}</participantstreamassoc>\n"
+
+
+def _extensions(extensions: tuple[Extension, ...]) -> str:
+    return "".join(_extension(item) for item in extensions)
+
+
+def _extension(item: Extension) -> str:
+    prefix = f"{item.prefix}:" if item.prefix else ""
+    declared = f'xmlns{":" if item.prefix else ""}{item.prefix}="{_text(item.namespace)}"'
+    inner = _text(item.text) + "".join(
+        f"<{prefix}{name}>{_text(value)}</{prefix}{name}>" for name, value in item.fields
+    )
+    return f"<{prefix}{item.name} {declared}>{inner}</{prefix}{item.name}>\n"
 
 
 def _association(associated: dt.datetime | None, disassociated: dt.datetime | None) -> str:

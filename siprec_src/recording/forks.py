@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Final
 
-from siprec_src.communication import MediaStream, Side
+from siprec_src.communication import MediaStream
 from siprec_src.identity import Identity
 from siprec_src.media import plane
 from siprec_src.media.model import PortId, ReaderId
@@ -27,7 +27,7 @@ class Wanted:
     """A track that shall get an m-line."""
 
     stream: MediaStream
-    side: Side
+    first: bool  #: whether its party is the one that the first label is for
 
 
 class Forks:
@@ -150,7 +150,7 @@ class Forks:
         config = self._target.config
         sender = track.stream.sender
         cname = self._cnames.get(sender) or self._cnames.setdefault(sender, self._identity.cname())
-        index = 0 if track.side is Side.CALLER else 1
+        index = 0 if track.first else 1
         line = RecordedLine(
             stream=track.stream,
             label=label_of(index, config.labels, [line.label for line in self.lines]),

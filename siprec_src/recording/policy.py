@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from siprec_src.communication import CommunicationSession, MediaStream, Side
 from siprec_src.recording.forks import Wanted
 from siprec_src.recording.offer import offerable
-from siprec_src.recording.srs import SrsConfig, SrsTarget, Track
+from siprec_src.recording.presentation import first_side
+from siprec_src.recording.srs import LateTrack, SrsConfig, SrsTarget, Track
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +38,20 @@ def decide(session: CommunicationSession, targets: Sequence[SrsTarget]) -> Decis
 def tracks_of(session: CommunicationSession, config: SrsConfig) -> tuple[Wanted, ...]:
     """The tracks of the call that an SRS gets an m-line for, in the call's order."""
     sides = {participant.participant_id: participant.side for participant in session.participants}
-    wanted = (Wanted(stream, sides.get(stream.sender, Side.CALLER)) for stream in session.streams)
+    first = first_side(session, config)
+    said = ((stream, sides.get(stream.sender, Side.CALLER)) for stream in session.streams)
     return tuple(
-        track for track in wanted if _chosen(track.side, config.track) and offerable(track.stream, config)
+        Wanted(stream, side is first)
+        for stream, side in said
+        if _chosen(side, config.track) and offerable(stream, config)
     )
+
+
+def waits_for_track(session: CommunicationSession, config: SrsConfig) -> bool:
+    """Whether the SRS gets both tracks or none, and one is not there yet."""
+    if config.late_track is LateTrack.ADD or config.track is not Track.BOTH:
+        return False
+    return len({track.first for track in tracks_of(session, config)}) < len(Side)
 
 
 def secure_enough(session: CommunicationSession, target: SrsTarget) -> bool:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
+from siprec_src.communication import CommunicationSession
 from siprec_src.recording.ground import Ground
 from siprec_src.recording.srs import SrsConfig, SrsTarget
+from siprec_src.recording.templates import Facts, fill_field, parse_template
 from siprec_src.sdp.model import SessionDescription
 from siprec_src.sdp.writer import write_sdp
 from siprec_src.sip import vocabulary as sip
@@ -45,10 +47,10 @@ def start(
     usage_and_token: tuple[int, int],
     offer: SessionDescription,
     document: bytes,
-    timer: Fields,
+    own: Fields,
     now: float,
 ) -> sip.StartInvite:
-    """The INVITE that begins a recording session; ``timer`` is what it says of session timers."""
+    """The INVITE that begins a recording session; ``own`` is what only this session's requests say."""
     usage, token = usage_and_token
     edge = ground.edges[target.edge]
     fields, body = enclose(ground, target.config, offer, document)
@@ -57,9 +59,7 @@ def start(
         token=token,
         edge=edge.name,
         request_uri=str(target.uri),
-        headers=opening(target, edge, ground.wall.at(now)).appended(
-            *target.config.secret_headers, *timer, *fields
-        ),
+        headers=opening(target, edge, ground.wall.at(now)).appended(*own, *fields),
         body=body,
         contact_user=CONTACT_USER,
         contact_parameters=CONTACT_PARAMETERS,
@@ -98,14 +98,21 @@ def respond(
     )
 
 
-def within(config: SrsConfig) -> Headers:
+def own_fields(config: SrsConfig, call: CommunicationSession) -> Fields:
+    """The fields that the operator wants in every request of a recording session of ``call``."""
+    facts = Facts(call=call, values=config.values)
+    filled = ((name, fill_field(parse_template(text), facts)) for name, text in config.text_headers)
+    return (*((name, value) for name, value in filled if value), *config.secret_headers)
+
+
+def within(own: Fields) -> Headers:
     """Header fields of our re-INVITE and UPDATE."""
-    return Headers((*_COMMON, *config.secret_headers))
+    return Headers((*_COMMON, *own))
 
 
-def leaving(at: dt.datetime) -> Headers:
+def leaving(at: dt.datetime, own: Fields) -> Headers:
     """Header fields of our BYE."""
-    return Headers((("Date", date(at)), SUPPORTED))
+    return Headers((("Date", date(at)), SUPPORTED, *own))
 
 
 def capabilities() -> Fields:

@@ -15,7 +15,7 @@ from siprec_src.communication import CommunicationSession
 from siprec_src.identity import Identity
 from siprec_src.recording.health import Health
 from siprec_src.recording.outcome import Outcome
-from siprec_src.recording.policy import secure_enough, tracks_of
+from siprec_src.recording.policy import secure_enough, tracks_of, waits_for_track
 from siprec_src.recording.srs import SrsTarget, with_other_type
 
 FIRST_PAUSE_S: Final = 5.0  #: after a round in which no SRS took the call; doubled after each further one
@@ -98,6 +98,8 @@ class Rounds:
         """Why this SRS is not asked now; "" when it is."""
         if not tracks_of(call, target.config):
             return "no-track"
+        if waits_for_track(call, target.config):
+            return "track-missing"
         if not secure_enough(call, target):
             return "srs-not-secure"
         if self._last_resort and self._health.down(target):

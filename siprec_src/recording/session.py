@@ -19,6 +19,7 @@ from siprec_src.recording.ledger import Ledger
 from siprec_src.recording.life import PATIENCE_S, Farewell, State
 from siprec_src.recording.outcome import Outcome, Result
 from siprec_src.recording.policy import tracks_of
+from siprec_src.recording.presentation import presented
 from siprec_src.recording.srs import OnEnd, OnSrsBye, SrsTarget
 from siprec_src.recording.talks import Talks
 from siprec_src.recording.updates import Exchange, Updates, Verb
@@ -36,11 +37,12 @@ class RecordingSession:
         self.target = target
         self.usage = ground.identity.number()
         self._ground = ground
-        self._call = call
+        self._call = presented(call, target.config)
+        self._own = request.own_fields(target.config, call)
         self._edge = ground.edges[target.edge]
         self._forks = Forks(ground.identity, target, self._edge)
         self._talks = Talks(ground.identity, target, self._edge.rtp_advertised)
-        self._updates = Updates(ground, target, self._forks, self._talks)
+        self._updates = Updates(ground, target, self._forks, self._talks, self._own)
         self._ledger = Ledger(call, self.usage, target, self._forks)
         self._state = State.OPENING
         self._farewell = Farewell.FINAL
@@ -76,10 +78,10 @@ class RecordingSession:
 
     def update(self, call: CommunicationSession, now: float) -> Effects:
         """The call has changed."""
-        self._call = call
+        self._call = presented(call, self.target.config)
         if self._state is not State.ACTIVE:
             return []
-        return self._updates.follow(call, paused=self._paused) + self._flush(now)
+        return self._updates.follow(self._call, paused=self._paused) + self._flush(now)
 
     def pause(self, now: float) -> Effects:
         """Stop the copying, then tell the SRS (RFC 7866 7.1.1.1)."""
@@ -100,7 +102,7 @@ class RecordingSession:
 
     def ended(self, call: CommunicationSession, now: float) -> Effects:
         """The call is over; its newest state goes into the final metadata."""
-        self._call = call
+        self._call = presented(call, self.target.config)
         return self.stop("call-ended", now)
 
     def give_up(self, reason: str, now: float) -> Effects:
@@ -192,8 +194,8 @@ class RecordingSession:
         self._invite = self._ground.identity.number()
         offer = self._talks.offer(self._forks.lines, paused=self._paused)
         document = self._updates.snapshot(self._call, offer, now)
-        where, timer = (self.usage, self._invite), self._updates.timer.request_fields()
-        return [request.start(self._ground, self.target, where, offer, document, timer, now)]
+        where, own = (self.usage, self._invite), (*self._own, *self._updates.timer.request_fields())
+        return [request.start(self._ground, self.target, where, offer, document, own, now)]
 
     def _invite_answered(self, event: sip.ResponseArrived, now: float) -> Effects:
         response = event.response
@@ -383,8 +385,7 @@ class RecordingSession:
 
     def _say_bye(self, now: float) -> Effects:
         self._bye = self._ground.identity.number()
-        headers, body = request.leaving(self._ground.wall.at(now)), b""
-        headers = headers.appended(*self.target.config.secret_headers)
+        headers, body = request.leaving(self._ground.wall.at(now), self._own), b""
         if self._farewell is Farewell.FINAL and self.target.config.on_end is OnEnd.BYE_BODY:
             document = self._updates.final(self._call, now)
             fields, body = request.enclose(self._ground, self.target.config, None, document)

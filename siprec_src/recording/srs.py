@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
+from siprec_src.recording.extensions import ExtensionConfig, configured
+from siprec_src.recording.templates import constants_of, parse_template
 from siprec_src.sdp.crypto import SUITES
 from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Edge, Transport
@@ -59,6 +61,29 @@ class OnSrsBye(enum.Enum):
     RESTART = "restart"  #: a new recording session is tried, after a pause
 
 
+class Order(enum.Enum):
+    """Whose track comes first, in the SDP, in the metadata and in `SrsConfig.labels`."""
+
+    CALLER_FIRST = "caller-first"
+    AGENT_FIRST = "agent-first"  #: the callee's, or the caller's if the call came by a trunk of ``agents``
+
+
+class Hidden(enum.Enum):
+    """A part of the metadata that an SRS may be kept from knowing (RFC 7866 9.1, RFC 7865 10)."""
+
+    NAMES = "names"  #: display names
+    ADDRESSES = "addresses"  #: of the participants, who become anonymous
+    SIP_SESSION_IDS = "sip-session-ids"
+    REASONS = "reasons"  #: why the call ended
+
+
+class LateTrack(enum.Enum):
+    """What is done while a call has not yet all the tracks that the SRS gets."""
+
+    ADD = "add"  #: the session begins with those that are there; a later one is offered in a re-INVITE
+    WAIT = "wait"  #: it begins when both are there
+
+
 _READ: Final = {"key": None}  # no key of the file: what the files and variables it names hold
 
 
@@ -67,7 +92,9 @@ class SrsConfig:
     """One SRS. Checked when made; the URI when it is read against the edges by `parse_target`."""
 
     uri: str  #: e.g. ``sip:srs.example;secure=true&edge=ashburn;transport=tcp``
+    profile: str = "rfc7866"  #: where the keys that are not set here have their values from
     track: Track = Track.BOTH  #: which tracks it gets
+    late_track: LateTrack = LateTrack.ADD  #: what is done while only one of two tracks is there
     answer_timeout_s: float = 8.0  #: without a final answer by then the next SRS is tried, seconds
     session_expires_s: int = 1800  #: session interval asked for (RFC 4028), at least 90; 0: none is asked for
     metadata_type: MetadataType = MetadataType.CURRENT  #: media type of the metadata
@@ -75,7 +102,12 @@ class SrsConfig:
     updates: Updates = Updates.AUTO  #: which request carries metadata during the call
     on_end: OnEnd = OnEnd.UPDATE  #: how the final metadata travels
     on_srs_bye: OnSrsBye = OnSrsBye.STOP  #: what follows a BYE of the SRS
-    labels: tuple[str, str] = ("1", "2")  #: ``a=label`` of the caller's and of the callee's track
+    order: Order = Order.CALLER_FIRST  #: whose track comes first
+    agents: tuple[str, ...] = ()  #: trunks from which agents call; in other calls the callee is the agent
+    labels: tuple[str, str] = ("1", "2")  #: ``a=label`` of the first party's track and of the other's
+    hide: tuple[Hidden, ...] = ()  #: what of the call the metadata does not tell
+    extensions: tuple[str | ExtensionConfig, ...] = ()
+    #: extension data: {at, namespace, prefix, element, text or fields}, or the name of a known set
     codecs: tuple[str, ...] = ()  #: encodings that may be offered, e.g. ``PCMU``; empty: the call's
     events: bool = False  #: offer telephone-event and send DTMF to the SRS (RFC 4733)
     srtp_suites: tuple[str, ...] = (  #: offered with ``secure=true``, preferred first (RFC 4568 6.2)
@@ -88,8 +120,10 @@ class SrsConfig:
     password_file: str = ""  #: where its password stands: an absolute path, or a credential of systemd
     password_env: str = ""  #: or the environment variable that holds it
     allow_md5: bool = False  #: also answer challenges that ask for MD5
-    headers: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
-    #: fields of our requests with secret values, such as {"X-Auth-Token" = {file = "/etc/token"}}, or env
+    values: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: what ``{value:NAME}`` stands for in headers and extensions, e.g. {project = "my-project"}
+    headers: Mapping[str, str | Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    #: fields we send: {"X-Id" = "{call_id}"}, or a secret, {"X-Token" = {file = "/etc/token"}}, or env
     credentials: Credentials | None = dataclasses.field(default=None, metadata=_READ)
     #: of ``username``, with the password that was read
     secret_headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False, metadata=_READ)
@@ -122,10 +156,32 @@ class SrsConfig:
             own = is_token(name) and len(name) <= 64 and header_key(name) not in _NOT_TO_BE_SET
             _require(own, "headers", f"{name[:64]!r} is no name of a field that may be set")
             _require(
-                len(source) == 1 and set(source) <= {"file", "env"},
+                isinstance(source, str) or (len(source) == 1 and set(source) <= {"file", "env"}),
                 "headers",
-                f'{name}: expected {{ file = "…" }} or {{ env = "…" }}',
+                f'{name}: expected a text, {{ file = "…" }} or {{ env = "…" }}',
             )
+        self._check_templates()
+
+    @property
+    def text_headers(self) -> tuple[tuple[str, str], ...]:
+        """The fields of ``headers`` whose values are templates."""
+        return tuple((name, text) for name, text in self.headers.items() if isinstance(text, str) and text)
+
+    def _check_templates(self) -> None:
+        """Every placeholder is known, and has a value where the operator must give it."""
+        wanted: dict[str, str] = {}
+        for name, text in self.text_headers:
+            try:
+                wanted.update(dict.fromkeys(constants_of(parse_template(text)), "headers"))
+            except ConfigurationError as error:
+                raise ConfigurationError(f"headers: {name}: {error}") from error
+        try:
+            for element in configured(self.extensions):
+                wanted.update(dict.fromkeys(element.constants, "extensions"))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"extensions: {error}") from error
+        for name, key in wanted.items():
+            _require(bool(self.values.get(name)), "values", f"{name!r} is missing; {key} asks for it")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

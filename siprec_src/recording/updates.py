@@ -19,6 +19,7 @@ from siprec_src.errors import RemoteProtocolError
 from siprec_src.metadata.document import snapshot
 from siprec_src.metadata.writer import write_recording
 from siprec_src.recording import request
+from siprec_src.recording.extensions import extended
 from siprec_src.recording.forks import Forks
 from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.policy import tracks_of
@@ -59,7 +60,9 @@ class Exchange:
 class Updates:
     """What the SRS knows, and the queue of one towards what it should know."""
 
-    def __init__(self, ground: Ground, target: SrsTarget, forks: Forks, talks: Talks) -> None:
+    def __init__(
+        self, ground: Ground, target: SrsTarget, forks: Forks, talks: Talks, own: request.Fields
+    ) -> None:
         self.retry_at: float | None = None
         self.snapshot_wanted = False  #: the SRS asked for a complete document (RFC 7866 9.2)
         self.timer = SessionTimer(target.config.session_expires_s)
@@ -67,6 +70,7 @@ class Updates:
         self._config = target.config
         self._forks = forks
         self._talks = talks
+        self._own = own  #: fields that all requests of this session have
         self._allows_update = False
         self._pending: Exchange | None = None
         self._their_invite: int | None = None  #: answered, its ACK has not come (RFC 3261 14.1)
@@ -256,7 +260,7 @@ class Updates:
             recorded_from=self._recorded_from,
             recorded_until=now if final else None,
         )
-        return write_recording(recording)
+        return write_recording(extended(recording, self._config.extensions, call, self._config.values))
 
     def _labels(self, offer: SessionDescription | None) -> dict[bytes, str]:
         """Those of the m-lines in ``offer``; of one that the SRS refused to have it knows nothing."""
@@ -286,7 +290,7 @@ class Updates:
                 dialog=dialog,
                 token=exchange.token,
                 method=exchange.verb.value,
-                headers=request.within(self._config).appended(*self.timer.request_fields(), *fields),
+                headers=request.within(self._own).appended(*self.timer.request_fields(), *fields),
                 body=body,
             )
         ]

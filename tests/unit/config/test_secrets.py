@@ -98,7 +98,7 @@ def test_a_trunk_has_credentials_of_its_own(read: Load, secret: Path) -> None:
         ('username = "u"\npassword_env = "A"\npassword_file = "/b"', "expected either a file or"),
         ('headers = { "X Y" = { file = "/x" } }', "srs.1.headers: 'X Y' is no name of a field"),
         ('headers = { "v" = { file = "/x" } }', "srs.1.headers: 'v' is no name of a field"),
-        ('headers = { "X-Y" = { text = "canary-8f2d" } }', "srs.1.headers: X-Y: expected { file ="),
+        ('headers = { "X-Y" = { text = "canary-8f2d" } }', "srs.1.headers: X-Y: expected a text, { file ="),
         (
             'headers = { "X-Y" = { env = "NOT_SET" } }',
             "srs.1.headers: the value of 'X-Y', 'NOT_SET' is not there",
@@ -135,7 +135,7 @@ def test_secrets_are_in_no_repr(read: Load, secret: Path) -> None:
     config = read(keys)
     assert config.srs[0].secret_headers == (("X-Tenant", CANARY),)
     assert CANARY not in repr(config)
-    assert CANARY not in repr(request.within(config.srs[0]))
+    assert CANARY not in repr(request.within(config.srs[0].secret_headers))
 
 
 def _written(file: Path, text: str) -> Path:
