@@ -108,7 +108,7 @@ FIRST_OCTETS: Final = frozenset(
 
 _LINE_ENDS: Final = re.compile(rb"(?:\r\n)*")
 _REQUEST_LINE: Final = re.compile(rf"({TOKEN}++) ([^\x00-\x20\x7f<>\"]++) SIP/2\.0", re.IGNORECASE)
-_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
+_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*+))?", re.IGNORECASE)
 _OTHER_REQUEST: Final = re.compile(
     rf"({TOKEN}++)[ \t](.*)[ \t]SIP[ \t]*+/[ \t]*+([0-9]++)\.([0-9]++)[ \t]*+", re.IGNORECASE
 )

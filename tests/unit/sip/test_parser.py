@@ -50,6 +50,12 @@ def test_a_request_is_read_with_its_fields_as_received() -> None:
 
 
 @pytest.mark.rfc("3261", "7.2")
+@pytest.mark.parametrize("end", ["\r", "\n"])
+def test_a_status_line_with_a_line_end_inside_is_no_status_line(end: str) -> None:
+    malformed(parse_datagram(wire(start=f"SIP/2.0 200 OK{end}Evil: x")))
+
+
+@pytest.mark.rfc("3261", "7.2")
 @pytest.mark.parametrize(
     ("start", "status", "reason"),
     [
