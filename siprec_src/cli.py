@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from siprec_src import __version__
+from siprec_src.app import exits
 
 if TYPE_CHECKING:
     from siprec_src.config import Config
@@ -17,7 +20,30 @@ FORMATS = click.Choice(["json", "console"])
 LEVELS = click.Choice(["debug", "info", "warning", "error"])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """A wrong command line exits with a code of its own: click's 2 is an answer of `probe`."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _usage_code():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _usage_code():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _usage_code() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        error.exit_code = exits.USAGE  # type: ignore[misc] # click reads it from the instance
+        raise
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="siprec-src")
 def main() -> None:
     """SIPREC Session Recording Client (RFC 7866): relays a PBX's calls and forks them to an SRS."""
@@ -97,6 +123,44 @@ def srs(directory: Path, listen: str, behave: str, log_format: Any, tls_port: in
 
 
 @main.command()
+@click.option(
+    "--srs", "uri", required=True, metavar="URI", help="The SRS to ask, as --srs of start takes it."
+)
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="Its [[srs]] entry, edges and [tls] are used."
+)
+@click.option("--json", "machine", is_flag=True, help="One JSON object on stdout; progress on stderr.")
+@click.option(
+    "--timeout-s", type=click.FloatRange(5, 600), default=60.0, show_default=True, metavar="SECONDS"
+)
+def probe(*, uri: str, config: Path | None, machine: bool, timeout_s: float) -> NoReturn:
+    """Ask a real SRS everything, as the daemon would record with it, and say what to do.
+
+    It places a call of its own at the SRS with seconds of test speech on both tracks, pauses it, resumes
+    it and ends it. The exit code is 0: good, 1: usable, with warnings, 2: not usable, 64: wrong command line,
+    78: wrong configuration.
+    """
+    import os
+
+    from siprec_src.config import InvalidConfiguration
+    from siprec_src.config.sources import config_file
+    from siprec_src.errors import ConfigurationError
+    from siprec_src.probe.command import probe as run
+    from siprec_src.telemetry import log
+
+    log.configure(level="error")
+    try:
+        file = config_file(config, os.environ)
+        sys.exit(run(uri, file, os.environ, machine=machine, timeout_s=timeout_s))
+    except InvalidConfiguration as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+    except ConfigurationError as error:
+        click.echo(f"siprec-src probe: {error}", err=True)
+    sys.exit(exits.CONFIG)
+
+
+@main.command()
 def version() -> None:
     """Print the version."""
     click.echo(__version__)
@@ -151,7 +215,6 @@ def _read(flags: dict[str, Any]) -> Config:
 
 
 def _load(flags: dict[str, Any]) -> Config:
-    from siprec_src.app.exits import CONFIG
     from siprec_src.config import InvalidConfiguration
 
     try:
@@ -159,7 +222,7 @@ def _load(flags: dict[str, Any]) -> Config:
     except InvalidConfiguration as error:
         for problem in error.problems:
             click.echo(problem, err=True)
-        sys.exit(CONFIG)
+        sys.exit(exits.CONFIG)
 
 
 def _say_checked(config: Config, *more: str) -> NoReturn:

@@ -16,11 +16,12 @@ from typing import Any, Final, Protocol
 from siprec_src.app.agenda import Agenda
 from siprec_src.app.owners import Owner, Owners
 from siprec_src.app.usage import closing_answer
-from siprec_src.communication import Publish
+from siprec_src.communication import CommunicationSession, Publish
 from siprec_src.identity import Identity
 from siprec_src.machine import Finished, Forward, Gone, LogLine, Machine, Observe
 from siprec_src.media import plane
 from siprec_src.media.model import PortId
+from siprec_src.recording import commands as recording
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Flow
 from siprec_src.sip.parser import Malformed
@@ -109,6 +110,12 @@ class Driver:
             self._media_answered(message)
         else:
             self._media_told(message)
+        self._run(now)
+
+    def record(self, event: CommunicationSession | recording.Command) -> None:
+        """Show recording a call that no ingest of this process has, or command it."""
+        now = self._loop.time()
+        self._queue.append((self._pool, event))
         self._run(now)
 
     def hang_up(self) -> None:

@@ -106,6 +106,11 @@ class Resolver:
             self._names[wanted.host] += 1
             self._spawn(self._look_up(question, wanted.host, steps, asks))
 
+    @property
+    def known(self) -> dict[Ask, Records | None]:
+        """What name servers have said of each question, the newest last; None: no answer came."""
+        return {ask: cached.records if cached.stale_until else None for ask, cached in self._cache.items()}
+
     async def close(self) -> None:
         for task in tuple(self._tasks):
             task.cancel()

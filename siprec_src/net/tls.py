@@ -124,7 +124,7 @@ class TlsLayer:
 
     def tell_refused(self, remote: Address, domain: str, error: OSError) -> None:
         """A peer that we called and we do not agree; in TLS 1.3 it says so of our certificate afterwards."""
-        get_logger("tls").warning("tls.refused", remote=str(remote), domain=domain, cause=_cause(error))
+        get_logger("tls").warning("tls.refused", remote=str(remote), domain=domain, cause=cause(error))
 
     async def accept(
         self, raw: asyncio.Transport, protocol: asyncio.BaseProtocol, remote: Address
@@ -141,7 +141,7 @@ class TlsLayer:
             return await self._upgrade(raw, protocol, self._contexts.server, None)
         except OSError as error:
             # Anybody can make these; a line each would be a way to fill the log.
-            get_logger("tls").debug("tls.not-accepted", remote=str(remote), cause=_cause(error))
+            get_logger("tls").debug("tls.not-accepted", remote=str(remote), cause=cause(error))
             raise
 
     async def _upgrade(
@@ -173,6 +173,15 @@ class TlsLayer:
         return transport
 
 
+def cause(error: OSError) -> str:
+    """What went wrong, in OpenSSL's or the system's words; never anything of a key."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate refused: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "not PEM, or not a usable handshake").replace("_", " ").lower()
+    return error.strerror or str(error) or type(error).__name__
+
+
 def _context(settings: TlsSettings, protocol: ssl._SSLMethod) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.check_hostname = False  # RFC 5922 has rules of its own: `tls_identity`
@@ -199,16 +208,7 @@ def _context(settings: TlsSettings, protocol: ssl._SSLMethod) -> ssl.SSLContext:
 
 
 def _unusable(key: str, file: Path, error: OSError) -> ConfigurationError:
-    return ConfigurationError(f"{key}: {file}: {_cause(error)}")
-
-
-def _cause(error: OSError) -> str:
-    """What went wrong, in OpenSSL's or the system's words; never anything of a key."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate refused: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or "not PEM, or not a usable handshake").replace("_", " ").lower()
-    return error.strerror or str(error) or type(error).__name__
+    return ConfigurationError(f"{key}: {file}: {cause(error)}")
 
 
 def _require(holds: bool, key: str, what: str) -> None:

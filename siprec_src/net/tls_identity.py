@@ -35,7 +35,7 @@ def mismatch(der: bytes, domain: str, *, wildcards: bool = False) -> str:
         certificate = x509.load_der_x509_certificate(der)
         if not _usable(certificate):
             return "its extended key usage is not that of a SIP domain or TLS server"
-        names = _names(certificate)
+        names = names_of(certificate)
     except ValueError:
         return "it cannot be read"
     if any(_same(name, domain, wildcards=wildcards) for name in names):
@@ -43,15 +43,7 @@ def mismatch(der: bytes, domain: str, *, wildcards: bool = False) -> str:
     return f"it is not of {domain} but of {', '.join(sorted(names)[:8]) or 'nobody'}"
 
 
-def _usable(certificate: x509.Certificate) -> bool:
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except x509.ExtensionNotFound:
-        return True
-    return not _USAGES.isdisjoint(usage.value)
-
-
-def _names(certificate: x509.Certificate) -> set[str]:
+def names_of(certificate: x509.Certificate) -> set[str]:
     """Every identity, as RFC 5922 7.1 lists them."""
     try:
         san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -61,6 +53,14 @@ def _names(certificate: x509.Certificate) -> set[str]:
     sip = {host for host in map(_host, uris) if host}
     addresses = {str(address) for address in san.get_values_for_type(x509.IPAddress)}
     return (sip or set(san.get_values_for_type(x509.DNSName))) | addresses
+
+
+def _usable(certificate: x509.Certificate) -> bool:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    except x509.ExtensionNotFound:
+        return True
+    return not _USAGES.isdisjoint(usage.value)
 
 
 def _host(uri: str) -> str:
