@@ -11,7 +11,8 @@ from tests.support.daemon import LOOPBACK, free_port, running, until
 from tests.support.script import Script, callee, caller, sdp
 from tests.support.sipp import Sipp
 
-TWO_PAIRS = "[media]\nrtp_low = 13000\nrtp_high = 13003\n"
+LOW = free_port() & ~3  #: outside the range that other daemons take their ports from
+TWO_PAIRS = f"[media]\nrtp_low = {LOW}\nrtp_high = {LOW + 3}\n"
 ONE_CALL = "[daemon]\nmax_calls = 1\n"
 
 
