@@ -26,6 +26,7 @@ from siprec_src.ingest.inline.routing import RoutingTable, Trunk, catch_all
 from siprec_src.media.model import SourcePolicy
 from siprec_src.net.sockets import default_route_address
 from siprec_src.net.tls import TlsContexts, TlsSettings, expiry_note
+from siprec_src.recording.copies import crowded
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
 from siprec_src.sip.credentials import Credentials
@@ -106,6 +107,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
     if problems.found:
         raise InvalidConfiguration(problems.found)
     notes.extend(f"{target.name}: {target.warning}" for target in targets if target.warning)
+    notes.extend(crowded(targets, recording))
     return Config(
         daemon=daemon,
         http=http,

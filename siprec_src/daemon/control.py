@@ -39,8 +39,7 @@ from siprec_src.sip.vocabulary import Fact
 from siprec_src.telemetry import log as logs
 from siprec_src.telemetry.metrics import Metrics
 
-_USAGES_PER_CALL: Final = 4  # caller, callee, a recording session, and one that is being replaced
-_TRANSACTIONS_PER_CALL: Final = 12  # of those, with the ended ones that still absorb retransmissions
+_TRANSACTIONS_PER_USAGE: Final = 3  # with the ended ones that still absorb retransmissions
 _FIXED: Final = ("edges", "http", "sip", "media")  # what a running process does not change
 
 
@@ -211,13 +210,13 @@ class _ControlProcess:
 
 
 def _user_agent(config: Config, identity: SystemIdentity, edges: dict[str, Edge]) -> UserAgent:
+    # Of a call: caller, callee, and for each copy a recording session and one that is being replaced.
+    copies = config.recording.max_forked_streams  # each has a stream at least
+    usages = (2 + 2 * copies) * config.daemon.max_calls
     return UserAgent(
         identity=identity,
         edges=edges,
-        limits=AgentLimits(
-            max_usages=_USAGES_PER_CALL * config.daemon.max_calls,
-            max_transactions=_TRANSACTIONS_PER_CALL * config.daemon.max_calls,
-        ),
+        limits=AgentLimits(max_usages=usages, max_transactions=_TRANSACTIONS_PER_USAGE * usages),
         settings=AgentSettings(hold_down_s=config.sip.hold_down_s),
         timers=Timers(t1_s=config.sip.t1_s, t2_s=config.sip.t2_s, t4_s=config.sip.t4_s),
     )

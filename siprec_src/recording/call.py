@@ -1,4 +1,4 @@
-"""The recording of one call: recording sessions one after another until the call ends.
+"""One copy of one call's recording: recording sessions one after another until the call ends.
 
 One SRS after the other is asked; when none takes the call it goes on unrecorded and they are asked again
 after a pause that grows. A session that broke off is followed by a new one with a complete snapshot and
@@ -7,20 +7,23 @@ the same ids (RFC 3261 12.2.1.2, RFC 7866 9.1). Nothing here is ever told to the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final, assert_never
 
 from siprec_src.communication import CommunicationSession, MediaStream, id_text
-from siprec_src.machine import Finished, Forward, LogLine, Machine, Observe
+from siprec_src.machine import Finished, Forward, LogLine, Machine
 from siprec_src.media import plane
 from siprec_src.recording import commands
+from siprec_src.recording.copies import Copy, Room
 from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.health import Health
-from siprec_src.recording.outcome import Fields, Outcome
-from siprec_src.recording.policy import secure_enough
-from siprec_src.recording.rounds import Rounds
+from siprec_src.recording.outcome import Fields, Outcome, Result, of_several
+from siprec_src.recording.policy import secure_enough, tracks_of
+from siprec_src.recording.rounds import NOT_YET, Rounds
 from siprec_src.recording.session import RecordingSession
 from siprec_src.recording.srs import SrsTarget
+from siprec_src.recording.view import RecordingView
 from siprec_src.sip import vocabulary as sip
 
 STEADY_S: Final = 30.0  #: a session that was up this long is followed by the next one at once
@@ -30,25 +33,60 @@ Event = CommunicationSession | commands.Command | sip.Event | plane.Answer | pla
 
 
 class CallRecording:
-    """The machine that keeps one call recorded as long as it lasts."""
+    """The machine that keeps one copy of a call recorded as long as it lasts.
+
+    Args:
+        room: how many streams of the call may be forked, over all its copies.
+    """
 
     def __init__(
-        self, ground: Ground, pool: Machine[Any, Any], targets: Sequence[SrsTarget], health: Health
+        self,
+        ground: Ground,
+        pool: Machine[Any, Any],
+        copy: Copy,
+        room: Room,
+        health: Health,
+        *,
+        paused: bool,
     ) -> None:
+        self.copy = copy.name
         self._ground = ground
         self._pool = pool
-        self._rounds = Rounds(ground.identity, targets, health)
+        self._room = room
+        self._rounds = Rounds(ground.identity, copy.targets, health, partial(room.take, copy.name))
         self._sessions: list[RecordingSession] = []  #: the newest last; older ones wait for last answers
         self._current: RecordingSession | None = None
         self._call: CommunicationSession | None = None
         self._said: list[tuple[str, str]] = []  #: why no SRS has the call, as logged last
         self._halted = ""  #: why no further session is begun
         self._media_up = True
-        self._paused = False
-        self._began = False
+        self._paused = paused
+        self._forked: frozenset[bytes] = frozenset()  #: the streams that there was room for
+        self._crowded_out: frozenset[bytes] = frozenset()  #: those that there was none for
         self._agreed: set[int] = set()  #: usages of the sessions that an SRS took
+        self._end: Outcome | None = None  #: of them, and of the rounds in which no SRS took the call
         self._recorded_until: float | None = None  #: when the newest session that was up ended
         self._finished = False
+
+    @property
+    def call(self) -> int:
+        """The handle of the call."""
+        return self._call.call if self._call is not None else 0
+
+    @property
+    def halted(self) -> bool:
+        """No further session is begun."""
+        return bool(self._halted)
+
+    @property
+    def view(self) -> RecordingView:
+        session = self._current
+        if session is None or session.outcome is not None:
+            state = "ending" if self._halted else "waiting"
+        else:
+            state = "setting-up" if session.began is None else "recording"
+        srs = self._sessions[-1].target.name if self._sessions else ""
+        return RecordingView(copy=self.copy, srs=srs, state=state)
 
     @property
     def deadline(self) -> float | None:
@@ -72,7 +110,7 @@ class CallRecording:
         match event:
             case CommunicationSession():
                 return self._call_changed(event, now)
-            case commands.Pause() | commands.Resume() | commands.Stop():
+            case commands.Pause() | commands.Resume() | commands.Stop() | commands.Start():
                 return self._commanded(event, now)
             case plane.MediaDown() | plane.MediaUp():
                 return self._media_changed(event, now)
@@ -122,7 +160,24 @@ class CallRecording:
             return self._begin_round(now) if self._may_try_now(before) else []
         if not secure_enough(call, self._current.target):
             return self._current.give_up("srs-not-secure", now)
-        return self._current.update(call, now)
+        fitting, told = self._fitting(call, self._current.target)
+        return [*told, *self._current.update(fitting, now)]
+
+    def _fitting(self, call: CommunicationSession, target: SrsTarget) -> tuple[CommunicationSession, Effects]:
+        """The call without the streams that there is no room for beside those that are forked."""
+        wanted = frozenset(track.stream.stream_id for track in tracks_of(call, target.config))
+        if self._room.take(self.copy, len(wanted)):
+            self._forked = wanted
+        known, self._crowded_out = self._crowded_out, wanted - self._forked
+        if not self._crowded_out:
+            return call, []
+        out = self._crowded_out
+        streams = tuple(replace(s, source=None) if s.stream_id in out else s for s in call.streams)
+        fitting = replace(call, streams=streams)
+        if out == known:
+            return fitting, []
+        said = (("srs", target.name), ("what", "max-forked-streams"), ("streams", len(out)))
+        return fitting, [LogLine("warning", "recording.fork-failed", (*self._fields, *said))]
 
     def _commanded(self, command: commands.Command, now: float) -> Effects:
         match command:
@@ -135,6 +190,8 @@ class CallRecording:
             case commands.Stop():
                 self._halted = self._halted or "stopped"
                 return self._current.stop("stopped", now) if self._current is not None else []
+            case commands.Start():
+                return []  # it is what this machine does anyway
             case _:
                 assert_never(command)
 
@@ -164,10 +221,11 @@ class CallRecording:
         target = self._rounds.next(call, now) if call is not None else None
         if call is None or target is None:
             return self._round_failed(now)
-        session = RecordingSession(self._ground, target, call, paused=self._paused)
+        fitting, told = self._fitting(call, target)
+        session = RecordingSession(self._ground, target, fitting, paused=self._paused)
         self._current = session
         self._sessions.append(session)
-        return session.start(now)
+        return [*told, *session.start(now)]
 
     def _go_on(self, now: float) -> Effects:
         """Look at what the newest event has left."""
@@ -180,7 +238,9 @@ class CallRecording:
                 self._agreed.add(session.usage)
                 alive = commands.SrsAlive(uri=session.target.config.uri, records=True)
                 effects.append(Forward(self._pool, alive))
-        self._began = self._began or bool(self._agreed)
+        for session in self._sessions:
+            if session.over and session.began is not None and session.outcome is not None:
+                self._note_end(session.outcome)
         self._sessions = [session for session in self._sessions if not session.over]
         if self._halted and not self._sessions and not self._finished:
             self._finished = True
@@ -222,6 +282,8 @@ class CallRecording:
         return self._try_next(now) if outcome.vanished else self._round_failed(now)
 
     def _round_failed(self, now: float) -> Effects:
+        if (reason := self._rounds.newest_failure) not in ("", *NOT_YET):
+            self._note_end(Outcome(result=Result.FAILED, reason=reason))
         self._rounds.pause(now)
         return self._failed_line()
 
@@ -241,17 +303,15 @@ class CallRecording:
         said = (("why", why), ("not_recorded", missed), ("from_s", round(from_s, 3)))
         return [LogLine("error", "recording.failed", (*self._fields, *said))]
 
+    def _note_end(self, end: Outcome) -> None:
+        self._end = of_several([end] if self._end is None else [self._end, end])
+
     def _finish(self) -> Effects:
-        call = self._call
-        effects: Effects = []
-        if call is not None and not self._began:
-            failures = self._rounds.failures
-            reason = failures[-1][1].partition(" ")[0] if failures else self._halted
-            effects += [
-                LogLine("warning", "recording.none", (*self._fields, ("reason", reason))),
-                Observe("calls_unrecorded_total", (("reason", reason),)),
-            ]
-        return [*effects, Forward(self._pool, commands.Over(call.call if call else 0)), Finished()]
+        reason = self._rounds.newest_failure or self._halted
+        end = self._end if self._agreed else None
+        end = end or Outcome(result=Result.FAILED, reason=reason)
+        over = commands.Over(call=self.call, recording=self, end=end, sessions=len(self._agreed))
+        return [Forward(self._pool, over), Finished()]
 
     @property
     def _streams(self) -> tuple[MediaStream, ...]:
@@ -261,7 +321,8 @@ class CallRecording:
     def _fields(self) -> Fields:
         if self._call is None:
             return ()
-        return (("call", self._call.call), ("session", id_text(self._call.session_id)))
+        copy = (("copy", self.copy),) if self.copy else ()
+        return (("call", self._call.call), ("session", id_text(self._call.session_id)), *copy)
 
 
 def _no_such_dialog(event: sip.Event) -> Effects:

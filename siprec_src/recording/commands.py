@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from siprec_src.recording.outcome import Outcome
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Pause:
@@ -21,16 +23,29 @@ class Resume:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Stop:
-    """The rest of this call is not recorded."""
+    """The rest of this call is not recorded, until `Start`. Ends a pause as well."""
 
     call: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Over:
-    """The recording of this call has nothing left to do."""
+class Start:
+    """Record this call from now on, with a complete snapshot first; copies that are recorded go on.
+
+    A call that is paused stays so.
+    """
 
     call: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Over:
+    """One copy of this call has nothing left to do."""
+
+    call: int
+    recording: object  #: the machine that kept it
+    end: Outcome  #: of all its sessions; `Result.FAILED` where no SRS took any
+    sessions: int  #: how many an SRS took
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,4 +71,4 @@ class SrsFailed:
     checked: bool = False  #: found by a check, not by a call
 
 
-Command = Pause | Resume | Stop
+Command = Pause | Resume | Stop | Start

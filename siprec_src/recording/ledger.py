@@ -35,6 +35,7 @@ class Ledger:
             ("session", id_text(call.session_id)),
             ("rs", rs),
             ("srs", target.name),
+            *((("copy", target.config.copy),) if target.config.copy else ()),
             ("edge", target.edge),
             ("secure", target.secure),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Sequence
 
 Fields = tuple[tuple[str, object], ...]
 
@@ -33,3 +34,17 @@ class Outcome:
     vanished: bool = False  #: the SRS does not answer any more
     unusable: bool = False  #: the peer is no SRS; it is not asked again for this call
     other_type: bool = False  #: the SRS takes the metadata's other media type (RFC 9806)
+
+
+def of_several(ends: Sequence[Outcome]) -> Outcome:
+    """The ends of sessions that followed each other as one; there is at least one.
+
+    What was lost between two of them, or by one of them, is missing: `Result.PARTLY`.
+    """
+    results = {end.result for end in ends}
+    bad = next((end for end in ends if end.result is not Result.RECORDED), ends[-1])
+    if results == {Result.RECORDED, Result.UNCONFIRMED}:
+        results = {Result.UNCONFIRMED}
+    one = len(results) == 1 and Result.INTERRUPTED not in results
+    result = results.pop() if one else Result.PARTLY
+    return Outcome(result=result, reason=bad.reason, detail=bad.detail)

@@ -1,24 +1,27 @@
 """All recordings of the daemon: each call that is published is decided on once, then kept told.
 
-The pool knows calls, not sessions: it begins a `CallRecording` for each call that is to be recorded and
-forwards to it whatever is published of that call, or commanded.
+The pool knows calls, not sessions: it begins a `CallRecording` for each copy of a call that is to be
+recorded and forwards to them whatever is published of that call, or commanded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from siprec_src.communication import CommunicationSession, id_text
+from siprec_src.communication import CommunicationSession
 from siprec_src.identity import Identity
-from siprec_src.machine import Forward, Gone, LogLine, Observe, WallClock
+from siprec_src.machine import Forward, Gone, WallClock
 from siprec_src.recording import commands
 from siprec_src.recording.call import CallRecording
 from siprec_src.recording.check import SrsCheck
+from siprec_src.recording.copies import copies_of
 from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.health import Health
 from siprec_src.recording.policy import Decision, decide
-from siprec_src.recording.settings import Distribution, RecordingSettings
+from siprec_src.recording.recorded_call import ON_COMMAND, RecordedCall
+from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
+from siprec_src.recording.view import CallView
 from siprec_src.sip.flow import Edge
 
 Event = (
@@ -54,8 +57,7 @@ class RecordingPool:
         self._turn = 0  #: of round-robin
         self.draining = False  #: no SRS is checked any more
         self._decide = decide
-        self._recordings: dict[int, CallRecording] = {}  #: by call, those with something left to do
-        self._known: set[int] = set()  #: calls that were decided on and go on
+        self._calls: dict[int, RecordedCall] = {}  #: those that go on, or whose recording does
 
     @property
     def deadline(self) -> float | None:
@@ -64,7 +66,17 @@ class RecordingPool:
     @property
     def live(self) -> int:
         """How many calls have a recording that is not over yet."""
-        return len(self._recordings)
+        return sum(call.live for call in self._calls.values())
+
+    @property
+    def calls(self) -> Iterator[CallView]:
+        """Every call that is known, the oldest first."""
+        return (call.view for call in self._calls.values())
+
+    def view(self, call: int) -> CallView | None:
+        """One call; None: it is not known, or over."""
+        known = self._calls.get(call)
+        return known.view if known is not None else None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -92,19 +104,24 @@ class RecordingPool:
             case CommunicationSession():
                 return self._published(event)
             case commands.Over(call=call):
-                self._recordings.pop(call, None)
-                return []
+                if (known := self._calls.get(call)) is not None:
+                    known.ended(event)
+                return self._clear(call)
             case commands.SrsAlive():
                 return self._health.alive(event.uri, now, records=event.records)
             case commands.SrsFailed():
                 return self._health.failed(
                     event.uri, event.reason, now, wait_s=event.wait_s, checked=event.checked
                 )
-            case Gone(machine=machine):
-                return self._gone(machine)
+            case Gone(machine=CallRecording() as machine):
+                if (known := self._calls.get(machine.call)) is not None:
+                    known.gone(machine)
+                return self._clear(machine.call)
+            case commands.Start(call=call):
+                return self._begin(call)
             case commands.Pause(call=call) | commands.Resume(call=call) | commands.Stop(call=call):
-                recording = self._recordings.get(call)
-                return [Forward(recording, event)] if recording is not None else []
+                known = self._calls.get(call)
+                return known.command(event) if known is not None else []
             case _:
                 return []  # what the driver tells every machine, such as MediaDown
 
@@ -120,38 +137,38 @@ class RecordingPool:
         ]
 
     def _published(self, call: CommunicationSession) -> Effects:
-        if call.call not in self._known:
+        known = self._calls.get(call.call)
+        if known is None:
             return self._decided(call)
-        if call.ended is not None:
-            self._known.discard(call.call)
-        recording = self._recordings.get(call.call)
-        return [Forward(recording, call)] if recording is not None else []
+        return [*known.changed(call), *self._clear(call.call)]
 
     def _decided(self, call: CommunicationSession) -> Effects:
-        if call.ended is None:
-            self._known.add(call.call)
         decision = self._decide(call, self._targets)
-        if not decision.record:
-            fields = (("call", call.call), ("session", id_text(call.session_id)), ("reason", decision.reason))
-            return [
-                LogLine("info", "recording.none", fields),
-                Observe("calls_unrecorded_total", (("reason", decision.reason),)),
-            ]
-        recording = CallRecording(self._ground, self, self._in_turn(decision.targets), self._health)
-        self._recordings[call.call] = recording
-        return [Forward(recording, call)]
+        record = decision.record and self._settings.automatic
+        self._calls[call.call] = RecordedCall(
+            self._ground,
+            self,
+            self._health,
+            call,
+            room=self._settings.max_forked_streams,
+            unrecorded=decision.reason if not decision.record else ON_COMMAND,
+        )
+        return self._keep(call.call, decision) if record else self._clear(call.call)
 
-    def _in_turn(self, targets: tuple[SrsTarget, ...]) -> tuple[SrsTarget, ...]:
-        """The SRSs in the order in which this call asks them."""
-        if self._settings.distribution is Distribution.ORDERED or not targets:
-            return targets
-        first = self._turn % len(targets)
-        self._turn += 1
-        return targets[first:] + targets[:first]
+    def _begin(self, call: int) -> Effects:
+        """Record a call that is known, by the SRSs that are configured now."""
+        known = self._calls.get(call)
+        return self._keep(call, self._decide(known.call, self._targets)) if known is not None else []
 
-    def _gone(self, machine: object) -> Effects:
-        """A recording that is still known has not ended but failed; the rest of its call is not recorded."""
-        broken = [call for call, recording in self._recordings.items() if recording is machine]
-        for call in broken:
-            del self._recordings[call]
-        return [Observe("calls_unrecorded_total", (("reason", "internal-error"),)) for _ in broken]
+    def _keep(self, call: int, decision: Decision) -> Effects:
+        turn, self._turn = self._turn, self._turn + 1
+        copies = copies_of(decision.targets, self._settings.distribution, turn)
+        return self._calls[call].begin(copies)
+
+    def _clear(self, call: int) -> Effects:
+        """Say the last words on a call that is over, and forget it."""
+        known = self._calls.get(call)
+        if known is None or not known.over:
+            return []
+        del self._calls[call]
+        return known.summary()

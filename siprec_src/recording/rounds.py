@@ -8,7 +8,7 @@ pauses of many calls that lost the same SRS drift apart.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from siprec_src.communication import CommunicationSession
@@ -20,18 +20,30 @@ from siprec_src.recording.srs import SrsTarget, with_other_type
 
 FIRST_PAUSE_S: Final = 5.0  #: after a round in which no SRS took the call; doubled after each further one
 LAST_PAUSE_S: Final = 60.0
+NOT_YET: Final = ("no-track", "track-missing")  #: why an SRS is not asked before the call is another
 SPREAD: Final = (0.5, 1.5)  #: by which the pauses of two calls may differ
 
 
 class Rounds:
-    """The SRSs of one call, in the order in which they are asked."""
+    """The SRSs of one copy, in the order in which they are asked.
 
-    def __init__(self, identity: Identity, targets: Sequence[SrsTarget], health: Health) -> None:
+    Args:
+        take: so many streams are wanted of the call's room; whether they may be forked.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        targets: Sequence[SrsTarget],
+        health: Health,
+        take: Callable[[int], bool],
+    ) -> None:
         self.failures: list[tuple[str, str]] = []  #: of this round: SRS and why
         self.asked = False  #: whether any SRS was asked in this round
         self.retry_at: float | None = None  #: when the next round begins
         self._identity = identity
         self._health = health
+        self._take = take
         self._last_resort = False  #: whether one that is down was asked in this round
         self._targets = list(targets)
         self._waiting: deque[SrsTarget] = deque()  #: not yet asked in this round
@@ -43,6 +55,11 @@ class Rounds:
     def hopeless(self) -> bool:
         """Whether there is nobody left to ask."""
         return not self._targets
+
+    @property
+    def newest_failure(self) -> str:
+        """Why the SRS that was asked last did not take the call; "" when none was."""
+        return self.failures[-1][1].partition(" ")[0] if self.failures else ""
 
     def begin(self, now: float, first: SrsTarget | None = None) -> None:
         """A new round; ``first`` is asked before the others, those that are down after them."""
@@ -96,7 +113,8 @@ class Rounds:
 
     def _unfit(self, target: SrsTarget, call: CommunicationSession, now: float) -> str:
         """Why this SRS is not asked now; "" when it is."""
-        if not tracks_of(call, target.config):
+        tracks = tracks_of(call, target.config)
+        if not tracks:
             return "no-track"
         if waits_for_track(call, target.config):
             return "track-missing"
@@ -104,4 +122,6 @@ class Rounds:
             return "srs-not-secure"
         if self._last_resort and self._health.down(target):
             return "srs-down"
-        return "srs-busy" if self._busy_until.get(target.config.uri, now) > now else ""
+        if self._busy_until.get(target.config.uri, now) > now:
+            return "srs-busy"
+        return "" if self._take(len(tracks)) else "max-forked-streams"

@@ -93,6 +93,7 @@ class SrsConfig:
 
     uri: str  #: e.g. ``sip:srs.example;secure=true&edge=ashburn;transport=tcp``
     profile: str = "rfc7866"  #: where the keys that are not set here have their values from
+    copy: str = ""  #: SRSs of one name stand in for each other; each name has a copy of every call
     track: Track = Track.BOTH  #: which tracks it gets
     late_track: LateTrack = LateTrack.ADD  #: what is done while only one of two tracks is there
     answer_timeout_s: float = 8.0  #: without a final answer by then the next SRS is tried, seconds
@@ -130,6 +131,7 @@ class SrsConfig:
     #: of ``headers``, with the values that were read
 
     def __post_init__(self) -> None:
+        _require(not self.copy or bool(_TOKEN.fullmatch(self.copy)), "copy", "expected a token")
         _require(0 < self.answer_timeout_s <= 64, "answer_timeout_s", "expected 0 < x <= 64")
         _require(
             self.session_expires_s == 0 or MIN_INTERVAL_S <= self.session_expires_s <= 86400,

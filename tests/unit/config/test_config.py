@@ -410,3 +410,29 @@ def test_a_name_server_by_name_or_an_unknown_distribution_is_refused(write: Writ
     )
     assert any("dns_servers" in problem for problem in problems)
     assert any("recording.distribution" in problem for problem in problems)
+
+
+def test_copies_are_read_and_one_without_room_is_noted(write: Write) -> None:
+    file = write(
+        '[sip]\nroute = "sip:127.0.0.9"\nlisten = "127.0.0.1:5060"\n'
+        '[recording]\ndistribution = "parallel"\nmax_forked_streams = 3\nautomatic = false\n'
+        '[[srs]]\nuri = "sip:a.example"\ncopy = "live"\n'
+        '[[srs]]\nuri = "sip:b.example"\n'
+        '[[srs]]\nuri = "sip:c.example"\ntrack = "inbound"\n'
+    )
+    config = load(file, {}, {})
+    assert [srs.copy for srs in config.srs] == ["live", "", ""]
+    assert not config.recording.automatic
+    (note,) = config.notes
+    assert note.startswith("copy 'sip:b.example': max_forked_streams = 3")
+
+
+def test_a_copy_is_named_by_a_token_and_the_room_is_bounded(write: Write) -> None:
+    problems = refused(
+        write(
+            '[sip]\nroute = "sip:127.0.0.9"\nlisten = "127.0.0.1:5060"\n'
+            '[recording]\nmax_forked_streams = 0\n[[srs]]\nuri = "sip:srs.example"\ncopy = "a b"\n'
+        )
+    )
+    assert any("recording.max_forked_streams" in problem for problem in problems)
+    assert any("copy" in problem and "token" in problem for problem in problems)

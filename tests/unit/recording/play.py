@@ -17,6 +17,7 @@ from siprec_src.communication import (
 from siprec_src.machine import Finished, Forward, LogLine, Observe, WallClock
 from siprec_src.media import plane
 from siprec_src.recording.pool import RecordingPool
+from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig
 from siprec_src.sdp.crypto import SUITES, Crypto
 from siprec_src.sdp.model import Media, Origin, SessionDescription, new_session
@@ -121,7 +122,12 @@ def answer_to(
 class Play:
     """The pool with its recordings, performed on the fake media plane."""
 
-    def __init__(self, *srs: str | SrsConfig, edges: Iterable[Edge] = ()) -> None:
+    def __init__(
+        self,
+        *srs: str | SrsConfig,
+        edges: Iterable[Edge] = (),
+        settings: RecordingSettings | None = None,
+    ) -> None:
         configs = [s if isinstance(s, SrsConfig) else SrsConfig(uri=s) for s in srs]
         known = list(edges) or [edge()]
         self.identity = CountingIdentity()
@@ -129,7 +135,11 @@ class Play:
         for port in self._open_call_ports():
             assert port in (1, 2)
         self.pool = RecordingPool(
-            self.identity, WallClock(1_767_312_000.0), {e.name: e for e in known}, configs or [SRS]
+            self.identity,
+            WallClock(1_767_312_000.0),
+            {e.name: e for e in known},
+            configs or [SRS],
+            settings=settings,
         )
         self.now = 1.0
         self.sent: list[sip.Command] = []
@@ -138,6 +148,7 @@ class Play:
         self.logs: list[LogLine] = []
         self.observed: list[Observe] = []
         self.machines: list[object] = []
+        self.owners: dict[int, object] = {}  #: of usages
         self.finished = 0
         self.held: list[tuple[object, plane.Answer]] | None = None  #: answers of media kept back
 
@@ -149,8 +160,10 @@ class Play:
 
     def tell(self, event: object) -> None:
         """An event of the user agent or of the media plane for whoever is concerned."""
+        usage = getattr(event, "usage", None)
         for machine in list(self.machines):
-            self._do(machine, machine.receive(event, self.now))  # type: ignore[attr-defined]
+            if usage is None or self.owners.get(usage) in (None, machine):
+                self._do(machine, machine.receive(event, self.now))  # type: ignore[attr-defined]
 
     def until(self, now: float) -> None:
         """Let time pass, waking every machine when it is due."""
@@ -276,6 +289,7 @@ class Play:
                     sip.StartInvite() | sip.SendRequest() | sip.SendAck() | sip.CancelInvite() | sip.Respond()
                 ):
                     _check_bodies(effect)
+                    self.owners.setdefault(effect.usage, machine)
                     self.sent.append(effect)
                 case _:
                     self._media(machine, effect)  # type: ignore[arg-type]

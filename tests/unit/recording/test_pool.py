@@ -9,7 +9,7 @@ import pytest
 
 from siprec_src.communication import CommunicationSession
 from siprec_src.errors import ConfigurationError
-from siprec_src.machine import Forward, Gone, Observe, WallClock
+from siprec_src.machine import Forward, Gone, LogLine, Observe, WallClock
 from siprec_src.recording.commands import Pause, Resume
 from siprec_src.recording.policy import Decision, decide
 from siprec_src.recording.pool import RecordingPool
@@ -80,7 +80,7 @@ def test_nothing_is_remembered_of_calls_that_are_over() -> None:
     assert play.finished == 50
     assert play.pool.live == 0
     assert play.machines == []
-    assert not play.pool._known
+    assert list(play.pool.calls) == []
     assert set(play.media.ports) == {1, 2}
 
 
@@ -94,11 +94,14 @@ def test_a_recording_that_fails_is_forgotten_and_named() -> None:
     pool = pool_of("sip:a.example")
     (begun,) = pool.receive(two_party_call(), 1.0)
     assert isinstance(begun, Forward)
-    assert pool.receive(Gone(begun.machine), 2.0) == [
-        Observe("calls_unrecorded_total", (("reason", "internal-error"),))
-    ]
+    begun.machine.receive(begun.event, 1.0)
+    assert pool.receive(Gone(begun.machine), 2.0) == []
     assert pool.live == 0
     assert pool.receive(two_party_call(), 3.0) == []
+    none, counted = pool.receive(dataclasses.replace(two_party_call(), ended=4.0), 4.0)
+    assert isinstance(none, LogLine)
+    assert none.event == "recording.none"
+    assert counted == Observe("calls_unrecorded_total", (("reason", "internal-error"),))
     assert pool.receive(Gone(begun.machine), 4.0) == []
 
 

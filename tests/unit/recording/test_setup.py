@@ -329,6 +329,7 @@ def test_when_no_peer_is_an_srs_the_matter_is_closed() -> None:
     play.until(300.0)
     assert len(play.invites) == 1
     assert play.finished == 1
+    play.publish(dataclasses.replace(two_party_call(), ended=play.now))
     assert play.counted("calls_unrecorded_total") == [(("reason", "srs-no-siprec"),)]
 
 

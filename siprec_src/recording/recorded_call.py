@@ -1,0 +1,151 @@
+"""What is kept of one call: the machines of its copies, whether it is paused, and how each copy ended.
+
+The verdict on the call is stated once, when it has ended and nothing is left to do: ``recording.none``
+where no SRS took any of it, ``recording.summary`` where the ``recording.end`` of one session does not say
+all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, assert_never
+
+from siprec_src.communication import CommunicationSession, id_text
+from siprec_src.machine import Forward, LogLine, Machine, Observe
+from siprec_src.recording import commands
+from siprec_src.recording.call import CallRecording
+from siprec_src.recording.copies import Copy, Room
+from siprec_src.recording.ground import Effects, Ground
+from siprec_src.recording.health import Health
+from siprec_src.recording.outcome import Fields, Outcome, Result, of_several
+from siprec_src.recording.view import CallView
+
+ON_COMMAND = "on-command"  #: why a call is not recorded that nobody has asked for
+
+
+class RecordedCall:
+    """One call of the pool, recorded or not.
+
+    Args:
+        room: how many of its streams may be forked.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        pool: Machine[Any, Any],
+        health: Health,
+        call: CommunicationSession,
+        *,
+        room: int,
+        unrecorded: str,
+    ) -> None:
+        self._ground = ground
+        self._pool = pool
+        self._health = health
+        self._call = call
+        self._room = Room(room)
+        self._unrecorded = unrecorded  #: why no copy was begun, as long as none was
+        self._paused = False
+        self._machines: list[CallRecording] = []  #: those with something left to do
+        self._ends: dict[str, list[commands.Over]] = {}  #: by copy
+
+    @property
+    def call(self) -> CommunicationSession:
+        return self._call
+
+    @property
+    def live(self) -> bool:
+        """Whether a recording of it is not over yet."""
+        return bool(self._machines)
+
+    @property
+    def over(self) -> bool:
+        """It has ended, and so has its recording."""
+        return self._call.ended is not None and not self._machines
+
+    @property
+    def view(self) -> CallView:
+        return CallView(
+            call=self._call,
+            paused=self._paused,
+            recordings=tuple(machine.view for machine in self._machines),
+        )
+
+    def changed(self, call: CommunicationSession) -> Effects:
+        """The call as it is now."""
+        self._call = call
+        return self._tell(call)
+
+    def begin(self, copies: Iterable[Copy]) -> Effects:
+        """Keep these copies of it from now on, those that are kept already as they are."""
+        kept = {machine.copy for machine in self._machines if not machine.halted}
+        effects: Effects = []
+        for copy in copies:
+            if copy.name in kept or self._call.ended is not None:
+                continue
+            self._unrecorded = ""
+            self._ends.setdefault(copy.name, [])
+            machine = CallRecording(
+                self._ground, self._pool, copy, self._room, self._health, paused=self._paused
+            )
+            self._machines.append(machine)
+            effects.append(Forward(machine, self._call))
+        return effects
+
+    def command(self, command: commands.Pause | commands.Resume | commands.Stop) -> Effects:
+        """For all copies alike, also for those that are begun later."""
+        match command:
+            case commands.Pause():
+                self._paused = True
+            case commands.Resume() | commands.Stop():
+                self._paused = False
+            case _:
+                assert_never(command)
+        return self._tell(command)
+
+    def ended(self, end: commands.Over) -> None:
+        """One copy is over, for now or for good."""
+        for machine in self._machines:
+            if machine is end.recording:
+                self._machines.remove(machine)
+                self._ends[machine.copy].append(end)
+                if all(other.copy != machine.copy for other in self._machines):
+                    self._room.take(machine.copy, 0)
+                return
+
+    def gone(self, machine: object) -> None:
+        """The driver forgets a machine: one that has not ended has failed, and its copy with it."""
+        end = Outcome(result=Result.FAILED, reason="internal-error")
+        self.ended(commands.Over(call=self._call.call, recording=machine, end=end, sessions=0))
+
+    def summary(self) -> Effects:
+        """The last words on the call."""
+        ends = {name: of_several([end.end for end in ends]) for name, ends in self._ends.items() if ends}
+        good = [end for end in ends.values() if end.result is not Result.FAILED]
+        fields: Fields = (("call", self._call.call), ("session", id_text(self._call.session_id)))
+        if not good:
+            reason = self._unrecorded or next((end.reason for end in ends.values()), "call-ended")
+            meant = reason == ON_COMMAND
+            line = LogLine("info" if meant else "warning", "recording.none", (*fields, ("reason", reason)))
+            counted = Observe("calls_unrecorded_total", (("reason", reason),))
+            return [line] if meant else [line, counted]
+        sessions = sum(end.sessions for ends in self._ends.values() for end in ends)
+        if len(ends) == sessions == 1 and good[0].result is not Result.PARTLY:
+            return []
+        best = next((end for end in good if end.result is Result.RECORDED), good[0])
+        whole = all(end.result is Result.RECORDED for end in ends.values())
+        said = (
+            ("result", best.result.value),
+            ("reason", best.reason),
+            ("sessions", sessions),
+            ("copies", " ".join(f"{name or 'default'}={_said(end)}" for name, end in ends.items())),
+        )
+        return [LogLine("info" if whole else "warning", "recording.summary", (*fields, *said))]
+
+    def _tell(self, event: object) -> Effects:
+        return [Forward(machine, event) for machine in self._machines]
+
+
+def _said(end: Outcome) -> str:
+    return end.result.value if end.result is Result.RECORDED else f"{end.result.value}:{end.reason}"
