@@ -110,6 +110,23 @@ class CommunicationSession:
     headers: tuple[tuple[str, str], ...] = ()  #: header fields of the call's INVITE, as received
 
 
+class RecordingState(enum.Enum):
+    """Whether a call is recorded now, in the words of ``a=record`` (RFC 7866 7.1.2)."""
+
+    ON = "on"
+    PAUSED = "paused"
+    OFF = "off"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RecordingChanged:
+    """An effect of recording, and an event to the ingest of the call: its parties are to be told."""
+
+    call: int
+    state: RecordingState
+    cause: str  #: slug, for logs
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Publish:
     """An effect of an ingest: the meaning of a call has changed; recording is told."""

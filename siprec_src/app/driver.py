@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from siprec_src.app.agenda import Agenda
 from siprec_src.app.owners import Owner, Owners
 from siprec_src.app.usage import closing_answer
-from siprec_src.communication import CommunicationSession, Publish
+from siprec_src.communication import CommunicationSession, Publish, RecordingChanged
 from siprec_src.identity import Identity
 from siprec_src.machine import Finished, Forward, Gone, LogLine, Machine, Observe
 from siprec_src.media import plane
@@ -225,8 +225,11 @@ class Driver:
                 self._observe(effect)
             case Publish():
                 # At once: the forks end, with their books, before this list closes the call's ports.
-                owner.published = effect.session if effect.session.ended is None else None
+                self._owners.published(owner, effect.session)
                 self._drive(self._pool, effect.session, now)
+            case RecordingChanged():
+                if (told := self._owners.owner_of_call(effect.call)) is not None:
+                    self._queue.append((told, effect))
             case Forward() if owner is self._pool:
                 self._drive(self._owners.of(effect.machine, owner), effect.event, now)
             case Forward():

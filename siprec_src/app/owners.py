@@ -29,6 +29,7 @@ class Owner:
     tags: set[int] = dataclasses.field(default_factory=set)
     ports: set[PortId] = dataclasses.field(default_factory=set)
     readers: set[ReaderId] = dataclasses.field(default_factory=set)
+    call: int | None = None  #: the handle of the call that it publishes
     invited_at: float | None = None  #: when the INVITE that made this machine came in
 
     @property
@@ -45,6 +46,7 @@ class Owners:
         self._tags: dict[int, Owner] = {}
         self._ports: dict[PortId, Owner] = {}
         self._readers: dict[ReaderId, Owner] = {}
+        self._calls: dict[int, Owner] = {}
 
     def add(self, machine: Machine[Any, Any]) -> Owner:
         """The owner of a machine that stays for ever."""
@@ -75,6 +77,15 @@ class Owners:
 
     def owner_of_usage(self, usage: int) -> Owner | None:
         return self._usages.get(usage)
+
+    def published(self, owner: Owner, session: CommunicationSession) -> None:
+        """The call is this owner's."""
+        owner.published = session if session.ended is None else None
+        owner.call = session.call
+        self._calls[session.call] = owner
+
+    def owner_of_call(self, call: int) -> Owner | None:
+        return self._calls.get(call)
 
     def submitted(self, owner: Owner, command: plane.Command) -> None:
         owner.tags.add(command.tag)
@@ -118,6 +129,8 @@ class Owners:
 
     def forget(self, owner: Owner) -> None:
         self._owners.pop(id(owner.machine), None)
+        if owner.call is not None:
+            self._calls.pop(owner.call, None)
         for usage in owner.usages:
             self._usages.pop(usage, None)
         for tag in owner.tags:

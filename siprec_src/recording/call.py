@@ -67,6 +67,8 @@ class CallRecording:
         self._end: Outcome | None = None  #: of them, and of the rounds in which no SRS took the call
         self._recorded_until: float | None = None  #: when the newest session that was up ended
         self._finished = False
+        self._up = False  #: an SRS gets the call, as the pool was told
+        self._ended_by = ""  #: the reason of the session that ended last
 
     @property
     def call(self) -> int:
@@ -241,14 +243,25 @@ class CallRecording:
         for session in self._sessions:
             if session.over and session.began is not None and session.outcome is not None:
                 self._note_end(session.outcome)
+        effects += self._copying()
         self._sessions = [session for session in self._sessions if not session.over]
         if self._halted and not self._sessions and not self._finished:
             self._finished = True
             effects += self._finish()
         return effects
 
+    def _copying(self) -> Effects:
+        """The pool is told when an SRS has begun to get the call, and when none does any more."""
+        up = any(session.began is not None and session.outcome is None for session in self._sessions)
+        if up is self._up:
+            return []
+        self._up = up
+        cause = "started" if up else self._halted or self._ended_by
+        return [Forward(self._pool, commands.Copying(call=self.call, recording=self, up=up, cause=cause))]
+
     def _session_ended(self, session: RecordingSession, now: float) -> Effects:
         outcome = session.outcome
+        self._ended_by = "" if outcome is None else outcome.reason
         if outcome is None or self._halted:
             return []
         self._rounds.failed(session.target, outcome, now)

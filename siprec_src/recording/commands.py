@@ -48,6 +48,16 @@ class Over:
     sessions: int  #: how many an SRS took
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Copying:
+    """An SRS gets this copy of the call from now on, or none does any more."""
+
+    call: int
+    recording: object
+    up: bool
+    cause: str  #: slug
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Check:
     """Ask the SRS whether it is there."""

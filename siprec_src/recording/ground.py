@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from siprec_src.communication import RecordingChanged
 from siprec_src.identity import Identity
 from siprec_src.machine import Finished, Forward, LogLine, Observe, WallClock
 from siprec_src.media import plane
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Edge
 
-Effect = sip.Command | plane.Command | LogLine | Observe | Forward | Finished
+Effect = sip.Command | plane.Command | LogLine | Observe | Forward | Finished | RecordingChanged
 Effects = list[Effect]
 
 

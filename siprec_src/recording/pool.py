@@ -25,7 +25,13 @@ from siprec_src.recording.view import CallView
 from siprec_src.sip.flow import Edge
 
 Event = (
-    CommunicationSession | commands.Command | commands.Over | commands.SrsAlive | commands.SrsFailed | Gone
+    CommunicationSession
+    | commands.Command
+    | commands.Over
+    | commands.Copying
+    | commands.SrsAlive
+    | commands.SrsFailed
+    | Gone
 )
 Decide = Callable[[CommunicationSession, Sequence[SrsTarget]], Decision]
 
@@ -107,6 +113,8 @@ class RecordingPool:
                 if (known := self._calls.get(call)) is not None:
                     known.ended(event)
                 return self._clear(call)
+            case commands.Copying(call=call):
+                return known.copying(event) if (known := self._calls.get(call)) is not None else []
             case commands.SrsAlive():
                 return self._health.alive(event.uri, now, records=event.records)
             case commands.SrsFailed():
@@ -115,8 +123,8 @@ class RecordingPool:
                 )
             case Gone(machine=CallRecording() as machine):
                 if (known := self._calls.get(machine.call)) is not None:
-                    known.gone(machine)
-                return self._clear(machine.call)
+                    return [*known.gone(machine), *self._clear(machine.call)]
+                return []
             case commands.Start(call=call):
                 return self._begin(call)
             case commands.Pause(call=call) | commands.Resume(call=call) | commands.Stop(call=call):

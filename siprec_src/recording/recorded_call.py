@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, assert_never
 
-from siprec_src.communication import CommunicationSession, id_text
+from siprec_src.communication import CommunicationSession, RecordingChanged, RecordingState, id_text
 from siprec_src.machine import Forward, LogLine, Machine, Observe
 from siprec_src.recording import commands
 from siprec_src.recording.call import CallRecording
@@ -47,6 +47,8 @@ class RecordedCall:
         self._room = Room(room)
         self._unrecorded = unrecorded  #: why no copy was begun, as long as none was
         self._paused = False
+        self._up: list[object] = []  #: machines whose copy an SRS gets now
+        self._state = RecordingState.OFF  #: as the call was told
         self._machines: list[CallRecording] = []  #: those with something left to do
         self._ends: dict[str, list[commands.Over]] = {}  #: by copy
 
@@ -95,14 +97,19 @@ class RecordedCall:
 
     def command(self, command: commands.Pause | commands.Resume | commands.Stop) -> Effects:
         """For all copies alike, also for those that are begun later."""
+        told = self._tell(command)
         match command:
             case commands.Pause():
                 self._paused = True
-            case commands.Resume() | commands.Stop():
+                return [*told, *self._told("paused")]
+            case commands.Resume():
                 self._paused = False
+                return [*told, *self._told("resumed")]
+            case commands.Stop():
+                self._paused = False
+                return told
             case _:
                 assert_never(command)
-        return self._tell(command)
 
     def ended(self, end: commands.Over) -> None:
         """One copy is over, for now or for good."""
@@ -114,10 +121,19 @@ class RecordedCall:
                     self._room.take(machine.copy, 0)
                 return
 
-    def gone(self, machine: object) -> None:
+    def copying(self, event: commands.Copying) -> Effects:
+        """A copy has begun, or rests at no SRS: the call is told when that changes what it is."""
+        self._up = [machine for machine in self._up if machine is not event.recording]
+        if event.up:
+            self._up.append(event.recording)
+        return self._told(event.cause)
+
+    def gone(self, machine: object) -> Effects:
         """The driver forgets a machine: one that has not ended has failed, and its copy with it."""
         end = Outcome(result=Result.FAILED, reason="internal-error")
         self.ended(commands.Over(call=self._call.call, recording=machine, end=end, sessions=0))
+        self._up = [other for other in self._up if other is not machine]
+        return self._told(end.reason)
 
     def summary(self) -> Effects:
         """The last words on the call."""
@@ -142,6 +158,16 @@ class RecordedCall:
             ("copies", " ".join(f"{name or 'default'}={_said(end)}" for name, end in ends.items())),
         )
         return [LogLine("info" if whole else "warning", "recording.summary", (*fields, *said))]
+
+    def _told(self, cause: str) -> Effects:
+        """Whoever has the call is told when its recording begins, rests, goes on or has ended."""
+        state = RecordingState.OFF
+        if self._up:
+            state = RecordingState.PAUSED if self._paused else RecordingState.ON
+        if state is self._state or self._call.ended is not None:
+            return []
+        self._state = state
+        return [RecordingChanged(self._call.call, state, cause)]
 
     def _tell(self, event: object) -> Effects:
         return [Forward(machine, event) for machine in self._machines]

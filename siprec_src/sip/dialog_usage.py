@@ -64,7 +64,7 @@ class DialogUsage(DialogReceiver):
                 self.offers.close()
         self._tell_response(outgoing.token, response, flow, made_here=made_here)
         if method not in {"BYE", "PRACK"}:
-            self._end_if_lost(response, now)
+            self._end_if_lost(outgoing, response, now)
 
     def goes_again(self, outgoing: Outgoing, now: float) -> int:
         """The next number of the dialog; a re-INVITE's reliable 1xx begin anew."""
@@ -101,13 +101,17 @@ class DialogUsage(DialogReceiver):
 
     def _send(self, command: SendRequest, headers: Headers, now: float, *, contact: str = "") -> Request:
         request, hop = self.dialog.request(command.method, headers, command.body, contact=contact)
-        self._start(request, hop, self, now, command.token)
+        self._start(request, hop, self, now, command)
         return request
 
-    def _start(self, request: Request, hop: Uri, taker: Taker, now: float, token: int = 0) -> None:
+    def _start(
+        self, request: Request, hop: Uri, taker: Taker, now: float, command: SendRequest | None = None
+    ) -> None:
+        token = 0 if command is None else command.token
         outgoing = Outgoing(
             self.stack, request, self.usage.edge, taker, token, authenticator=self.usage.authenticator
         )
+        outgoing.spares_dialog = command is not None and command.spares_dialog
         outgoing.start(hop, now)
 
     def _send_invite(self, command: SendRequest, now: float) -> None:
@@ -123,6 +127,7 @@ class DialogUsage(DialogReceiver):
         self.our_invite = OutgoingInvite(
             self.stack, request, self.usage.edge, self, command.token, by, self.usage.authenticator
         )
+        self.our_invite.spares_dialog = command.spares_dialog
         self.our_invite.start(hop, now)
 
     def _send_update(self, command: SendRequest, now: float) -> None:
@@ -133,7 +138,7 @@ class DialogUsage(DialogReceiver):
             return
         request, hop = self._refreshing(command)
         self.offers.we_send(request)
-        self._start(request, hop, self, now, command.token)
+        self._start(request, hop, self, now, command)
 
     def _send_prack(self, command: SendRequest, now: float) -> None:
         rack = self.receiver.next_rack()
@@ -195,7 +200,7 @@ class DialogUsage(DialogReceiver):
                 self.our_invite = None
                 self.offers.close()
             self._tell_response(invite.token, response, flow, made_here=made_here)
-            self._end_if_lost(response, now)
+            self._end_if_lost(invite, response, now)
 
     def _reinvite_proceeds(self, invite: OutgoingInvite, response: Response, flow: Flow | None) -> None:
         if self.our_invite is not invite:
@@ -240,8 +245,10 @@ class DialogUsage(DialogReceiver):
             )
         )
 
-    def _end_if_lost(self, response: Response, now: float) -> None:
+    def _end_if_lost(self, outgoing: Outgoing, response: Response, now: float) -> None:
         if response.status not in {408, 481} or self.ended:
+            return
+        if response.status == 408 and outgoing.spares_dialog:
             return
         if response.status == 408:
             self._bye_unasked(now)

@@ -90,7 +90,7 @@ class Outgoing:
 
     __slots__ = (
         "_answered", "_authenticator", "_candidates", "_promoted", "_rounds", "_udp_only", "current", "done",
-        "edge", "request", "stack", "taker", "token",
+        "edge", "request", "spares_dialog", "stack", "taker", "token",
     )  # fmt: skip
 
     def __init__(
@@ -108,6 +108,7 @@ class Outgoing:
         self.taker = taker
         self.token = token
         self.current: Attempt | None = None
+        self.spares_dialog = False  #: that nobody answers it is not the end of its dialog
         self.done = False  #: a final response has been given to the taker
         self._candidates: list[Flow] = []
         self._promoted: set[Address] = set()  #: asked by TCP first, since the request is long

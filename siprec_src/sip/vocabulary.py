@@ -61,6 +61,7 @@ class SendRequest:
     headers: Headers = NO_HEADERS
     body: bytes = b""
     credentials: Credentials | None = None  #: answer challenges in this usage from now on
+    spares_dialog: bool = False  #: without an answer to it the dialog goes on all the same
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

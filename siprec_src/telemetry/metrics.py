@@ -44,6 +44,7 @@ class Declared:
 DECLARED: Final = (
     Declared("calls_total", "Calls that ended, by outcome.", ("outcome",)),
     Declared("calls_unrecorded_total", "Calls or parts of calls that were not recorded.", ("reason",)),
+    Declared("indications_total", "What parties were told of the recording.", ("mode", "outcome")),
     Declared("recordings_total", "Recording sessions that ended.", ("outcome", "reason")),
     Declared("recording_setup_seconds", "INVITE to the SRS until media flows.", (), SETUP_BUCKETS_S),
     Declared("fork_packets_total", "Packets of forks that ended, by what became of them.", ("fate",)),

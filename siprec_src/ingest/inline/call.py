@@ -15,17 +15,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from siprec_src.communication import Side
+from siprec_src.communication import RecordingChanged, Side
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.ingest.inline import headers as crossing
 from siprec_src.ingest.inline.bodies import SessionBody, session_of
+from siprec_src.ingest.inline.indication import CallIndication
 from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.legs import CANCELLED
 from siprec_src.ingest.inline.life import Effect, Outcome
 from siprec_src.ingest.inline.media import Exchange
 from siprec_src.ingest.inline.publication import reason_of
 from siprec_src.ingest.inline.relay import CARRIES_SESSION, Relayed
-from siprec_src.ingest.inline.responses import CallResponses
 from siprec_src.ingest.inline.vigil import Cause
 from siprec_src.media import plane
 from siprec_src.sip import vocabulary as sip
@@ -50,7 +50,7 @@ _QUEUED: Final = (
 _SPOKEN: Final = sip.RequestArrived | sip.AckArrived | sip.ResponseArrived
 
 
-class Call(CallResponses):
+class Call(CallIndication):
     """The machine of one call. Its first event is the `InviteArrived` that it was made from."""
 
     def receive(self, event: object, now: float) -> Sequence[Effect]:
@@ -74,6 +74,8 @@ class Call(CallResponses):
                 self._vigil.heard(event.port)
             case plane.SilenceChanged():
                 self._vigil.silent(event.port, now)
+            case RecordingChanged():
+                self._recording_changed(event)
             case _:
                 pass  # digits concern recording only
         return self._handled()
@@ -84,8 +86,9 @@ class Call(CallResponses):
         if self._wait is not None and now >= self._wait.deadline:
             self._log("warning", "call.media-silent")
             self._give_up_waiting("media-silent")
-        elif self._wait is None and (deadline := self.deadline) is not None and now >= deadline:
+        elif self._wait is None and (until := self._present_until) is not None and now >= until:
             self._leave_alone(self._vigil.cause)
+        self._forget_waits()
         return self._handled()
 
     def _leave_alone(self, cause: Cause) -> None:
@@ -97,6 +100,7 @@ class Call(CallResponses):
     def _handled(self) -> Sequence[Effect]:
         while self._backlog and (self._wait is None or self._ending is not None):
             self._dispatch(self._backlog.popleft())
+        self._tell_parties()
         effects, self._out = self._out, []
         return effects
 
@@ -105,12 +109,13 @@ class Call(CallResponses):
             case sip.InviteArrived():
                 self._invite(event)
             case sip.RequestArrived():
+                self._told[self._side(event.usage)].heard(event.request)
                 self._request_in_dialog(event)
             case sip.AckArrived():
                 self._ack(event)
             case sip.CancelArrived():
                 self._cancel(event)
-            case sip.ResponseArrived():
+            case sip.ResponseArrived() if not self._own_answer(event):
                 self._response(event)
             case sip.DialogEnded():
                 self._dialog_lost(event)
@@ -121,6 +126,7 @@ class Call(CallResponses):
 
     def _invite(self, event: sip.InviteArrived) -> None:
         self._log_begin()
+        self._told[Side.CALLER].heard(event.request, first=True)
         try:
             session = session_of(event.request)
             missing = [] if session is None else self._media.missing(Side.CALLER, session.description)
@@ -350,4 +356,5 @@ class Call(CallResponses):
         halfway = any(
             self._side(item.usage) is not side and item.request.method == "INVITE" for item in waiting
         )
-        return halfway or self._changing is other(side) or self._relays.collides(side)
+        ours = self._told[other(side)].offered is not None
+        return halfway or ours or self._changing is other(side) or self._relays.collides(side)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from siprec_src.communication import Side
+from siprec_src.communication import RecordingState, Side, id_text
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.identity import Identity
 from siprec_src.ingest.inline import headers as crossing
@@ -19,10 +19,16 @@ from siprec_src.ingest.inline.relay import Relayed, Relays
 from siprec_src.ingest.inline.routing import Route
 from siprec_src.ingest.inline.settings import InlineSettings
 from siprec_src.ingest.inline.transfers import Asked, Transfers
+from siprec_src.machine import Observe
+from siprec_src.sdp.model import SessionDescription
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Edge
 from siprec_src.sip.headers import Reason
 from siprec_src.sip.message import Headers, Message, Request
+
+RECORD: Final = "a=record"  #: the way in which a party was told, in logs
+
+Described = Mapping[Side, SessionDescription]
 
 CANCELLED: Final = Reason.of("SIP", 487, "cancelled")
 
@@ -62,6 +68,7 @@ class CallLegs(CallLife):
         self._first: Relayed | None = None  # the INVITE that began the call
         self._dialog: str | None = None  # the confirmed one
         self._agreements: dict[str, tuple[AgreedLine, ...]] = {}  # of each dialog, early ones too
+        self._described: dict[str, Described] = {}  # likewise: what each party has said of itself
         self._changing: Side | None = None  # whose offer waits for ports
 
     # words to a leg
@@ -108,6 +115,8 @@ class CallLegs(CallLife):
         headers: Headers,
         body: bytes = b"",
         token: int | None = None,
+        *,
+        spares_dialog: bool = False,
     ) -> None:
         self._out.append(
             sip.SendRequest(
@@ -118,6 +127,7 @@ class CallLegs(CallLife):
                 headers=headers,
                 body=body,
                 credentials=self._route.credentials.get(side),
+                spares_dialog=spares_dialog,
             )
         )
 
@@ -156,7 +166,14 @@ class CallLegs(CallLife):
             return None, message.body
         crossed = self._media.crossed_offer(offerer, session.description)
         exchange = Exchange(offerer=offerer, offer=session.description)
-        return exchange, exchanged(message.body, session, crossed)
+        return exchange, self._shown(other(offerer), message, session, crossed)
+
+    def _shown(
+        self, side: Side, message: Message, session: SessionBody, crossed: SessionDescription
+    ) -> bytes:
+        """The body for ``side``, in which its description says whether the call is recorded."""
+        dressed = self._told[side].dressed(crossed, self._recording)
+        return exchanged(message.body, session, dressed)
 
     def _take_answer(self, exchange: Exchange, dialog: str, message: Message, session: SessionBody) -> bytes:
         """Agree to an answer; returns the body for the offerer's leg. `_connect` makes the relay follow.
@@ -167,9 +184,39 @@ class CallLegs(CallLife):
         crossed = self._media.crossed_answer(exchange, session.description)
         agreement = self._media.agreement(exchange, session.description)
         self._agreements[dialog] = self._media.agreed = agreement
+        answerer = other(exchange.offerer)
+        self._described[dialog] = {exchange.offerer: exchange.offer, answerer: session.description}
         if self._dialog is not None:  # until then each fork has its own
             self._media.forget_keys(exchange, session.description)
-        return exchanged(message.body, session, crossed)
+        body = self._shown(exchange.offerer, message, session, crossed)
+        for side in Side:
+            self._agreed_to(side)
+        return body
+
+    def _agreed_to(self, side: Side) -> None:
+        """A party has taken the description that it was sent last: it knows what that says."""
+        party = self._told[side]
+        if party.said not in (None, party.told):
+            first, party.told = party.told is None, party.said
+            if not first or party.said is not RecordingState.OFF:
+                self._given(side, RECORD, party.said)
+
+    def _given(self, side: Side, mode: str, state: RecordingState) -> None:
+        """The evidence of what a party was told."""
+        if mode not in self._told[side].given:
+            self._told[side].given.append(mode)
+        started = self._publication.started
+        self._log(
+            "info",
+            "indication.given",
+            ("session", id_text(self._publication.session_id)),
+            ("side", side.value),
+            ("mode", mode),
+            ("state", state.value),
+            ("cause", self._recording_cause if state is self._recording else "other-client"),
+            ("at_s", None if started is None else round(self._now - started, 3)),
+        )
+        self._out.append(Observe("indications_total", (("mode", mode), ("outcome", "given"))))
 
     # the dialogs' ids
 

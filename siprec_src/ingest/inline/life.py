@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Final
 
-from siprec_src.communication import Publish, Side, id_text
+from siprec_src.communication import Publish, RecordingState, Side, id_text
 from siprec_src.identity import Identity
+from siprec_src.ingest.inline.awareness import Awareness
 from siprec_src.ingest.inline.groups import Group
 from siprec_src.ingest.inline.media import SIDES, CallMedia
 from siprec_src.ingest.inline.publication import Publication
@@ -99,6 +100,9 @@ class CallLife:
         self._publication = Publication(
             identity, call=self.call, trunk=route.trunk, request=request, group=group
         )
+        self._told = {side: Awareness() for side in SIDES}
+        self._recording = RecordingState.OFF
+        self._recording_cause = ""
         self._out: list[Effect] = []
         self._wait: Wait | None = None
         self._backlog: deque[object] = deque()
@@ -110,7 +114,18 @@ class CallLife:
         """Of the media plane's answer while one is awaited, else of the parties' silence."""
         if self._wait is not None:
             return self._wait.deadline
+        return min((at for at in (self._present_until, self._resume_at) if at is not None), default=None)
+
+    @property
+    def _present_until(self) -> float | None:
+        """When an answered call is given up, as things are."""
         return self._vigil.deadline if self._lasts else None
+
+    @property
+    def _resume_at(self) -> float | None:
+        """When a party is asked again that could not be told of the recording."""
+        times = [party.retry_at for party in self._told.values()] if self._lasts else []
+        return min((at for at in times if at is not None), default=None)
 
     @property
     def finished(self) -> bool:
@@ -334,6 +349,7 @@ class CallLife:
         ]
         for side in SIDES:
             fields += _totals(side, books[side])
+            fields.append((f"{side.value}_told", ",".join(self._told[side].given)))
         self._log("info", "call.end", *fields)
         self._out.append(Observe("calls_total", (("outcome", ending.outcome.value),)))
 

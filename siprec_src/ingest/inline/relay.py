@@ -91,6 +91,11 @@ class Relays:
         """Whether a change by the other party is under way when ``side`` wants one (RFC 3261 14.2)."""
         return any(r.changes_session and r.origin is not side for r in self._by_sent.values())
 
+    @property
+    def exchanging(self) -> bool:
+        """Whether a request that may carry a description is under way."""
+        return any(relayed.method in CARRIES_SESSION for relayed in self._by_sent.values())
+
     def unanswered(self) -> list[Relayed]:
         """Requests whose senders still wait for a final response."""
         return [r for r in self._by_sent.values() if not r.answered and r.token not in self._settled]

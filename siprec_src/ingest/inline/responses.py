@@ -5,7 +5,7 @@ from __future__ import annotations
 from siprec_src.communication import Side
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.ingest.inline import headers as crossing
-from siprec_src.ingest.inline.bodies import SessionBody, exchanged, session_of
+from siprec_src.ingest.inline.bodies import SessionBody, session_of
 from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.legs import CANCELLED, CallLegs
 from siprec_src.ingest.inline.life import Outcome
@@ -51,7 +51,8 @@ class CallResponses(CallLegs):
         binding = event.response.status >= 200 or is_reliable(event.response)
         if event.dialog in exchange.settled or not (binding or relayed is self._first):
             crossed = self._media.crossed_answer(exchange, session.description)
-            self._deliver(relayed, event, exchanged(event.response.body, session, crossed))
+            body = self._shown(exchange.offerer, event.response, session, crossed)
+            self._deliver(relayed, event, body)
             return
         body = self._take_answer(exchange, event.dialog, event.response, session)
         if binding:
@@ -64,7 +65,8 @@ class CallResponses(CallLegs):
         before = relayed.late.get(event.dialog)
         if before is not None and event.dialog in before.settled:
             crossed = self._media.crossed_offer(offerer, session.description)
-            self._deliver(relayed, event, exchanged(event.response.body, session, crossed))
+            body = self._shown(relayed.origin, event.response, session, crossed)
+            self._deliver(relayed, event, body)
             return
 
         def opened(refusal: str) -> None:
@@ -120,12 +122,14 @@ class CallResponses(CallLegs):
             relayed.answered = True
         else:
             self._relays.drop(relayed)
+        if success and relayed.method == "INVITE":
+            self._told[other(relayed.origin)].heard(event.response, first=first)
         if success and first:
             self._dialog = event.dialog
             self._answer_seen = event.response
             self._publication.answered(event.response, self._now)
         if success and relayed.method in ("INVITE", "UPDATE") and event.dialog == self._dialog:
-            self._vigil.refreshed(event.response, self._now)
+            self._vigil.refreshed(event.response, relayed.origin, self._now)
             if not first:
                 self._publication.heard(relayed.origin, relayed.request, self._now)
                 self._publication.heard(other(relayed.origin), event.response, self._now)

@@ -9,17 +9,30 @@ silence says nothing; a party that never sent any counts for nothing either.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from typing import Final
 
 from siprec_src.communication import Direction, Side
 from siprec_src.ingest.inline.crossing import Treatment
+from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.media import SIDES, AgreedLine, CallMedia, sent_direction
 from siprec_src.media.model import PortId
 from siprec_src.sip.message import Response
-from siprec_src.sip.session_timer import expires_s
+from siprec_src.sip.session_timer import (
+    EARLY_S,
+    MIN_INTERVAL_S,
+    OPTION_TAG,
+    Fields,
+    Refresher,
+    SessionExpires,
+    expires_s,
+    session_expires,
+)
 
 GRACE_S: Final = 32.0  #: a BYE of either party has had that time to arrive (RFC 4028 10)
+
+MARGIN_S: Final = 5.0  #: between a refresh and the moment at which it would be too late
 
 Place = tuple[int, Side]
 
@@ -31,6 +44,15 @@ class Cause(enum.Enum):
     SILENT = "no media"
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Timer:
+    """The parties' session timer."""
+
+    interval_s: int
+    refresher: Side
+    since: float  #: the last refresh
+
+
 class Vigil:
     """What one call knows of its parties' presence."""
 
@@ -38,14 +60,31 @@ class Vigil:
         """``media_timeout_s``: how long both may be silent; 0: for ever."""
         self._media = media
         self._media_timeout_s = media_timeout_s
-        self._expires_at: float | None = None
+        self._timer: Timer | None = None
         self._spoken_at = 0.0
         self._silent_since: dict[Place, float | None] = {}  #: who was heard once; None: is heard now
 
-    def refreshed(self, response: Response, now: float) -> None:
-        """A 2xx to INVITE or UPDATE crosses: the parties' interval begins anew, or there is none (8.3)."""
+    def refreshed(self, response: Response, asker: Side, now: float) -> None:
+        """A 2xx to the INVITE or UPDATE of ``asker`` crosses: their interval begins anew, or ends (8.3)."""
         interval_s = expires_s(response)
-        self._expires_at = None if interval_s is None else now + interval_s + GRACE_S
+        self._timer = None if interval_s is None else Timer(interval_s, _refresher(response, asker), now)
+
+    def request_fields(self, side: Side, now: float) -> Fields | None:
+        """What a request of our own to ``side`` says, so that the parties' timer stays as it is (7.4).
+
+        None: not now. The request refreshes the session of that party alone. When it is the one who
+        refreshes, it does so later than the other party expects; then it is told a shorter interval.
+        """
+        if (timer := self._timer) is None:
+            return ()
+        interval_s, refresher = timer.interval_s, Refresher.UAC
+        if timer.refresher is side:
+            patience_s = timer.interval_s - min(EARLY_S, timer.interval_s / 3) - MARGIN_S
+            interval_s = min(interval_s, int(2 * (timer.since + patience_s - now)))
+            refresher = Refresher.UAS
+        if interval_s < MIN_INTERVAL_S:
+            return None
+        return (("Supported", OPTION_TAG), ("Session-Expires", str(SessionExpires(interval_s, refresher))))
 
     def spoken(self, now: float) -> None:
         """A party has sent something in SIP."""
@@ -68,12 +107,13 @@ class Vigil:
     @property
     def deadline(self) -> float | None:
         """When the call is to be given up, as things are."""
-        return self._expires_at if self._expires_at is not None else self._silent_until
+        timer = self._timer
+        return self._silent_until if timer is None else timer.since + timer.interval_s + GRACE_S
 
     @property
     def cause(self) -> Cause:
         """What `deadline` is the deadline of."""
-        return Cause.SILENT if self._expires_at is None else Cause.EXPIRED
+        return Cause.SILENT if self._timer is None else Cause.EXPIRED
 
     @property
     def _silent_until(self) -> float | None:
@@ -89,6 +129,12 @@ class Vigil:
     def _place(self, port: PortId) -> Place | None:
         slots = enumerate(self._media.slots)
         return next(((n, side) for n, slot in slots for side, own in slot.ports.items() if own == port), None)
+
+
+def _refresher(response: Response, asker: Side) -> Side:
+    """Who refreshes; who asked, when the answer does not say it (RFC 4028 7.2)."""
+    said = session_expires(response)
+    return other(asker) if said is not None and said.refresher is Refresher.UAS else asker
 
 
 def _tells(lines: tuple[AgreedLine, ...]) -> bool:

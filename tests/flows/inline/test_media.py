@@ -282,6 +282,8 @@ def test_the_books_of_both_tracks_are_in_the_one_line_at_the_end() -> None:
         "callee_relayed": 50,
         "callee_lost": 0,
         "callee_dropped": 8,
+        "caller_told": "",
+        "callee_told": "",
     }
     assert [(o.name, o.labels) for o in world.src.observed] == [("calls_total", (("outcome", "answered"),))]
 

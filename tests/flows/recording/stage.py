@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from siprec_src.communication import CommunicationSession
+from siprec_src.communication import CommunicationSession, RecordingChanged
 from siprec_src.machine import Finished, Forward, LogLine, Observe, WallClock
 from siprec_src.media import plane
 from siprec_src.recording.call import CallRecording
@@ -176,7 +176,7 @@ class Client:
                     self.effects(self.pool, self.pool.receive(event, self.stage.now))  # type: ignore[arg-type]
                 case LogLine():
                     self.logs.append(effect)
-                case Observe():
+                case Observe() | RecordingChanged():
                     pass
                 case Finished():
                     self.recordings = [r for r in self.recordings if r is not machine]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from siprec_src.app.driver import Driver
-from siprec_src.communication import CommunicationSession, Publish
+from siprec_src.communication import CommunicationSession, Publish, RecordingChanged, RecordingState
 from siprec_src.machine import Finished, Forward, Gone, LogLine, Observe
 from siprec_src.media import plane
 from siprec_src.media.model import Endpoint, PortId, ReaderId
@@ -199,6 +199,15 @@ async def test_a_publication_reaches_the_pool_before_the_effects_behind_it(world
     world.tell(ARRIVED)
     assert recording.told == [SESSION]
     assert [type(command).__name__ for command in world.submitted] == ["DetachReader", "ClosePorts"]
+
+
+async def test_what_recording_says_of_a_call_reaches_the_machine_that_published_it(world: World) -> None:
+    changed = RecordingChanged(SESSION.call, RecordingState.ON, "started")
+    stranger = RecordingChanged(SESSION.call + 1, RecordingState.ON, "started")
+    world.pool.script = lambda event: [stranger, changed]
+    world.call.script = lambda event: {ARRIVED: [Publish(SESSION)]}.get(event, [])
+    world.tell(ARRIVED)
+    assert world.call.told == [ARRIVED, changed]
 
 
 async def test_a_finished_machine_is_forgotten_and_late_requests_get_481(world: World) -> None:

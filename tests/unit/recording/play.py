@@ -12,6 +12,7 @@ from siprec_src.communication import (
     MediaStream,
     Name,
     Participant,
+    RecordingChanged,
     Side,
 )
 from siprec_src.machine import Finished, Forward, LogLine, Observe, WallClock
@@ -146,6 +147,7 @@ class Play:
         self.commands: list[plane.Command] = []
         self.order: list[object] = []  #: everything performed, in order
         self.logs: list[LogLine] = []
+        self.states: list[tuple[str, str]] = []  #: of the recording, as the call was told, with causes
         self.observed: list[Observe] = []
         self.machines: list[object] = []
         self.owners: dict[int, object] = {}  #: of usages
@@ -282,6 +284,8 @@ class Play:
                     self.logs.append(effect)
                 case Observe():
                     self.observed.append(effect)
+                case RecordingChanged():
+                    self.states.append((effect.state.value, effect.cause))
                 case Finished():
                     self.machines.remove(machine)
                     self.finished += 1

@@ -1,0 +1,146 @@
+"""Telling the parties that they are recorded, by requests of our own (RFC 7866 6.1.2, 7.1.2).
+
+A change of the recording goes to each party that is record-aware as an offer in its leg alone: UPDATE
+where the party takes it, else re-INVITE. Nothing else of the session changes by it, and the other party
+learns nothing of it. It waits until no exchange is under way in the call, goes again after 491, and when
+it is refused the call goes on as if it had never been sent. What each party was told is logged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from siprec_src.communication import RecordingChanged, RecordingState, Side
+from siprec_src.errors import RemoteProtocolError
+from siprec_src.ingest.inline.awareness import Offered
+from siprec_src.ingest.inline.bodies import session_of
+from siprec_src.ingest.inline.keys import other
+from siprec_src.ingest.inline.legs import RECORD
+from siprec_src.ingest.inline.media import SIDES, AgreedLine, Exchange
+from siprec_src.ingest.inline.responses import CallResponses
+from siprec_src.machine import Observe
+from siprec_src.sdp.model import SessionDescription
+from siprec_src.sdp.writer import write_sdp
+from siprec_src.sip import vocabulary as sip
+from siprec_src.sip.message import Headers
+
+MAX_TRIES: Final = 5  #: of one change, before the next one is waited for
+RETRY_S: Final = 5.0  #: after a refusal that may pass (RFC 3261 21.5)
+_GLARE_S: Final = {
+    Side.CALLER: (0.0, 2.0),
+    Side.CALLEE: (2.1, 4.0),
+}  #: RFC 3261 14.1
+_PASSING: Final = frozenset({500, 503, 504})
+
+
+class CallIndication(CallResponses):
+    """What a change of the recording does to the call."""
+
+    def _recording_changed(self, event: RecordingChanged) -> None:
+        if event.state is self._recording or self._ending is not None:
+            return
+        self._recording, self._recording_cause = event.state, event.cause
+        for side in SIDES:
+            self._told[side].tries = 0
+            self._told[side].retry_at = None
+            if not self._told[side].aware:
+                self._given(side, "none", event.state)
+
+    def _forget_waits(self) -> None:
+        """A time to try again has come; from now on whatever happens next may be the moment."""
+        for party in self._told.values():
+            if party.retry_at is not None and party.retry_at <= self._now:
+                party.retry_at = None
+
+    def _tell_parties(self) -> None:
+        """Send what is to be told, where nothing is under way that it could disturb."""
+        if not self._lasts or self._wait is not None or self._relays.exchanging or self._dialog is None:
+            return
+        known = self._described.get(self._dialog, {})
+        for side in SIDES:
+            party, theirs = self._told[side], known.get(other(side))
+            if theirs is None or party.offered is not None or party.retry_at is not None:
+                continue
+            if (state := party.wants(theirs, self._recording)) is not None:
+                self._ask_party(side, self._dialog, theirs, state)
+
+    def _ask_party(self, side: Side, dialog: str, theirs: SessionDescription, state: RecordingState) -> None:
+        party = self._told[side]
+        timer = self._vigil.request_fields(side, self._now)
+        if timer is None:
+            return
+        offer = party.offer(self._media.crossed_offer(other(side), theirs), self._recording)
+        method = "UPDATE" if party.takes_update else "INVITE"
+        party.offered = Offered(token=self._identity.number(), method=method, state=state)
+        headers = Headers((*timer, ("Content-Type", "application/sdp")))
+        self._send(side, dialog, method, headers, write_sdp(offer), party.offered.token, spares_dialog=True)
+
+    def _own_answer(self, event: sip.ResponseArrived) -> bool:
+        """Whether this is a response to a request of our own, which is not passed on."""
+        side = self._side(event.usage)
+        party = self._told[side]
+        offered = party.offered
+        if offered is None or offered.token != event.token:
+            return False
+        status = event.response.status
+        if status < 200:
+            return True
+        party.offered = None
+        if status >= 300:
+            self._not_told(side, offered, event)
+            return True
+        if offered.method == "INVITE":
+            self._out.append(sip.SendAck(usage=self._usages[side], dialog=event.dialog, token=event.token))
+        if self._ending is None:
+            self._agreed_to(side)
+            self._follow_answer(side, event)
+        return True
+
+    def _not_told(self, side: Side, offered: Offered, event: sip.ResponseArrived) -> None:
+        party, status = self._told[side], event.response.status
+        party.tries += 1
+        if (status == 491 or status in _PASSING) and party.tries < MAX_TRIES:
+            wait_s = self._identity.uniform(*_GLARE_S[side]) if status == 491 else RETRY_S
+            party.retry_at = self._now + wait_s
+            return
+        party.refused = offered.state
+        fields = (("side", side.value), ("mode", RECORD), ("state", offered.state.value), ("status", status))
+        self._log("warning", "indication.refused", *fields)
+        self._out.append(Observe("indications_total", (("mode", RECORD), ("outcome", "refused"))))
+
+    def _follow_answer(self, side: Side, event: sip.ResponseArrived) -> None:
+        """Media goes where the answer says, should that have changed; nothing else follows from it."""
+        dialog = event.dialog
+        known = self._described.get(dialog, {})
+        theirs = known.get(other(side))
+        try:
+            session = session_of(event.response)
+            if session is None or theirs is None or session.description == known.get(side):
+                return
+            exchange = Exchange(offerer=other(side), offer=theirs)
+            fresh = self._media.agreement(exchange, session.description)
+        except RemoteProtocolError as error:
+            self._log("warning", "call.bad-answer", ("reason", str(error)))
+            return
+        self._described[dialog] = {**known, side: session.description}
+        self._agreements[dialog] = self._media.agreed = _moved(self._media.agreed, fresh, side)
+        self._connect(self._publish)
+
+
+def _moved(
+    agreed: tuple[AgreedLine, ...], fresh: tuple[AgreedLine, ...], side: Side
+) -> tuple[AgreedLine, ...]:
+    """What was agreed, with ``side`` at the places and with the keys of ``fresh``."""
+    new = {line.index: line.parties[side] for line in fresh}
+    out = []
+    for line in agreed:
+        party = new.get(line.index)
+        if party is None:
+            out.append(line)
+            continue
+        moved = dataclasses.replace(
+            line.parties[side], remote=party.remote, remote_rtcp=party.remote_rtcp, keys=party.keys
+        )
+        out.append(dataclasses.replace(line, parties={**line.parties, side: moved}))
+    return tuple(out)
