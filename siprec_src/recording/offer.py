@@ -52,7 +52,7 @@ def _may_offer(form: Format, wanted: set[str], *, events: bool) -> bool:
 
 def _media(line: RecordedLine, config: SrsConfig, direction: Direction) -> Media:
     forms = offerable(line.stream, config)
-    if forms and not line.removed:
+    if forms and not (line.removed and line.offered):  # an m-line has formats, port 0 or not (RFC 8866 5.14)
         line.offered = line.numbers.numbered(forms)
     media = Media(
         medium=line.stream.medium,
