@@ -193,7 +193,7 @@ class RecordingSession:
         self._state = State.INVITING
         self._invite = self._ground.identity.number()
         offer = self._talks.offer(self._forks.lines, paused=self._paused)
-        document = self._updates.snapshot(self._call, offer, now)
+        document = self._updates.opening(self._call, offer, now)
         where, own = (self.usage, self._invite), (*self._own, *self._updates.timer.request_fields())
         return [request.start(self._ground, self.target, where, offer, document, own, now)]
 

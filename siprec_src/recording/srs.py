@@ -101,6 +101,7 @@ class SrsConfig:
     metadata_type: MetadataType = MetadataType.CURRENT  #: media type of the metadata
     metadata_required: bool = True  #: ``handling=required``; False: an SRS may ignore the metadata
     updates: Updates = Updates.AUTO  #: which request carries metadata during the call
+    partial_updates: bool = False  #: after the first document only what has changed (RFC 7865 5)
     on_end: OnEnd = OnEnd.UPDATE  #: how the final metadata travels
     on_srs_bye: OnSrsBye = OnSrsBye.STOP  #: what follows a BYE of the SRS
     order: Order = Order.CALLER_FIRST  #: whose track comes first

@@ -1,11 +1,10 @@
-"""Telling the SRS what has changed: one request at a time, always the newest complete state (RFC 7866 9.1).
+"""Telling the SRS what has changed: one request at a time, always the newest state (RFC 7866 9.1).
 
 Changes that come while a request is out become one document (UPD-15 of the requirements). Whatever
 names labels carries the offer that defines them, so metadata during the call travels with the SDP: in a
 re-INVITE, or where the SDP is as before and the SRS allows it in an UPDATE. The final document names
-none and may go in an UPDATE by itself. Complete documents only: real SRSs keep no state between them.
-Where nothing is to be told for half the session's interval, a request without document refreshes it
-(RFC 4028 7.4).
+none and may go in an UPDATE by itself, as a partial one does while the SDP is as before. Where nothing
+is to be told for half the session's interval, a request without document refreshes it (RFC 4028 7.4).
 """
 
 from __future__ import annotations
@@ -16,10 +15,8 @@ from typing import Final
 
 from siprec_src.communication import CommunicationSession
 from siprec_src.errors import RemoteProtocolError
-from siprec_src.metadata.document import snapshot
-from siprec_src.metadata.writer import write_recording
 from siprec_src.recording import request
-from siprec_src.recording.extensions import extended
+from siprec_src.recording.documents import Document, Documents
 from siprec_src.recording.forks import Forks
 from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.policy import tracks_of
@@ -51,7 +48,7 @@ class Exchange:
 
     token: int
     verb: Verb
-    told: object  #: what of the call its document says
+    document: Document | None = None  #: what it tells
     asked_for: bool = False  #: the SRS wanted to be told, whether anything had changed or not
     refresh: bool = False  #: it tells nothing, only that we are here (RFC 4028 7.4)
     final: bool = False
@@ -75,11 +72,11 @@ class Updates:
         self._pending: Exchange | None = None
         self._their_invite: int | None = None  #: answered, its ACK has not come (RFC 3261 14.1)
         self._ack_has_answer = False
-        self._told: object = None
+        self._documents = Documents(ground.wall, target.config)
+        self._opening: Document | None = None  #: that of the INVITE
         self._refresh_due = False
         self._retries = 0
         self._final_sent = False
-        self._recorded_from: float | None = None
 
     @property
     def deadline(self) -> float | None:
@@ -90,20 +87,21 @@ class Updates:
     def begun(self, response: Response, now: float) -> None:
         """Learn from the SRS's first 2xx its session interval, and which methods it takes (RFC 3311 4)."""
         self.timer.agreed(response, now)
+        if self._opening is not None:
+            self._documents.taken(self._opening)
         try:
             self._allows_update = "UPDATE" in response.tags("allow")
         except RemoteProtocolError:
             self._allows_update = False
 
-    def snapshot(self, call: CommunicationSession, offer: SessionDescription, now: float) -> bytes:
-        """A complete document with the labels of the offer that goes with it."""
-        if self._told is None:
-            self._told = _meaning(call)
-        return self._document(call, offer, now)
+    def opening(self, call: CommunicationSession, offer: SessionDescription, now: float) -> bytes:
+        """The complete document of the INVITE, with the labels of its offer."""
+        self._opening = self._documents.compose(call, self._labels(offer), now)
+        return self._opening.octets
 
     def final(self, call: CommunicationSession, now: float) -> bytes:
         """The call as it ended or left this recording. Without labels it needs no offer (RFC 7866 9.1)."""
-        return self._document(call, None, now, final=True)
+        return self._documents.compose(call, {}, now, final=True).octets
 
     def follow(self, call: CommunicationSession, *, paused: bool) -> Effects:
         """Bring the m-lines up to the call: tracks that came, went, moved or changed their codec."""
@@ -127,19 +125,19 @@ class Updates:
         if self._busy or self.retry_at is not None or self._forks.opening:
             return []
         media_due = self._talks.differs(self._forks.lines, paused=paused)
-        news = media_due or self.snapshot_wanted or self._told != _meaning(call)
-        if not (news or self._refresh_due):
-            return []
+        if not (media_due or self.snapshot_wanted or self._documents.due(call)):
+            return self._refresh(usage, dialog, paused=paused) if self._refresh_due else []
         self._refresh_due = False
-        if not news:
-            return self._refresh(usage, dialog, paused=paused)
         asked_for, self.snapshot_wanted = self.snapshot_wanted, False
         verb = Verb.INVITE if media_due or not self._may_update else Verb.UPDATE
+        document = None if asked_for or verb is Verb.INVITE else self._documents.changes(call, now)
+        offer = None
+        if document is None:
+            offer = self._talks.offer(self._forks.lines, paused=paused)
+            document = self._documents.compose(call, self._labels(offer), now, whole=asked_for)
         token = self._ground.identity.number()
-        exchange = Exchange(token=token, verb=verb, told=_meaning(call), asked_for=asked_for)
-        offer = self._talks.offer(self._forks.lines, paused=paused)
-        enclosed = self._enclosed(offer, self.snapshot(call, offer, now))
-        return self._request(usage, dialog, exchange, *enclosed)
+        exchange = Exchange(token=token, verb=verb, document=document, asked_for=asked_for)
+        return self._request(usage, dialog, exchange, *self._enclosed(offer, document.octets))
 
     def agreed(self, *, paused: bool) -> bool:
         """Whether the SRS knows the m-lines as they should be, and no request is out that says otherwise."""
@@ -153,12 +151,12 @@ class Updates:
             return []
         self._final_sent = True
         verb = Verb.UPDATE if self._may_update else Verb.INVITE
-        exchange = Exchange(token=self._ground.identity.number(), verb=verb, told=None, final=True)
+        exchange = Exchange(token=self._ground.identity.number(), verb=verb, final=True)
         if verb is Verb.UPDATE:
             return self._request(usage, dialog, exchange, *self._enclosed(None, self.final(call, now)))
         offer = self._talks.offer(self._forks.lines, paused=paused)
-        document = self._document(call, offer, now, final=True)
-        return self._request(usage, dialog, exchange, *self._enclosed(offer, document))
+        document = self._documents.compose(call, self._labels(offer), now, final=True)
+        return self._request(usage, dialog, exchange, *self._enclosed(offer, document.octets))
 
     def answered(self, token: int) -> Exchange | None:
         """Which exchange a final response ends; None when it is none of ours."""
@@ -171,7 +169,8 @@ class Updates:
         """The SRS knows what the request told; whatever it was for, it refreshed the session."""
         self.timer.agreed(response, now)
         self._refresh_due = False
-        self._told = exchange.told
+        if exchange.document is not None:
+            self._documents.taken(exchange.document)
         self._retries = 0
 
     def refused(self, exchange: Exchange, response: Response, now: float) -> str:
@@ -191,7 +190,8 @@ class Updates:
             self._repeat(exchange)
             return ""
         self._retries = 0
-        self._told = exchange.told
+        if exchange.document is not None:
+            self._documents.refused(exchange.document)
         self._talks.settle()
         return f"{exchange.verb.value} refused; the SRS keeps what it knew"
 
@@ -248,30 +248,16 @@ class Updates:
             return min(RETRY_S if wait_s is None else max(wait_s, 0.5), MAX_RETRY_S)
         return None
 
-    def _document(
-        self, call: CommunicationSession, offer: SessionDescription | None, now: float, *, final: bool = False
-    ) -> bytes:
-        if self._recorded_from is None:
-            self._recorded_from = now
-        recording = snapshot(
-            call,
-            self._ground.wall,
-            labels=self._labels(offer),
-            recorded_from=self._recorded_from,
-            recorded_until=now if final else None,
-        )
-        return write_recording(extended(recording, self._config.extensions, call, self._config.values))
-
-    def _labels(self, offer: SessionDescription | None) -> dict[bytes, str]:
+    def _labels(self, offer: SessionDescription) -> dict[bytes, str]:
         """Those of the m-lines in ``offer``; of one that the SRS refused to have it knows nothing."""
-        lines = self._forks.lines[: len(offer.media)] if offer is not None else []
+        lines = self._forks.lines[: len(offer.media)]
         return {line.stream.stream_id: line.label for line in lines if not line.removed}
 
     def _refresh(self, usage: int, dialog: str, *, paused: bool) -> Effects:
         """An UPDATE without offer, else a re-INVITE with the SDP as it is (RFC 4028 7.4)."""
+        self._refresh_due = False
         verb = Verb.UPDATE if self._may_update else Verb.INVITE
-        token = self._ground.identity.number()
-        exchange = Exchange(token=token, verb=verb, told=self._told, refresh=True)
+        exchange = Exchange(token=self._ground.identity.number(), verb=verb, refresh=True)
         if verb is Verb.UPDATE:
             return self._request(usage, dialog, exchange, (), b"")
         offer = self._talks.offer(self._forks.lines, paused=paused)
@@ -294,10 +280,3 @@ class Updates:
                 body=body,
             )
         ]
-
-
-def _meaning(call: CommunicationSession) -> object:
-    """All of a call that its document shows; two calls with the same meaning need no new document."""
-    streams = tuple((s.stream_id, s.sender, s.medium, s.direction) for s in call.streams)
-    times = (call.started, call.ended, call.reason, call.reason_cause)
-    return (call.session_id, call.group_id, call.participants, streams, call.sip_session_ids, times)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tests.support.certificates import Files
 from tests.support.daemon import LOOPBACK, REPOSITORY, free_port, until
+from tests.support.schema import History
 
 
 class Recorder:
@@ -75,7 +76,10 @@ class Recorder:
         out = self.directory / "out"
         until(lambda: len(list(out.glob("*.json"))) >= count, timeout_s, f"{count} recordings in {out}")
         files = sorted(out.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-        return [Recording(path) for path in files]
+        found = [Recording(path) for path in files]
+        for recording in found:
+            recording.metadata()
+        return found
 
     def recording(self) -> Recording:
         """The only one."""
@@ -125,10 +129,14 @@ class Recording:
         return books
 
     def metadata(self) -> list[bytes]:
-        """Every metadata document, in order of arrival."""
+        """Every metadata document, in order of arrival; each was found good after those before it."""
         count = self.summary["metadata_documents"]
         paths = (self._base.with_name(f"{self._base.name}.metadata-{n + 1}.xml") for n in range(count))
-        return [path.read_bytes() for path in paths]
+        documents = [path.read_bytes() for path in paths]
+        history = History()
+        for document in documents:
+            history.take(document)
+        return documents
 
     def channels(self) -> NDArray[np.int16]:
         """The stereo WAV file: one row a channel, left first."""

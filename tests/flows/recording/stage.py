@@ -27,7 +27,7 @@ from siprec_src.sip.parser import parse_datagram
 from siprec_src.sip.user_agent import UserAgent
 from tests.support.identity import CountingIdentity
 from tests.support.media import FakeMedia
-from tests.support.schema import assert_valid
+from tests.support.schema import History
 from tests.unit.recording.play import answer_to
 
 HOSTS = {"src": "192.0.2.1", "one": "192.0.2.11", "two": "192.0.2.12"}
@@ -66,6 +66,7 @@ class Recorder:
         self.usage = 0
         self.dialog = ""
         self.metadata: list[bytes] = []
+        self._histories: dict[str, History] = {}  #: of the documents, by Call-ID
         self.answer: SessionDescription | None = None
         self.events: list[sip.Event] = []
         self._newest = 0
@@ -113,7 +114,7 @@ class Recorder:
     def _take(self, usage: int, token: int, request: Request) -> None:
         parts = split_body(request)
         if (document := find(parts, *METADATA)) is not None:
-            assert_valid(document.content)
+            self._histories.setdefault(request.call_id, History()).take(document.content)
             self.metadata.append(document.content)
         if self.silent:
             return

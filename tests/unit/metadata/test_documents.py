@@ -225,6 +225,21 @@ def test_participant_without_name_is_anonymous() -> None:
     assert b'<nameID aor="sip:anonymous@anonymous.invalid"/>' in data
 
 
+@pytest.mark.rfc("7865", "6.3.2")
+@pytest.mark.req("MD-27")
+def test_a_participant_without_media_is_a_participant_all_the_same() -> None:
+    controller = Participant(
+        participant_id=b"\x0c" * 16, side=Side.CALLEE, names=(Name(aor="sip:3pcc@x.example"),), joined=3.0
+    )
+    recording = read_metadata(
+        document(dataclasses.replace(CALL, participants=(*CALL.participants, controller)))
+    )
+    assert isinstance(recording, m.Recording)
+    assert recording.participants[2].names[0].aor == "sip:3pcc@x.example"
+    assert recording.participant_sessions[2].associated == CLOCK.at(3.0).replace(microsecond=678000)
+    assert recording.participant_streams[2].sends == ()
+
+
 @pytest.mark.req("MD-31")
 def test_names_lose_what_xml_forbids_and_keep_the_rest() -> None:
     name = Name(aor="sip:a@x.example", display='O\'Hara & "Söhne" <x>\x00\x07\n\udce4\uffff漢')

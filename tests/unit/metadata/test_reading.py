@@ -9,6 +9,9 @@ from siprec_src.metadata import model as m
 from siprec_src.metadata.reader import read_metadata
 from siprec_src.metadata.tree import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ELEMENTS
 from siprec_src.metadata.validate import check_metadata
+from siprec_src.sip.body import find, split_body
+from siprec_src.sip.message import Request
+from siprec_src.sip.parser import parse_datagram
 from tests.support.reference import reference_files
 from tests.support.schema import is_valid
 
@@ -27,6 +30,21 @@ def recording_of(data: bytes) -> m.Recording:
 def test_every_example_of_the_rfcs_and_of_vendors_is_read() -> None:
     for path in reference_files("examples", pattern="**/*.xml"):
         assert isinstance(read_metadata(path.read_bytes()), m.Recording | m.SnapshotRequest), path
+
+
+@pytest.mark.rfc("7866", "9")
+@pytest.mark.req("MD-35", "BOD-02", "BOD-07")
+def test_the_metadata_of_every_example_message_is_found_and_read() -> None:
+    for path in reference_files("examples", "wire", pattern="*.sip"):
+        message = parse_datagram(path.read_bytes())
+        assert isinstance(message, Request), path
+        part = find(split_body(message), "application/rs-metadata+xml", "application/rs-metadata")
+        assert (part is None) == (
+            b"<recording" not in message.body and b"<requestsnapshot" not in message.body
+        )
+        if part is not None:
+            assert isinstance(read_metadata(part.content), m.Recording | m.SnapshotRequest), path
+            check_metadata(part.content)
 
 
 @pytest.mark.rfc("7865", "9")

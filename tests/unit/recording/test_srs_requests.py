@@ -48,6 +48,18 @@ def lives(play: Play) -> list[bool]:
     return [r.live for r in play.media.readers.values()]
 
 
+@pytest.mark.rfc("8068", "3.2.1")
+@pytest.mark.req("UPD-11")
+def test_the_media_type_of_a_draft_is_not_sent_and_is_tolerated_in_accept() -> None:
+    play = recorded()
+    draft = "application/sdp, application/rs-metadata-request"
+    answer = play.ask("UPDATE", write_sdp(srs_side(play)), Accept=draft)
+    assert answer.status == 200
+    assert play.ask("OPTIONS", Accept=draft).status == 200
+    for headers in (play.invites[0].headers, *(response.headers for response in play.responses)):
+        assert "rs-metadata-request" not in (headers.get("accept") or "")
+
+
 @pytest.mark.rfc("7866", "7.2")
 @pytest.mark.req("SDP-25", "SIP-03")
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
