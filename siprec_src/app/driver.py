@@ -55,6 +55,7 @@ class Driver:
         identity: Identity,
         transmit: Callable[[sip.Transmit], None],
         resolve: Callable[[sip.Resolve], None],
+        keep: Callable[[sip.KeepFlow], None],
         submit: Callable[[plane.Command], None],
         observe: Callable[[Observe], None],
         log: Logger,
@@ -63,6 +64,7 @@ class Driver:
         self._identity = identity
         self._transmit = transmit
         self._resolve = resolve
+        self._keep = keep
         self._submit = submit
         self._observe = observe
         self._log = log
@@ -270,6 +272,8 @@ class Driver:
                     sent += 1
                 case sip.Resolve():
                     self._resolve(effect)
+                case sip.KeepFlow():
+                    self._keep(effect)
                 case sip.Tell():
                     self._tell(effect.event, now)
         return sent

@@ -63,7 +63,7 @@ class UsageTrace:
                     self._dialogs.discard(event.dialog)
             case sip.DialogEnded():
                 self._dialogs.discard(event.dialog)
-            case sip.AckArrived():
+            case sip.AckArrived() | sip.FlowLost():
                 pass
 
     def closing(self, status: int, token: int) -> list[sip.Command]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from siprec_src.config.checks import Config, InvalidConfiguration, from_values, load
+from siprec_src.config.checks import Config, InvalidConfiguration, from_values, load, read_tls
 
-__all__ = ["Config", "InvalidConfiguration", "from_values", "load"]
+__all__ = ["Config", "InvalidConfiguration", "from_values", "load", "read_tls"]

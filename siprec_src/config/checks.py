@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,11 +20,12 @@ from siprec_src.config.settings import (
     TrunkSettings,
 )
 from siprec_src.config.sources import Problems, merge, suggestion
+from siprec_src.config.tls import Entry, PeerTls, check_files, peers_with_tls
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
 from siprec_src.ingest.inline.routing import RoutingTable, Trunk, catch_all
 from siprec_src.media.model import SourcePolicy
 from siprec_src.net.sockets import default_route_address
-from siprec_src.net.tls import TlsContexts, TlsSettings, expiry_note
+from siprec_src.net.tls import TlsContexts, TlsSettings
 from siprec_src.recording.copies import crowded
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
@@ -55,6 +55,7 @@ class Config:
     sip: SipSettings
     media: MediaSettings
     tls: TlsSettings
+    tls_peers: Mapping[str, PeerTls]  #: by host, where an entry has keys of its own
     edges: Mapping[str, Edge]  #: the first one is the default
     trunks: tuple[Trunk, ...]
     recording: RecordingSettings
@@ -77,12 +78,24 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     if problems.unreadable:
         raise InvalidConfiguration(problems.found)
     config = _config(values, problems)
-    return dataclasses.replace(config, notes=(*config.notes, *_check_files(config, problems)))
+    notes = check_files(config.edges.values(), config.tls, config.tls_peers, problems)
+    if problems.found:
+        raise InvalidConfiguration(problems.found)
+    return dataclasses.replace(config, notes=(*config.notes, *notes))
 
 
 def from_values(values: dict[str, Any]) -> Config:
     """The configuration made again from `Config.values`; the files that it names are not looked at."""
     return _config(values, Problems())
+
+
+def read_tls(config: Config) -> TlsContexts:
+    """The files of ``[tls]``, and of the entries that have their own; tens of milliseconds.
+
+    Raises:
+        ConfigurationError: naming the key whose file cannot be used.
+    """
+    return TlsContexts.load(config.tls, {host: peer.settings for host, peer in config.tls_peers.items()})
 
 
 def _config(values: dict[str, Any], problems: Problems) -> Config:
@@ -106,6 +119,10 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         _check_agents(targets, trunks, problems)
     if problems.found:
         raise InvalidConfiguration(problems.found)
+    tls = built["tls"] or TlsSettings()
+    tls_peers = peers_with_tls(tls, _entries(built["trunk"], trunks, targets), problems)
+    if problems.found:
+        raise InvalidConfiguration(problems.found)
     notes.extend(f"{target.name}: {target.warning}" for target in targets if target.warning)
     notes.extend(crowded(targets, recording))
     return Config(
@@ -113,7 +130,8 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         http=http,
         sip=sip,
         media=media,
-        tls=built["tls"] or TlsSettings(),
+        tls=tls,
+        tls_peers=tls_peers,
         edges=edges,
         trunks=trunks,
         recording=recording,
@@ -124,6 +142,20 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         notes=tuple(notes),
         values=values,
     )
+
+
+def _entries(
+    given: tuple[TrunkSettings | None, ...], trunks: tuple[Trunk, ...], targets: tuple[SrsTarget, ...]
+) -> list[Entry]:
+    """Every entry that names a host to which connections are opened."""
+    uris = {trunk.name: trunk.uri for trunk in trunks}
+    entries: list[Entry] = []
+    for number, settings in enumerate(given):
+        uri = None if settings is None else uris.get(settings.name)
+        if settings is not None and uri is not None:
+            entries.append((("trunk", number), settings, uri))
+    entries.extend((("srs", number), target.config, target.uri) for number, target in enumerate(targets))
+    return entries
 
 
 def _edges(
@@ -216,24 +248,6 @@ def _tls_bind(settings: EdgeSettings, bind: Address, path: KeyPath, problems: Pr
         problems.add((*path, "tls_listen"), f"{where}: expected an address of the family of {bind.host}")
         return None
     return where
-
-
-def _check_files(config: Config, problems: Problems) -> tuple[str, ...]:
-    """Whether the files of ``[tls]`` can be used, where an edge speaks TLS; what is worth a note of them."""
-    over_tls = [edge.name for edge in config.edges.values() if Transport.TLS in edge.transports]
-    if not over_tls:
-        return ()
-    try:
-        TlsContexts.load(config.tls)
-    except ConfigurationError as error:
-        key, _, what = str(error).partition(": ")
-        problems.add(("tls", key), what)
-        raise InvalidConfiguration(problems.found) from error
-    if config.tls.certificate is None:
-        what = "without tls.certificate TLS is only for connections that we open"
-        return tuple(f"edge {name}: {what}" for name in over_tls)
-    note = expiry_note(config.tls, datetime.datetime.now(datetime.UTC))
-    return (note,) if note else ()
 
 
 def _check_ways(trunks: tuple[Trunk, ...], edges: Mapping[str, Edge], problems: Problems) -> None:

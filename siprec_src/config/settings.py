@@ -62,6 +62,8 @@ class SipSettings:
         1024  #: TCP connections, and as many of TLS, at a time: so many accepted, so many opened
     )
     connect_timeout_s: float = 4.0  #: then a TCP peer is unreachable
+    idle_timeout_s: float = 600.0  #: a connection that is silent for so long is closed
+    keepalive_s: float = 30.0  #: between pings to an SRS that wants them (RFC 6223); 0: not offered
     dns_timeout_s: float = 3.0  #: then a name has no address
     dns_servers: tuple[str, ...] = ()  #: address or address:port of each; by default the system's
     hold_down_s: float = 30.0  #: for so long an address that failed is tried last; 0: never
@@ -73,6 +75,9 @@ class SipSettings:
             self.answer_timeout_s is None or self.answer_timeout_s > 0, "answer_timeout_s", "expected > 0"
         )
         _require(self.t1_s <= self.t2_s, "t1_s", "expected not more than t2_s")
+        _require(30 <= self.idle_timeout_s <= 86400, "idle_timeout_s", "expected 30 to 86400")
+        pings = self.keepalive_s == 0 or 10 <= self.keepalive_s <= 600
+        _require(pings, "keepalive_s", "expected 0, or 10 to 600")
         _require(0 <= self.hold_down_s <= 3600, "hold_down_s", "expected 0 to 3600")
         _transports(self.transports)
 
@@ -129,6 +134,10 @@ class TrunkSettings:
     password_file: str = ""  #: where its password stands: an absolute path, or a credential of systemd
     password_env: str = ""  #: or the environment variable that holds it
     allow_md5: bool = False  #: also answer challenges that ask for MD5
+    tls_certificate: Path | None = None  #: instead of ``certificate`` of ``[tls]``, towards its host
+    tls_key: Path | None = None  #: its private key; by default in ``tls_certificate``
+    tls_trusted_ca: Path | None = None  #: instead of ``trusted_ca`` of ``[tls]``, for its host
+    tls_wildcards: bool | None = None  #: instead of ``wildcards`` of ``[tls]``, for its host
 
     def __post_init__(self) -> None:
         _require(bool(self.name), "name", "expected a name")

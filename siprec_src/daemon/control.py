@@ -16,7 +16,7 @@ from siprec_src.app.entropy import SystemIdentity
 from siprec_src.app.http import HttpServer
 from siprec_src.app.media_client import MediaClient
 from siprec_src.app.pulse import Heart
-from siprec_src.config import Config
+from siprec_src.config import Config, read_tls
 from siprec_src.daemon import settings, watching
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.ingest import InlineIngest
@@ -78,6 +78,7 @@ class _ControlProcess:
         limits = StreamLimits(
             max_connections=self._config.sip.max_connections,
             connect_timeout_s=self._config.sip.connect_timeout_s,
+            idle_s=self._config.sip.idle_timeout_s,
         )
         transport = SipTransport(
             self._config.edges,
@@ -130,6 +131,7 @@ class _ControlProcess:
             identity=identity,
             transmit=transport.send,
             resolve=self._resolver.resolve,
+            keep=transport.keep,
             submit=self._media.submit,
             observe=self._metrics.observe,
             log=self._log,
@@ -185,7 +187,7 @@ class _ControlProcess:
     async def _renew_tls(self, fresh: Config, tls: TlsLayer) -> None:
         """Read certificates again, also when their names have stayed, for the connections to come."""
         try:
-            tls.renew(await asyncio.to_thread(TlsContexts.load, fresh.tls))
+            tls.renew(await asyncio.to_thread(read_tls, fresh))
         except ConfigurationError as error:
             self._log.error("config.not-reloaded", error=f"tls.{error}")
         else:
@@ -217,7 +219,7 @@ def _user_agent(config: Config, identity: SystemIdentity, edges: dict[str, Edge]
         identity=identity,
         edges=edges,
         limits=AgentLimits(max_usages=usages, max_transactions=_TRANSACTIONS_PER_USAGE * usages),
-        settings=AgentSettings(hold_down_s=config.sip.hold_down_s),
+        settings=AgentSettings(hold_down_s=config.sip.hold_down_s, keepalive_s=config.sip.keepalive_s),
         timers=Timers(t1_s=config.sip.t1_s, t2_s=config.sip.t2_s, t4_s=config.sip.t4_s),
     )
 
@@ -238,7 +240,7 @@ def _ingest(config: Config, identity: SystemIdentity, edges: dict[str, Edge]) ->
 def _tls_contexts(config: Config) -> TlsContexts | None:
     """The files of ``[tls]``, read where an edge needs them."""
     wanted = any(Transport.TLS in edge.transports for edge in config.edges.values())
-    return TlsContexts.load(config.tls) if wanted else None
+    return read_tls(config) if wanted else None
 
 
 def _configure_logs(config: Config) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
+import secrets
 import socket
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
@@ -28,9 +29,12 @@ from siprec_src.sip.stream import KeepAlive, StreamParser
 from siprec_src.sip.target import numeric
 
 StreamItem = Request | Response | Malformed
-PONG: Final = b"\r\n"  # RFC 5626 4.4.1
+PING: Final = b"\r\n\r\n"  # RFC 5626 4.4.1
+PONG: Final = b"\r\n"
+_UNIFORM: Final = secrets.SystemRandom().uniform
 READ_BYTES: Final = 16 * 1024  #: taken from one connection before the others have their turn
 SWEEP_S: Final = 5.0
+_WORDLESS: Final = "closed without a word; perhaps our certificate is refused"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,7 @@ class StreamLimits:
     flush_s: float = 5.0  #: that a connection which is being closed has for what is still to be sent
     unacknowledged_s: float = 20.0  #: without an acknowledgement for so long the peer's host is gone
     keepalive_s: float = 60.0  #: of silence, then the system asks whether the peer is still there
+    pong_s: float = 10.0  #: after a ping without any octet the connection has failed (RFC 5626 4.4.1)
     idle_s: float = 600.0  #: no octet either way for so long closes a connection
     remembered_domains: int = 1024  #: who was proved to be at an address, newest first
     remembered_keys: int = 4096  #: transactions told when the connection breaks, newest first
@@ -62,6 +67,7 @@ class StreamPool:
         limits: StreamLimits,
         on_item: Callable[[StreamItem, Flow], None],
         on_failed: Callable[[str], None],
+        on_lost: Callable[[Flow], None],
         counters: TransportCounters,
         transport: Transport = Transport.TCP,
         tls: TlsLayer | None = None,
@@ -74,6 +80,7 @@ class StreamPool:
         self.tls: Final = tls
         self.on_item: Final = on_item
         self.on_failed: Final = on_failed
+        self.on_lost: Final = on_lost
         self._sock = bind_tcp(bind)
         self.bound: Final = bound_address(self._sock)
         self._server: asyncio.Server | None = None
@@ -95,16 +102,22 @@ class StreamPool:
 
     def send(self, flow: Flow, data: bytes, key: str) -> None:
         """Send on the flow's connection, on one to the same remote, or on a new one, in that order."""
-        domain = _name(flow.domain)
-        connection = _open(self._by_number.get(flow.connection))
-        connection = connection or _open(self._by_remote.get((flow.remote, domain)))
+        connection = self._find(flow)
         if connection is None:
             if len(self._by_number) - len(self._accepted) >= self.limits.max_connections:
                 self.counters.dropped["connections-full"] += 1
                 self.fail(key)
                 return
-            connection = self._connect(flow.remote, domain)
+            connection = self._connect(flow.remote, _name(flow.domain))
         connection.send(data, key)
+
+    def keep(self, flow: Flow, interval_s: float) -> None:
+        """Ping the flow's connection, at random times of 80 to 100 % of the interval; 0: no more."""
+        connection = self._find(flow)
+        if connection is not None:
+            connection.keep(flow, interval_s)
+        elif interval_s:
+            asyncio.get_running_loop().call_soon(self.on_lost, flow)
 
     async def close(self) -> None:
         """Stop to accept, close every connection."""
@@ -150,6 +163,9 @@ class StreamPool:
         for key in connection.keys:
             self.fail(key)
         connection.keys.clear()
+        for flow in connection.kept:
+            asyncio.get_running_loop().call_soon(self.on_lost, flow)
+        connection.kept.clear()
 
     def fail(self, key: str) -> None:
         """Tell a transaction, later, that its message did not get out."""
@@ -182,6 +198,11 @@ class StreamPool:
             self.lost(connection)
         else:
             connection.use(transport)
+
+    def _find(self, flow: Flow) -> _Connection | None:
+        """The flow's own connection, else one to the same remote."""
+        own = _open(self._by_number.get(flow.connection))
+        return own or _open(self._by_remote.get((flow.remote, _name(flow.domain))))
 
     def _newcomer(self) -> asyncio.BaseProtocol:
         return _Connection(self, next(self._numbers), None)
@@ -229,6 +250,7 @@ class _Connection(asyncio.BufferedProtocol):
         self.accepted = remote is None
         self.remote = remote or Address("", 0)
         self.keys: OrderedDict[str, None] = OrderedDict()
+        self.kept: dict[Flow, float] = {}  #: for whom it is kept alive, and how often they want a ping
         self.spoke = False  #: brought a whole message
         self._pool = pool
         self._parser = StreamParser(pool.parser_limits)
@@ -239,6 +261,9 @@ class _Connection(asyncio.BufferedProtocol):
         self._last = asyncio.get_running_loop().time()
         self._owed_since = self._last if self.accepted else None  # a message, or the rest of one
         self._closing_since: float | None = None
+        self._ping_timer: asyncio.TimerHandle | None = None
+        self._heard = False  #: something, since the last ping
+        self._left = False  #: it was ended from here
 
     @property
     def places(self) -> tuple[tuple[Address, str], ...]:
@@ -289,6 +314,17 @@ class _Connection(asyncio.BufferedProtocol):
         else:
             self._waiting.append(data)
 
+    def keep(self, flow: Flow, interval_s: float) -> None:
+        """Begin or cease to send pings for one flow."""
+        if interval_s:
+            self.kept[flow] = interval_s
+        else:
+            self.kept.pop(flow, None)
+        if not self.kept:
+            self._set_ping_timer(None)
+        elif self._ping_timer is None:
+            self._await_ping()
+
     def get_buffer(self, sizehint: int) -> memoryview:
         del sizehint
         # A view: asyncio's TLS fills it slice by slice, and a slice of the bytes would be a copy.
@@ -296,6 +332,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         data = bytes(memoryview(self._pool.buffer)[:nbytes])
+        self._heard = True
         if self._transport is not None:
             self._take(data)
         elif len(self._early) + nbytes <= self._pool.limits.waiting_bytes:
@@ -325,9 +362,12 @@ class _Connection(asyncio.BufferedProtocol):
         self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._set_ping_timer(None)
         tls = None if self._transport is None or self.accepted or self.spoke else self._pool.tls
-        if tls is not None and isinstance(exc, OSError):
-            tls.tell_refused(self.remote, self.domain or self.remote.host, exc)
+        if tls is not None and not self._left:
+            # In TLS 1.3 the peer looks at our certificate after the handshake; many just hang up.
+            cause = exc if isinstance(exc, OSError) else ConnectionResetError(_WORDLESS)
+            tls.tell_refused(self.remote, self.domain or self.remote.host, cause)
         self._transport = self._raw = None
         self._pool.lost(self)
 
@@ -344,13 +384,40 @@ class _Connection(asyncio.BufferedProtocol):
             self.finish()
 
     def finish(self) -> None:
+        self._left = True
         if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
 
     def abort(self) -> None:
+        self._left = True
         # The stream itself: TLS would want to say goodbye first.
         if self._raw is not None:
             self._raw.abort()
+
+    def _await_ping(self) -> None:
+        most_s = min(self.kept.values())
+        loop = asyncio.get_running_loop()
+        self._set_ping_timer(loop.call_later(_UNIFORM(0.8 * most_s, most_s), self._ping))
+
+    def _ping(self) -> None:
+        self._heard = False
+        self._parser.pinged()
+        self._write(PING)
+        loop = asyncio.get_running_loop()
+        self._set_ping_timer(loop.call_later(self._pool.limits.pong_s, self._pong_due))
+
+    def _pong_due(self) -> None:
+        """Whatever came since the ping shows that the way is open; silence that it is not."""
+        if self._heard:
+            self._await_ping()
+        else:
+            self._pool.counters.dropped["pong-missing"] += 1
+            self.abort()
+
+    def _set_ping_timer(self, timer: asyncio.TimerHandle | None) -> None:
+        if self._ping_timer is not None:
+            self._ping_timer.cancel()
+        self._ping_timer = timer
 
     def _flow(self) -> Flow:
         return Flow(self._pool.transport, self.remote, self._pool.edge, self.number)

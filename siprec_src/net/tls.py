@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 import datetime
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -54,21 +55,31 @@ class TlsContexts:
     settings: TlsSettings
     client: ssl.SSLContext
     server: ssl.SSLContext | None  #: None: without a certificate nobody is let in
+    peers: Mapping[str, TlsContexts] = dataclasses.field(default_factory=dict)  #: those of a host's own
 
     @classmethod
-    def load(cls, settings: TlsSettings) -> Self:
+    def load(cls, settings: TlsSettings, peers: Mapping[str, TlsSettings] | None = None) -> Self:
         """Read the files; tens of milliseconds, so never in a loop.
+
+        Args:
+            settings: what holds for every connection.
+            peers: by host, what holds instead for connections that we open to it.
 
         Raises:
             ConfigurationError: naming the key whose file cannot be used.
         """
         client = _context(settings, ssl.PROTOCOL_TLS_CLIENT)
+        own = {host: cls.load(theirs) for host, theirs in (peers or {}).items()}
         if settings.certificate is None:
-            return cls(settings=settings, client=client, server=None)
+            return cls(settings=settings, client=client, server=None, peers=own)
         server = _context(settings, ssl.PROTOCOL_TLS_SERVER)
         required = settings.require_client_certificate
         server.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_NONE
-        return cls(settings=settings, client=client, server=server)
+        return cls(settings=settings, client=client, server=server, peers=own)
+
+    def towards(self, domain: str) -> TlsContexts:
+        """What holds for a connection that we open to ``domain``."""
+        return self.peers.get(domain, self)
 
 
 def expiry_note(settings: TlsSettings, now: datetime.datetime) -> str:
@@ -109,7 +120,7 @@ class TlsLayer:
         Raises:
             OSError: the cause has been logged; nothing was sent.
         """
-        contexts = self._contexts
+        contexts = self._contexts.towards(domain)
         try:
             transport = await self._upgrade(raw, protocol, contexts.client, domain)
             der = transport.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""

@@ -18,7 +18,7 @@ from siprec_src.net.udp import UdpEndpoint
 from siprec_src.sip.flow import Address, Edge, Flow, Transport
 from siprec_src.sip.limits import SipLimits
 from siprec_src.sip.parser import Malformed, parse_datagram
-from siprec_src.sip.vocabulary import Received, Transmit, TransmitFailed
+from siprec_src.sip.vocabulary import FlowFailed, KeepFlow, Received, Transmit, TransmitFailed
 
 BIND_TRIES: Final = 16  #: when the port is left to the system, until UDP and TCP share one
 
@@ -32,7 +32,7 @@ class SipTransport:
         *,
         on_received: Callable[[Received], None],
         on_malformed: Callable[[Malformed, Flow], None],
-        on_failed: Callable[[TransmitFailed], None],
+        on_failed: Callable[[TransmitFailed | FlowFailed], None],
         parser_limits: SipLimits | None = None,
         stream_limits: StreamLimits | None = None,
         tls: TlsLayer | None = None,
@@ -87,6 +87,12 @@ class SipTransport:
                 return
         self.counters.dropped["no-such-transport"] += 1
         self._failed(transmit.key)
+
+    def keep(self, wanted: KeepFlow) -> None:
+        """Begin or cease to ping the connection of a flow; `FlowFailed` follows when it is gone."""
+        pool = self._streams.get((wanted.flow.edge, wanted.flow.transport))
+        if pool is not None:
+            pool.keep(wanted.flow, wanted.interval_s)
 
     @property
     def overrun(self) -> int:
@@ -163,6 +169,7 @@ class SipTransport:
             limits=self._stream_limits,
             on_item=self._item,
             on_failed=self._failed,
+            on_lost=lambda flow: self._on_failed(FlowFailed(flow=flow)),
             counters=self.counters,
             transport=transport,
             tls=self._tls if transport is Transport.TLS else None,

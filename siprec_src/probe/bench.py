@@ -117,6 +117,7 @@ class Bench:
             identity=self.identity,
             transmit=self._transmit,
             resolve=self.resolver.resolve,
+            keep=self._transport.keep,
             submit=self.media.submit,
             observe=lambda _: None,
             log=_Log(self._say),

@@ -50,6 +50,7 @@ class Handshake:
 
 async def shake(remote: Address, domain: str, contexts: TlsContexts) -> Handshake:
     """The handshake that a call would make, with the connection closed afterwards."""
+    contexts = contexts.towards(domain)
     patience_s = contexts.settings.handshake_timeout_s
     asked: list[bool] = []
     context = contexts.client

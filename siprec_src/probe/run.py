@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from siprec_src.config import Config
-from siprec_src.net.tls import TlsContexts
+from siprec_src.config import Config, read_tls
 from siprec_src.probe import changes, finding, hearing, session
 from siprec_src.probe.bench import Bench
 from siprec_src.probe.report import Report
@@ -29,7 +28,7 @@ async def run(config: Config, target: SrsTarget, report: Report, timeout_s: floa
         ConfigurationError: the files of ``[tls]`` cannot be used.
     """
     secured = any(Transport.TLS in edge.transports for edge in config.edges.values())
-    tls = await asyncio.to_thread(TlsContexts.load, config.tls) if secured else None
+    tls = await asyncio.to_thread(read_tls, config) if secured else None
     bench = Bench(config, target.config, tls)
     await bench.open()
     conversation: session.Conversation | None = None

@@ -125,6 +125,7 @@ class CallRecording:
                 | sip.RequestArrived()
                 | sip.AckArrived()
                 | sip.DialogEnded()
+                | sip.FlowLost()
                 | sip.InviteArrived()
                 | sip.CancelArrived()
             ):
@@ -146,6 +147,8 @@ class CallRecording:
                 return session.acknowledged(event, now)
             case sip.DialogEnded(cause=cause):
                 return session.dialog_ended(cause, now)
+            case sip.FlowLost():
+                return session.way_lost(now)
             case sip.InviteArrived() | sip.CancelArrived():
                 return []  # a usage that we began gets neither
             case _:

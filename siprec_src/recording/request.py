@@ -65,6 +65,7 @@ def start(
         contact_parameters=CONTACT_PARAMETERS,
         answer_timeout_s=target.config.answer_timeout_s,
         credentials=target.config.credentials,
+        keep_alive=True,
     )
 
 

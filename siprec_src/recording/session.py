@@ -187,6 +187,16 @@ class RecordingSession:
     def dialog_ended(self, cause: str, now: float) -> Effects:
         return self._gone("shutdown" if cause == "shutdown" else "srs-dialog-lost", cause, now)
 
+    def way_lost(self, now: float) -> Effects:
+        """The connection to the SRS is gone (RFC 5626 4.4.1): it is opened again by telling that we are here.
+
+        Where that fails the SRS is gone.
+        """
+        if self._state is not State.ACTIVE:
+            return []
+        self._updates.refresh_soon(now)
+        return [self._ledger.warn("recording.connection-lost")]
+
     # Set-up.
 
     def _send_invite(self, now: float) -> Effects:
@@ -249,7 +259,8 @@ class RecordingSession:
             if event.made_here or status in (408, 481):
                 self._ledger.doubt("srs-unreachable" if status == 503 else "srs-dialog-lost")
             return effects + (self._say_bye(now) if self._state is State.CLOSING else [])
-        if event.made_here and status == 503 and any(line.fork.unreachable for line in self._forks.lines):
+        cut_off = self._updates.way_lost or any(line.fork.unreachable for line in self._forks.lines)
+        if event.made_here and status == 503 and cut_off:
             return effects + self._unreachable(now)
         if status in (408, 481):
             return effects + self._gone("srs-dialog-lost", str(status), now)

@@ -10,6 +10,7 @@ import dataclasses
 import enum
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
@@ -21,6 +22,7 @@ from siprec_src.sip.flow import Edge, Transport
 from siprec_src.sip.message import header_key
 from siprec_src.sip.parameters import is_token
 from siprec_src.sip.session_timer import MIN_INTERVAL_S
+from siprec_src.sip.target import numeric
 from siprec_src.sip.uri import Uri, parse_uri
 
 
@@ -126,6 +128,10 @@ class SrsConfig:
     #: what ``{value:NAME}`` stands for in headers and extensions, e.g. {project = "my-project"}
     headers: Mapping[str, str | Mapping[str, str]] = dataclasses.field(default_factory=dict)
     #: fields we send: {"X-Id" = "{call_id}"}, or a secret, {"X-Token" = {file = "/etc/token"}}, or env
+    tls_certificate: Path | None = None  #: instead of ``certificate`` of ``[tls]``, towards its host
+    tls_key: Path | None = None  #: its private key; by default in ``tls_certificate``
+    tls_trusted_ca: Path | None = None  #: instead of ``trusted_ca`` of ``[tls]``, for its host
+    tls_wildcards: bool | None = None  #: instead of ``wildcards`` of ``[tls]``, for its host
     credentials: Credentials | None = dataclasses.field(default=None, metadata=_READ)
     #: of ``username``, with the password that was read
     secret_headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False, metadata=_READ)
@@ -324,7 +330,15 @@ def _transport(
         raise _bad(text, f"edge {edge.name!r} has no {transport.value}")
     if secure and transport is Transport.TCP:
         return transport, "secure=true over TCP: the SRTP keys cross the network in clear"
-    return transport, ""
+    if transport is Transport.TLS or _stays_here(uri.host):
+        return transport, ""
+    return transport, "without TLS the metadata may cross the network in clear (RFC 7866 12.3)"
+
+
+def _stays_here(host: str) -> bool:
+    """Whether what is sent there does not leave the machine."""
+    address = numeric(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
 
 
 def _bad(text: str, what: str) -> ConfigurationError:

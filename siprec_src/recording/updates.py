@@ -32,6 +32,7 @@ from siprec_src.sip.session_timer import Due, SessionTimer
 MAX_RETRIES: Final = 5  #: of one change, then it waits for the next one
 RETRY_S: Final = 5.0  #: when the SRS is overloaded and does not say for how long
 MAX_RETRY_S: Final = 60.0
+SPREAD_S: Final = 2.0  #: within which the sessions that share a lost connection are refreshed
 GLARE_S: Final = (2.1, 4.0)  #: the wait of the owner of the Call-ID after 491 (RFC 3261 14.1)
 
 
@@ -61,6 +62,7 @@ class Updates:
         self, ground: Ground, target: SrsTarget, forks: Forks, talks: Talks, own: request.Fields
     ) -> None:
         self.retry_at: float | None = None
+        self.way_lost = False  #: the connection to the SRS has failed, and nothing has come through since
         self.snapshot_wanted = False  #: the SRS asked for a complete document (RFC 7866 9.2)
         self.timer = SessionTimer(target.config.session_expires_s)
         self._ground = ground
@@ -75,13 +77,14 @@ class Updates:
         self._documents = Documents(ground.wall, target.config)
         self._opening: Document | None = None  #: that of the INVITE
         self._refresh_due = False
+        self._refresh_at: float | None = None
         self._retries = 0
         self._final_sent = False
 
     @property
     def deadline(self) -> float | None:
         """When `due` has something to say next."""
-        due = [at for at in (self.retry_at, self.timer.deadline) if at is not None]
+        due = [at for at in (self.retry_at, self._refresh_at, self.timer.deadline) if at is not None]
         return min(due, default=None)
 
     def begun(self, response: Response, now: float) -> None:
@@ -102,6 +105,11 @@ class Updates:
     def final(self, call: CommunicationSession, now: float) -> bytes:
         """The call as it ended or left this recording. Without labels it needs no offer (RFC 7866 9.1)."""
         return self._documents.compose(call, {}, now, final=True).octets
+
+    def refresh_soon(self, now: float) -> None:
+        """The connection to the SRS has failed: find out whether another one leads there."""
+        self.way_lost = True
+        self._refresh_at = now + self._ground.identity.uniform(0.0, SPREAD_S)
 
     def follow(self, call: CommunicationSession, *, paused: bool) -> Effects:
         """Bring the m-lines up to the call: tracks that came, went, moved or changed their codec."""
@@ -172,6 +180,7 @@ class Updates:
         if exchange.document is not None:
             self._documents.taken(exchange.document)
         self._retries = 0
+        self.way_lost = False
 
     def refused(self, exchange: Exchange, response: Response, now: float) -> str:
         """Take a refusal: try again later or in another way, or say why it is left at that."""
@@ -199,6 +208,9 @@ class Updates:
         """Take the passing of time; whether the session has expired (RFC 4028 10)."""
         if self.retry_at is not None and now >= self.retry_at:
             self.retry_at = None
+        if self._refresh_at is not None and now >= self._refresh_at:
+            self._refresh_at = None
+            self._refresh_due = True
         match self.timer.due(now):
             case Due.EXPIRED:
                 return True
@@ -222,7 +234,7 @@ class Updates:
 
     def cease(self) -> None:
         """Nothing is told any more but the end."""
-        self.retry_at = None
+        self.retry_at = self._refresh_at = None
         self.timer.stop()
 
     @property

@@ -6,6 +6,7 @@ from siprec_src.sip.dialog import Dialog
 from siprec_src.sip.dialog_usage import DialogUsage
 from siprec_src.sip.flow import Flow, Transport
 from siprec_src.sip.invite_usage import InviteUsage
+from siprec_src.sip.keepalive import agreed_interval_s
 from siprec_src.sip.message import Headers, Request, Response, header_key
 from siprec_src.sip.outgoing import Nobody, Outgoing, local_response
 from siprec_src.sip.outgoing_invite import OutgoingInvite
@@ -34,6 +35,7 @@ class ClientUsage(InviteUsage):
         self.invite = OutgoingInvite(
             stack, request, command.edge, self, command.token, now + wait_s, self.authenticator
         )
+        self.invite.keep_alive = command.keep_alive and stack.settings.keepalive_s > 0
         self.invite.start(hop, now)
 
     @property
@@ -100,7 +102,15 @@ class ClientUsage(InviteUsage):
         dialog.confirmed = True
         dialog.offers.they_answer_invite(response)
         dialog.unacknowledged[self.invite.token] = self.invite
+        self._keep(dialog, response, flow)
         self._tell(name, response, flow)
+
+    def _keep(self, dialog: DialogUsage, response: Response, flow: Flow | None) -> None:
+        """Keep the connection alive if we have offered it and the peer wants it (RFC 6223 4.2.1)."""
+        interval_s = agreed_interval_s(response.via, self.stack.settings.keepalive_s)
+        if self.invite.keep_alive and interval_s is not None and flow is not None:
+            self.stack.kept.agree(dialog, interval_s)
+            self.stack.keep(dialog, flow)
 
     def _surplus(self, name: str, response: Response, now: float) -> None:
         """A 2xx once more: its ACK again. One of another fork: ACK and BYE (13.2.2.4).

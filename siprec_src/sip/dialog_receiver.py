@@ -191,6 +191,7 @@ class DialogReceiver:
             return
         self.ended = True
         self.stack.dialogs.pop(self.dialog.key, None)
+        self.stack.let_go(self)
         for accepted in self.accepted.values():
             accepted.stop()
         self.accepted.clear()

@@ -51,6 +51,8 @@ class DialogUsage(DialogReceiver):
         self, outgoing: Outgoing, response: Response, flow: Flow | None, now: float, *, made_here: bool
     ) -> None:
         """A response to one of these requests."""
+        if flow is not None and response.status < 300:
+            self.stack.keep(self, flow)
         if isinstance(outgoing, OutgoingInvite):
             self._invite_answered(outgoing, response, flow, now, made_here=made_here)
             return

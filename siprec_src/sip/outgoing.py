@@ -90,7 +90,7 @@ class Outgoing:
 
     __slots__ = (
         "_answered", "_authenticator", "_candidates", "_promoted", "_rounds", "_udp_only", "current", "done",
-        "edge", "request", "spares_dialog", "stack", "taker", "token",
+        "edge", "keep_alive", "request", "spares_dialog", "stack", "taker", "token",
     )  # fmt: skip
 
     def __init__(
@@ -109,6 +109,7 @@ class Outgoing:
         self.token = token
         self.current: Attempt | None = None
         self.spares_dialog = False  #: that nobody answers it is not the end of its dialog
+        self.keep_alive = False  #: offered in the Via (RFC 6223 4.2.1)
         self.done = False  #: a final response has been given to the taker
         self._candidates: list[Flow] = []
         self._promoted: set[Address] = set()  #: asked by TCP first, since the request is long
@@ -192,7 +193,7 @@ class Outgoing:
 
     def _addressed(self, flow: Flow) -> tuple[Request, bytes, str]:
         branch = self.stack.identity.branch()
-        via = via_value(self.stack, flow, branch)
+        via = via_value(self.stack, flow, branch, keep_alive=self.keep_alive)
         request = dataclasses.replace(self.request, headers=self.request.headers.prepended("Via", via))
         return request, write_message(request), branch
 
@@ -285,8 +286,9 @@ def local_response(status: int) -> Response:
     return Response(status=status, reason=reason_phrase(status), headers=Headers())
 
 
-def via_value(stack: Stack, flow: Flow, branch: str) -> str:
+def via_value(stack: Stack, flow: Flow, branch: str, *, keep_alive: bool = False) -> str:
     """Our Via on ``flow``; over UDP it asks for symmetric responses (RFC 3581 3)."""
-    symmetric = "" if flow.transport.reliable else ";rport"
+    kept = ";keep" if keep_alive else ""
+    asked = kept if flow.transport.reliable else ";rport"
     sent_by = stack.edges[flow.edge].advertised(flow.transport)
-    return f"SIP/2.0/{flow.transport.value} {sent_by};branch={branch}{symmetric}"
+    return f"SIP/2.0/{flow.transport.value} {sent_by};branch={branch}{asked}"

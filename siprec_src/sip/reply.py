@@ -83,7 +83,10 @@ def _vias(request: Request, flow: Flow) -> list[tuple[str, str]]:
     lines = request.headers.all("via")
     via = request.via
     source = flow.remote
-    if not via.wants_rport and (via.host == source.host or numeric(via.host) == numeric(source.host)):
+    if flow.transport.reliable and request.method == "INVITE" and via.parameter("keep") == "":
+        # Pings are welcome, as often as the peer likes (RFC 6223 4.3.1): they are answered on every stream.
+        via = via.with_parameter("keep", "0")
+    elif not via.wants_rport and (via.host == source.host or numeric(via.host) == numeric(source.host)):
         return [("Via", line) for line in lines]
     seen = via.with_parameter("received", source.host)
     if via.wants_rport:

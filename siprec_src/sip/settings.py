@@ -36,6 +36,7 @@ class AgentSettings:
     drain_retry_after_s: int = 5  #: in the 503 to a new call while draining, or over a limit
     datagram_limit_bytes: int = 1300  #: a longer request goes by TCP where the edge has it (RFC 3261 18.1.1)
     hold_down_s: float = 30.0  #: for so long an address that failed is tried last (RFC 3263 4.3); 0: never
+    keepalive_s: float = 30.0  #: between two pings where the peer leaves it to us; 0: none are offered
     stream_refused_s: float = 600.0  #: for so long a peer that refused TCP gets long requests by UDP at once
 
 

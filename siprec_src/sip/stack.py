@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from siprec_src.identity import Identity
 from siprec_src.sip.flow import Address, Edge, Flow
 from siprec_src.sip.holddown import HoldDown
+from siprec_src.sip.keepalive import KeptFlows
 from siprec_src.sip.schedule import Schedule
 from siprec_src.sip.settings import AgentLimits, AgentSettings
 from siprec_src.sip.target import Question, Unreachable, usable, way_to
 from siprec_src.sip.timers import Timers
 from siprec_src.sip.transaction.key import ClientKey, ServerKey
 from siprec_src.sip.uri import Uri
-from siprec_src.sip.vocabulary import Effect, Event, Resolve, Resolved, Tell, Transmit
+from siprec_src.sip.vocabulary import Effect, Event, FlowLost, KeepFlow, Resolve, Resolved, Tell, Transmit
 
 if TYPE_CHECKING:
     from siprec_src.sip.dialog import DialogKey
@@ -31,8 +32,8 @@ class Stack:
     """Tables and services; each table says who takes entries out again."""
 
     __slots__ = (
-        "_effects", "_refused", "_waiting", "clients", "dialogs", "edges", "hold_down", "identity", "leaving",
-        "limits", "merged", "schedule", "servers", "settings", "timers", "tokens", "usages",
+        "_effects", "_refused", "_waiting", "clients", "dialogs", "edges", "hold_down", "identity", "kept",
+        "leaving", "limits", "merged", "schedule", "servers", "settings", "timers", "tokens", "usages",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +51,7 @@ class Stack:
         self.settings = settings
         self.schedule = Schedule()
         self.hold_down = HoldDown(settings.hold_down_s, limits.max_held_down)
+        self.kept = KeptFlows()  #: until the dialog ends, or the flow fails
         self.clients: dict[ClientKey, Attempt] = {}  #: until the transaction ends
         self.servers: dict[ServerKey, Incoming] = {}  #: until the transaction ends
         self.merged: dict[MergeKey, Incoming] = {}  #: until the transaction ends (RFC 3261 8.2.2.2)
@@ -72,7 +74,7 @@ class Stack:
         """Whether nothing at all is remembered."""
         return not (
             self.clients or self.servers or self.merged or self.tokens or self.dialogs or self.leaving
-            or self.usages or self._waiting or len(self.schedule)
+            or self.usages or self._waiting or len(self.schedule) or len(self.kept)
         )  # fmt: skip
 
     def take(self) -> list[Effect]:
@@ -82,6 +84,23 @@ class Stack:
 
     def transmit(self, flow: Flow, data: bytes, key: str = "") -> None:
         self._effects.append(Transmit(flow=flow, data=data, key=key))
+
+    def keep(self, dialog: DialogReceiver, flow: Flow) -> None:
+        """Have the flow that a dialog uses pinged as long as it lasts, if that was agreed."""
+        interval_s = self.kept.use(dialog, flow)
+        if interval_s is not None:
+            self._effects.append(KeepFlow(flow=flow, interval_s=interval_s))
+
+    def let_go(self, dialog: DialogReceiver) -> None:
+        """A dialog has ended: what was kept for it alone is pinged no more."""
+        flow = self.kept.end(dialog)
+        if flow is not None:
+            self._effects.append(KeepFlow(flow=flow, interval_s=0.0))
+
+    def flow_failed(self, flow: Flow) -> None:
+        """A kept flow is gone: the owners of its dialogs are told."""
+        for dialog in self.kept.failed(flow):
+            self.tell(FlowLost(usage=dialog.usage.handle, dialog=dialog.name))
 
     def tell(self, event: Event) -> None:
         self._effects.append(Tell(event))

@@ -52,6 +52,10 @@ class StreamParser:
         """A message has begun and is not whole; the driver's idle limit counts only then."""
         return self._head is not None or bool(self._buffer)
 
+    def pinged(self) -> None:
+        """A ping was sent on this connection: the CRLF that answers it is not half a ping of the peer."""
+        self._empty_lines = -1
+
     def feed(self, data: bytes) -> list[Parsed | KeepAlive]:
         """Everything that ``data`` makes whole, in order."""
         told: list[Parsed | KeepAlive] = []

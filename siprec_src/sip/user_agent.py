@@ -33,6 +33,7 @@ from siprec_src.sip.vocabulary import (
     Command,
     Effect,
     Fact,
+    FlowFailed,
     Received,
     Resolved,
     Respond,
@@ -104,6 +105,8 @@ class UserAgent:
                 attempt = self._stack.clients.get(fact.key)
                 if attempt is not None:
                     attempt.fail(now)
+            case FlowFailed():
+                self._stack.flow_failed(fact.flow)
             case _:
                 assert_never(fact)
         return self._stack.take()

@@ -43,6 +43,7 @@ class StartInvite:
     contact_parameters: str = ""  #: header parameters behind the ``<uri>``, e.g. ``;+sip.src``
     answer_timeout_s: float | None = None  #: no final response by then: cancelled, told as 408
     credentials: Credentials | None = None  #: answer challenges in this usage; None: they are told
+    keep_alive: bool = False  #: offer to keep its connection alive while the dialog lasts (RFC 6223 4.2.1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +207,17 @@ class DialogEnded:
     cause: str
 
 
-Event = InviteArrived | RequestArrived | AckArrived | CancelArrived | ResponseArrived | DialogEnded
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FlowLost:
+    """The connection that was kept alive for a dialog is gone (RFC 5626 4.4.1); the next request opens one
+    anew.
+    """
+
+    usage: int
+    dialog: str
+
+
+Event = InviteArrived | RequestArrived | AckArrived | CancelArrived | ResponseArrived | DialogEnded | FlowLost
 
 # effects: user agent -> driver
 
@@ -233,6 +244,14 @@ class Resolve:
     domain: str = ""  #: host of the URI, for `Flow.domain`
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class KeepFlow:
+    """Ping the connection of a flow (RFC 5626 4.4.1); when it fails, the driver returns `FlowFailed`."""
+
+    flow: Flow
+    interval_s: float  #: 0: no more
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tell:
     """Hand an event to the owner of its usage. `InviteArrived` goes to whoever takes new calls."""
@@ -240,7 +259,7 @@ class Tell:
     event: Event
 
 
-Effect = Transmit | Resolve | Tell
+Effect = Transmit | Resolve | KeepFlow | Tell
 
 # facts: driver -> user agent
 
@@ -268,4 +287,11 @@ class TransmitFailed:
     key: str
 
 
-Fact = Received | Resolved | TransmitFailed
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FlowFailed:
+    """The connection of a `KeepFlow` answered no ping, or ended."""
+
+    flow: Flow
+
+
+Fact = Received | Resolved | TransmitFailed | FlowFailed

@@ -174,6 +174,7 @@ class _Control:
             identity=identity,
             transmit=self._out.append,
             resolve=_no_names,
+            keep=lambda _: None,
             submit=lambda command: self._commands.append(encode(command)),
             observe=self._metrics.observe,
             log=logs.get_logger("control"),

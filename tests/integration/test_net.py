@@ -18,11 +18,12 @@ from siprec_src.net.transport import SipTransport
 from siprec_src.sip.flow import Address, Edge, Flow, Transport
 from siprec_src.sip.message import Request
 from siprec_src.sip.parser import Malformed
-from siprec_src.sip.vocabulary import Received, Transmit, TransmitFailed
+from siprec_src.sip.vocabulary import FlowFailed, KeepFlow, Received, Transmit, TransmitFailed
 
 LOOPBACK = "127.0.0.1"
 PATIENCE_S = 5.0
 T = TypeVar("T")
+Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 def edge(host: str = "127.0.0.1", port: int = 0, *transports: Transport) -> Edge:
@@ -56,7 +57,7 @@ class Station:
     def __init__(self, at: Edge, limits: StreamLimits | None = None) -> None:
         self.received: asyncio.Queue[Received] = asyncio.Queue()
         self.malformed: asyncio.Queue[tuple[Malformed, Flow]] = asyncio.Queue()
-        self.failed: asyncio.Queue[TransmitFailed] = asyncio.Queue()
+        self.failed: asyncio.Queue[TransmitFailed | FlowFailed] = asyncio.Queue()
         self.transport = SipTransport(
             {"default": at},
             on_received=self.received.put_nowait,
@@ -115,6 +116,19 @@ async def test_a_message_arrives_whole_and_its_flow_leads_back(host: str, transp
         assert back.message.call_id == "back"
 
 
+@pytest.mark.rfc("3261", "18.1.1")
+@pytest.mark.req("TRN-02")
+@pytest.mark.parametrize(("host", "most"), [("127.0.0.1", 65_507), ("::1", 65_487)])
+async def test_the_longest_datagram_is_taken_whole(host: str, most: int) -> None:
+    """65,535 octets with the headers of IP and UDP; of IPv6 so many are sure to be one packet."""
+    async with station(edge(host)) as one, station(edge(host)) as other:
+        head = len(message(b"x" * 60_000)) - 60_000
+        one.send(message(b"x" * (most - head)), other.address, Transport.UDP)
+        arrived = await within(other.received.get())
+        assert isinstance(arrived.message, Request)
+        assert len(arrived.message.body) == most - head
+
+
 @pytest.mark.rfc("3261", "18.2.1")
 async def test_udp_and_tcp_share_a_port_that_the_system_chose(a: Station) -> None:
     with pytest.raises(BindError, match="UDP"):
@@ -157,9 +171,12 @@ async def test_an_icmp_error_does_not_touch_the_datagrams_behind_it(a: Station, 
     arrived = [await within(b.received.get()) for _ in range(20)]
     assert [m.message.call_id for m in arrived] == [str(n) for n in range(20)]
     failed = await within(a.failed.get())
+    assert isinstance(failed, TransmitFailed)
     assert failed.key.startswith("lost")
 
 
+@pytest.mark.rfc("3261", "18.1.1")
+@pytest.mark.req("TRN-04")
 async def test_one_connection_serves_all_messages_to_a_peer(a: Station, b: Station) -> None:
     for n in range(5):
         a.send(message(call_id=str(n)), b.address, Transport.TCP)
@@ -177,6 +194,18 @@ async def test_a_connection_that_breaks_fails_the_transactions_on_it(a: Station)
     assert await within(a.failed.get()) == TransmitFailed(key="k")
 
 
+@pytest.mark.rfc("5923", "8.1")
+@pytest.mark.req("TRN-05")
+async def test_a_connection_that_has_vanished_is_opened_again(a: Station) -> None:
+    async with station() as b:
+        a.send(message(), b.address, Transport.TCP, key="k")
+        await within(b.received.get())
+    await within(a.failed.get())
+    async with station(edge(port=b.address.port)) as again:
+        a.send(message(call_id="again"), again.address, Transport.TCP)
+        assert (await within(again.received.get())).message.call_id == "again"
+
+
 @pytest.mark.rfc("5626", "4.4.1")
 async def test_a_ping_gets_its_pong(a: Station) -> None:
     reader, writer = await asyncio.open_connection(a.address.host, a.address.port)
@@ -184,6 +213,58 @@ async def test_a_ping_gets_its_pong(a: Station) -> None:
     assert await within(reader.readexactly(2)) == b"\r\n"
     writer.close()
     await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def kept_by(a: Station, interval_s: float) -> AsyncIterator[tuple[Flow, Peer]]:
+    """A connection that ``a`` has opened and keeps alive, and its other end."""
+    accepted: asyncio.Queue[Peer] = asyncio.Queue()
+    server = await asyncio.start_server(lambda *both: accepted.put_nowait(both), LOOPBACK, 0)
+    flow = Flow(Transport.TCP, Address(*server.sockets[0].getsockname()), "default")
+    a.transport.send(Transmit(flow=flow, data=message()))
+    peer = await within(accepted.get())
+    await within(peer[0].readexactly(len(message())))
+    a.transport.keep(KeepFlow(flow=flow, interval_s=interval_s))
+    try:
+        yield flow, peer
+    finally:
+        server.close()
+        peer[1].close()
+
+
+@pytest.mark.rfc("5626", "4.4.1")
+@pytest.mark.req("TRN-07")
+async def test_a_kept_connection_is_pinged_until_no_pong_comes(soon: StreamLimits) -> None:
+    limits = dataclasses.replace(soon, pong_s=0.1)
+    async with station(limits=limits) as a, kept_by(a, 0.05) as (flow, (reader, writer)):
+        for _ in range(3):
+            assert await within(reader.readexactly(4)) == b"\r\n\r\n"
+            writer.write(b"\r\n")
+        assert await within(reader.readexactly(4)) == b"\r\n\r\n"
+        assert a.failed.empty()
+        assert await within(a.failed.get()) == FlowFailed(flow=flow)
+        assert await within(reader.read()) == b""
+        assert a.transport.counters.dropped["pong-missing"] == 1
+        a.transport.keep(KeepFlow(flow=flow, interval_s=0.05))
+        assert await within(a.failed.get()) == FlowFailed(flow=flow)
+
+
+@pytest.mark.rfc("5626", "4.4.1")
+@pytest.mark.req("TRN-07")
+async def test_a_kept_connection_that_the_peer_ends_is_told_and_one_that_is_let_go_is_left_alone(
+    a: Station,
+) -> None:
+    async with kept_by(a, 60.0) as (flow, (_, writer)):
+        writer.close()
+        assert await within(a.failed.get()) == FlowFailed(flow=flow)
+    async with kept_by(a, 0.05) as (flow, (reader, writer)):
+        assert await within(reader.readexactly(4)) == b"\r\n\r\n"
+        writer.write(b"\r\n")
+        a.transport.keep(KeepFlow(flow=flow, interval_s=0.0))
+        await asyncio.sleep(0.2)
+        writer.write(message())
+        await within(a.received.get())
+        assert a.failed.empty()
 
 
 @pytest.mark.rfc("3261", "18.3")
@@ -266,6 +347,14 @@ async def test_a_peer_that_owes_nothing_may_be_silent(soon: StreamLimits) -> Non
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.5):
                     await asyncio.get_running_loop().sock_recv(quiet, 10)
+
+
+async def test_a_connection_that_is_idle_for_too_long_is_closed(soon: StreamLimits) -> None:
+    async with station(limits=dataclasses.replace(soon, idle_s=0.1)) as at:
+        with connected(at) as idle:
+            idle.send(message())
+            await within(at.received.get())
+            assert await closed(idle)
 
 
 async def test_a_connection_that_cannot_be_flushed_is_let_go(soon: StreamLimits) -> None:

@@ -18,9 +18,9 @@ import pytest
 from siprec_src.net.tls import TlsContexts, TlsLayer, TlsSettings
 from siprec_src.net.transport import SipTransport
 from siprec_src.sip.flow import Address, Edge, Flow, Transport
-from siprec_src.sip.vocabulary import Received, Transmit
+from siprec_src.sip.vocabulary import Received, Transmit, TransmitFailed
 from tests.support.certificates import Authority, Files
-from tests.support.conversation import talking
+from tests.support.conversation import Conversation, talking
 from tests.support.daemon import LOOPBACK, Daemon, free_port, running, until
 from tests.support.recorder import recorder
 from tests.support.script import sdp
@@ -259,23 +259,73 @@ def test_a_call_between_two_trunks_over_tls(tmp_path: Path, authority: Authority
 
 @pytest.mark.rfc("7866", "12.1")
 @pytest.mark.req("TRN-09")
-def test_who_has_no_certificate_is_not_let_in_where_one_is_required(
+def test_who_has_no_certificate_or_a_strangers_is_not_let_in_where_one_is_required(
     tmp_path: Path, authority: Authority
 ) -> None:
     ours = authority.issue("src", "DNS:src.example")
     tls_port = free_port()
     config = sip_section(tls_port) + tls_section(ours, authority.file, "require_client_certificate = true")
     with daemon_alone(tmp_path, config) as daemon:
-        with pytest.raises(OSError), connected(tls_port, client_context(authority.file)) as stream:  # noqa: PT011, PT012 which one is up to the system
-            stream.sendall(request("OPTIONS", "sip:src.example"))
-            assert stream.recv(100) == b""
-            raise ConnectionResetError
+        stranger = Authority(tmp_path / "stranger", "Another CA").issue("pbx", "DNS:pbx")
+        for files in (None, stranger):
+            with pytest.raises(OSError), connected(tls_port, client_context(authority.file, files)) as stream:  # noqa: PT011, PT012 which one is up to the system
+                stream.sendall(request("OPTIONS", "sip:src.example"))
+                assert stream.recv(100) == b""
+                raise ConnectionResetError
         until(
-            lambda: daemon.metric("sip_dropped_total", reason="tls-handshake-failed") > 0,
+            lambda: daemon.metric("sip_dropped_total", reason="tls-handshake-failed") == 2,
             PATIENCE_S,
             "counted",
         )
         assert daemon.metric("sip_messages_total", fate="received") == 0
+
+
+@pytest.mark.rfc("7866", "12.1")
+@pytest.mark.req("TRN-09")
+def test_each_srs_may_have_certificates_of_its_own_also_after_sighup(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """One whose client certificate is wrong is passed by, and takes calls when it has got the right one."""
+    other = Authority(tmp_path / "other", "Another CA")
+    ours, for_other = authority.issue("src", "DNS:src.example"), other.issue("src", "DNS:src.example")
+    first_cert, second_cert = authority.issue("first", "DNS:localhost"), other.issue("2", "IP:127.0.0.1")
+    port, bob_at = free_port(), (LOOPBACK, free_port())
+    with (
+        recorder(tmp_path / "first", tls=first_cert, client_ca=other.file) as first,
+        recorder(tmp_path / "second", tls=second_cert, client_ca=other.file) as second,
+    ):
+        own = f'tls_certificate = "{for_other.certificate}"\ntls_key = "{for_other.key}"\n'
+        entry = f'[[srs]]\nuri = "{first.tls_uri()};secure=true"\n'
+        config = (
+            sip_section(free_port())
+            + tls_section(ours, authority.file)
+            + f'[[srs]]\nuri = "sip:srs@{LOOPBACK}:{second.tls_port};secure=true"\n'
+            + f'{own}tls_trusted_ca = "{other.file}"\n'
+        )
+        with running(
+            tmp_path,
+            route=f"sip:{LOOPBACK}:{bob_at[1]}",
+            listen=port,
+            config=config.replace("[[srs]]", entry + "[[srs]]", 1),
+        ) as daemon:
+            with talking(tmp_path, daemon, via=(LOOPBACK, port), bob_at=bob_at, seconds=0.2) as call:
+                call.assert_heard()
+                call.hang_up()
+                assert second.recording().track("1") == call.alice_says
+            (failed,) = daemon.events("recording.attempt-failed")
+            assert failed["srs"] == first.tls_uri().partition(";")[0]
+            assert daemon.events("tls.refused")[0]["domain"] == "localhost"
+            (tmp_path / "siprec-src.toml").write_text(config.replace("[[srs]]", entry + own + "[[srs]]", 1))
+            daemon.signal(signal.SIGHUP)
+            until(lambda: bool(daemon.events("tls.reloaded")), PATIENCE_S, "the new settings are read")
+            again = tmp_path / "again"
+            again.mkdir()
+            with Conversation(again, via=(LOOPBACK, port), bob_at=bob_at, seconds=0.2) as call:
+                until(lambda: len(daemon.events("recording.begin")) == 2, PATIENCE_S, "it is recorded too")
+                call.talk()
+                call.assert_heard()
+                call.hang_up()
+                assert first.recording().track("1") == call.alice_says
 
 
 def test_a_certificate_that_is_replaced_is_used_after_sighup(tmp_path: Path, authority: Authority) -> None:
@@ -345,7 +395,7 @@ async def client(ca: Path) -> AsyncIterator[Client]:
         {"default": edge},
         on_received=received.append,
         on_malformed=lambda _malformed, _flow: None,
-        on_failed=lambda fact: failed.append(fact.key),
+        on_failed=lambda fact: failed.append(fact.key) if isinstance(fact, TransmitFailed) else None,
         tls=TlsLayer(TlsContexts.load(TlsSettings(trusted_ca=ca))),
     )
     transport.bind()

@@ -10,12 +10,13 @@ from types import TracebackType
 from typing import Self
 
 from tests.support import speech
-from tests.support.daemon import LOOPBACK, Daemon, free_port, until
+from tests.support.daemon import Daemon, free_port, until
 from tests.support.script import Script, callee, caller, sdp
 from tests.support.sipp import Sipp
 from tests.support.voice import Voice
 
 SPEECH_S = 2.0
+TALK_MS = 1500  #: for the beginning of a recording, and for the last packets
 
 
 class Conversation:
@@ -35,24 +36,31 @@ class Conversation:
         seconds: float = SPEECH_S,
         turned: bool = False,
         ended_by_alice: bool = True,
+        over_tcp: bool = False,
     ) -> None:
-        """Start it. ``turned``: the speech of the one is said by the other."""
+        """Start it. ``turned``: the speech of the one is said by the other; ``over_tcp``: SIP of both."""
+        transport = ("-t", "t1") if over_tcp else ()
+        self._told = not over_tcp  # SIPp cannot be told to go on over TCP: she hangs up by herself
+        leaves_ms = 0 if self._told else int(seconds * 1000) + TALK_MS
         words = (speech.caller(seconds), speech.callee(seconds))
         self.alice_says, self.bob_says = words[::-1] if turned else words
-        self.alice_voice = alice_voice or Voice(ssrc=0x0A11CE)
-        self.bob_voice = bob_voice or Voice(ssrc=0x0B0B, first_sequence=100)
+        alice_at = alice_at or (via[0], free_port())
+        self.alice_voice = alice_voice or Voice(alice_at[0], ssrc=0x0A11CE)
+        self.bob_voice = bob_voice or Voice(bob_at[0], ssrc=0x0B0B, first_sequence=100)
+        alice = _alice(alice_offers or sdp(self.alice_voice.port), ends=ended_by_alice, leaves_ms=leaves_ms)
+        bob = _bob(bob_answers or sdp(self.bob_voice.port))
         self.bob = Sipp(
-            _bob(bob_answers or sdp(self.bob_voice.port)),
+            bob.over_tcp() if over_tcp else bob,
             directory,
-            *("-m", "1"),
+            *("-m", "1", *transport),
             address=bob_at,
             media_port=free_port(),
         )
         self.alice = Sipp(
-            _alice(alice_offers or sdp(self.alice_voice.port), ends=ended_by_alice),
+            alice.over_tcp() if over_tcp else alice,
             directory,
-            *(f"{via[0]}:{via[1]}", "-m", "1"),
-            address=alice_at or (LOOPBACK, free_port()),
+            *(f"[{via[0]}]:{via[1]}" if ":" in via[0] else f"{via[0]}:{via[1]}", "-m", "1", *transport),
+            address=alice_at,
             media_port=free_port(),
         )
 
@@ -113,7 +121,8 @@ class Conversation:
 
     def hang_up(self) -> None:
         """Alice says BYE."""
-        self.alice.nudge()
+        if self._told:
+            self.alice.nudge()
         self.wait_ended()
 
     def wait_ended(self) -> None:
@@ -131,18 +140,23 @@ def talking(
     bob_at: tuple[str, int],
     bob_voice: Voice | None = None,
     seconds: float = SPEECH_S,
+    over_tcp: bool = False,
 ) -> Iterator[Conversation]:
     """A conversation that is being recorded from its first word."""
-    with Conversation(directory, via=via, bob_at=bob_at, bob_voice=bob_voice, seconds=seconds) as call:
+    with Conversation(
+        directory, via=via, bob_at=bob_at, bob_voice=bob_voice, seconds=seconds, over_tcp=over_tcp
+    ) as call:
         until(lambda: bool(daemon.events("recording.begin")), 10, "the recording begins")
         call.talk()
         yield call
 
 
-def _alice(offer: str, *, ends: bool) -> Script:
+def _alice(offer: str, *, ends: bool, leaves_ms: int) -> Script:
+    """``leaves_ms``: she hangs up by herself after so long; 0: when she is told to."""
     script = caller().invite(offer).expect(180).expect(200).ack()
     if ends:
-        return script.wait_for_word().request("BYE").expect(200)
+        script = script.pause(leaves_ms) if leaves_ms else script.wait_for_word()
+        return script.request("BYE").expect(200)
     return script.receive("BYE").respond(200)
 
 

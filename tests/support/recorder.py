@@ -29,9 +29,11 @@ class Recorder:
         behave: str = "answer",
         tls: Files | None = None,
         client_ca: Path | None = None,
+        host: str = LOOPBACK,
     ) -> None:
         """``tls``: it speaks TLS too, and asks for a certificate that ``client_ca`` has signed."""
         self.directory = directory
+        self._host = f"[{host}]" if ":" in host else host
         self.tls_port = free_port()
         flags: list[str] = []
         if tls is not None:
@@ -46,7 +48,7 @@ class Recorder:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "siprec_src", "srs", "--dir", str(directory / "out")),
-                    *("--listen", f"{LOOPBACK}:{self.port}", "--behave", behave, "--log-format", "json"),
+                    *("--listen", f"{self._host}:{self.port}", "--behave", behave, "--log-format", "json"),
                     *flags,
                 ],
                 stdin=subprocess.DEVNULL,
@@ -57,7 +59,7 @@ class Recorder:
 
     def uri(self, parameters: str = "") -> str:
         """Where it is, as ``--srs`` takes it."""
-        return f"sip:srs@{LOOPBACK}:{self.port}{parameters}"
+        return f"sip:srs@{self._host}:{self.port}{parameters}"
 
     def tls_uri(self, parameters: str = "") -> str:
         """Where it is over TLS."""
@@ -66,7 +68,7 @@ class Recorder:
     @property
     def name(self) -> str:
         """How the daemon's log names it."""
-        return f"sip:srs@{LOOPBACK}:{self.port}"
+        return f"sip:srs@{self._host}:{self.port}"
 
     def wait_listening(self, timeout_s: float = 20.0) -> None:
         until(lambda: "srs.ready" in self._log.read_text(), timeout_s, "the SRS listens")
@@ -147,10 +149,15 @@ class Recording:
 
 @contextlib.contextmanager
 def recorder(
-    directory: Path, *, behave: str = "answer", tls: Files | None = None, client_ca: Path | None = None
+    directory: Path,
+    *,
+    behave: str = "answer",
+    tls: Files | None = None,
+    client_ca: Path | None = None,
+    host: str = LOOPBACK,
 ) -> Iterator[Recorder]:
     """A listening SRS; stopped when the block is left."""
-    started = Recorder(directory, behave=behave, tls=tls, client_ca=client_ca)
+    started = Recorder(directory, behave=behave, tls=tls, client_ca=client_ca, host=host)
     try:
         started.wait_listening()
         yield started

@@ -24,9 +24,17 @@ def sdp(
     version: int = 1,
 ) -> str:
     """An audio description with PCMU and telephone-event; ``lines`` are added to its m-line."""
-    head = ("v=0", f"o=- 5 {version} IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0")
+    at = f"IN {_family(host)} {host}"
+    head = ("v=0", f"o=- 5 {version} {at}", "s=-", f"c={at}", "t=0 0")
     maps = ("a=rtpmap:0 PCMU/8000", "a=rtpmap:101 telephone-event/8000", "a=ptime:20")
     return "\r\n".join((*head, f"m=audio {port} {profile} {formats}", *maps, *lines)) + "\r\n"
+
+
+def _family(host: str) -> str:
+    """What SDP calls the family of an address, or of the one that SIPp puts in."""
+    if host.startswith("["):
+        return "IP[media_ip_type]"
+    return "IP6" if ":" in host else "IP4"
 
 
 class Script:
@@ -156,6 +164,11 @@ class Script:
         (place,) = (n for n, step in enumerate(self._steps) if step.startswith(mark))
         kept = self._ereg(header, variable)
         self._steps[place] = self._steps[place].replace("<action>", f"<action>{kept}")
+        return self
+
+    def over_tcp(self) -> Self:
+        """Contacts say so: what comes later comes by TCP too."""
+        self._steps = [step.replace("[local_port]>", "[local_port];transport=tcp>") for step in self._steps]
         return self
 
     def without(self, line: str) -> Self:

@@ -168,7 +168,7 @@ class Sipp:
         while time.monotonic() < deadline:
             for message in reversed(self.messages):
                 port = re.search(r"^m=audio (\d+) ", message.body, re.MULTILINE)
-                host = re.search(r"^c=IN IP4 (\S+)", message.body, re.MULTILINE)
+                host = re.search(r"^c=IN IP[46] (\S+)", message.body, re.MULTILINE)
                 if message.received and port and host:
                     return host[1], int(port[1])
             time.sleep(0.02)
@@ -183,19 +183,21 @@ class Sipp:
             time.sleep(0.02)
         self._nudges += 1
         host, port = self._address
+        at = f"[{host}]" if ":" in host else host
         lines = (
-            f"NOTIFY sip:{host}:{port} SIP/2.0",
-            f"Via: SIP/2.0/UDP {host}:9;branch=z9hG4bKnudge",
+            f"NOTIFY sip:{at}:{port} SIP/2.0",
+            f"Via: SIP/2.0/UDP {at}:9;branch=z9hG4bKnudge",
             "From: <sip:test@127.0.0.1>;tag=nudge",
-            f"To: <sip:{host}>;tag=nudge",
+            f"To: <sip:{at}>;tag=nudge",
             f"Call-ID: {waits[-1]}",
-            f"Contact: <sip:{host}:9>",
+            f"Contact: <sip:{at}:9>",
             "CSeq: 1 NOTIFY",
             "Content-Length: 0",
             "",
             "",
         )
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
             sock.sendto("\r\n".join(lines).encode(), self._address)
 
     def _script_arguments(self, script: Script, workdir: Path) -> list[str]:

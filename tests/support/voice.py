@@ -36,7 +36,7 @@ class Voice:
         first_sequence: int = 65530,
         payload_type: int = 0,
     ) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         for port in range(40000, 60000, 2):
             try:
@@ -107,7 +107,7 @@ class Voice:
                 return
             data = self.opened(data)
             _, second, sequence, timestamp, ssrc = struct.unpack_from("!BBHII", data)
-            self.heard.append(Heard(sequence, timestamp, second & 0x7F, ssrc, data[12:], source))
+            self.heard.append(Heard(sequence, timestamp, second & 0x7F, ssrc, data[12:], source[:2]))
 
     def _send(self) -> None:
         if self._to is None or self.sent == len(self._speech):

@@ -105,6 +105,7 @@ class World:
         self.call, self.ingest, self.pool = Scripted(), Scripted(), Scripted()
         self.ingest.script = lambda event: [Forward(self.call, event)] if event is ARRIVED else []
         self.sent: list[bytes] = []
+        self.kept: list[sip.KeepFlow] = []
         self.submitted: list[plane.Command] = []
         self.observed: list[Observe] = []
         self.driver = Driver(
@@ -113,6 +114,7 @@ class World:
             pool=self.pool,
             identity=CountingIdentity(),
             transmit=lambda transmit: self.sent.append(transmit.data),
+            keep=self.kept.append,
             resolve=lambda _: None,
             submit=self.submitted.append,
             observe=self.observed.append,

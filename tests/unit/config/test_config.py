@@ -15,6 +15,7 @@ from siprec_src.config.settings import ARRAYS, SECTIONS
 from siprec_src.media.model import SourcePolicy
 from siprec_src.recording.settings import Distribution, RecordingSettings
 from siprec_src.sip.flow import Address, Transport
+from tests.support.certificates import Authority
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 Write = Callable[[str], Path]
@@ -116,6 +117,49 @@ def test_files_of_tls_are_looked_at_when_an_edge_speaks_it(write: Write, text: s
     file = write(f'{text}\n[sip]\ntransports = ["udp", "tls"]\n')
     named = {name.removeprefix("--"): value for name, value in FLAGS.items()}
     (told,) = refused(file, flags=named)
+    assert problem in told
+
+
+OVER_TLS = '[sip]\ntransports = ["udp", "tls"]\n'
+
+
+def test_an_srs_and_a_trunk_may_have_tls_of_their_own_towards_their_host(
+    write: Write, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path / "ca")
+    general, own = authority.issue("general"), authority.issue("own")
+    file = write(
+        f'[tls]\ncertificate = "{general.certificate}"\nkey = "{general.key}"\n{OVER_TLS}'
+        f'[[srs]]\nuri = "sips:SRS.example"\ntls_certificate = "{own.certificate}"\n'
+        f'tls_key = "{own.key}"\n[[srs]]\nuri = "sips:plain.example"\n'
+        '[[trunk]]\nname = "c"\nfrom = ["192.0.2.1"]\nto = "c"\nuri = "sips:cloud.example"\n'
+        f'tls_wildcards = true\ntls_trusted_ca = "{authority.file}"\n'
+    )
+    peers = load(file, {}, {}).tls_peers
+    assert set(peers) == {"srs.example", "cloud.example"}
+    srs, cloud = peers["srs.example"].settings, peers["cloud.example"].settings
+    assert (srs.certificate, srs.key, srs.wildcards) == (own.certificate, own.key, False)
+    assert (cloud.certificate, cloud.trusted_ca, cloud.wildcards) == (
+        general.certificate,
+        authority.file,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("entries", "problem"),
+    [
+        ('tls_certificate = "/nowhere/c.pem"', "srs.1.tls_certificate: /nowhere/c.pem: No such file"),
+        ('tls_key = "/nowhere/k.pem"', "srs.1.tls_key: there is no certificate to it"),
+        (
+            'tls_wildcards = true\n[[srs]]\nuri = "sips:srs.example:5071"\ntls_wildcards = false',
+            "srs.2: another entry has other tls_ keys for srs.example",
+        ),
+    ],
+)
+def test_tls_of_an_entry_that_cannot_be_used_is_refused(write: Write, entries: str, problem: str) -> None:
+    file = write(f'{OVER_TLS}[[srs]]\nuri = "sips:srs.example"\n{entries}\n')
+    (told,) = refused(file, flags={"route": "sip:127.0.0.1:5070", "listen": "127.0.0.1:5060"})
     assert problem in told
 
 
@@ -423,7 +467,7 @@ def test_copies_are_read_and_one_without_room_is_noted(write: Write) -> None:
     config = load(file, {}, {})
     assert [srs.copy for srs in config.srs] == ["live", "", ""]
     assert not config.recording.automatic
-    (note,) = config.notes
+    (note,) = [note for note in config.notes if "copy" in note]
     assert note.startswith("copy 'sip:b.example': max_forked_streams = 3")
 
 

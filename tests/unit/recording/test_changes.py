@@ -414,3 +414,33 @@ def test_a_pause_that_is_undone_before_it_was_said_leaves_the_media_running() ->
     play.release_media()
     assert [r.live for r in play.media.readers.values()] == [True, True]
     assert play.requests == []
+
+
+@pytest.mark.rfc("5626", "4.4.1")
+@pytest.mark.req("TRN-05", "TRN-07")
+def test_a_connection_that_was_lost_is_opened_again_by_a_refresh() -> None:
+    play = Play()
+    play.publish(two_party_call())
+    play.accept()
+    play.tell(sip.FlowLost(usage=play.invites[0].usage, dialog="srs"))
+    play.until(play.now + 2.0)
+    assert play.methods() == ["UPDATE"]
+    assert play.newest.body == b""
+    play.say(200)
+    assert [line["srs"] for line in play.log("recording.connection-lost")] == ["sip:recorder@srs.example"]
+    play.until(play.now + 60.0)
+    assert play.methods() == ["UPDATE"]
+    assert len(play.media.readers) == 2
+
+
+@pytest.mark.rfc("5626", "4.4.1")
+@pytest.mark.req("TRN-05", "TRN-07")
+def test_an_srs_that_no_connection_leads_to_any_more_is_followed_by_another() -> None:
+    play = Play("sip:one.example", "sip:two.example")
+    play.publish(two_party_call())
+    play.accept()
+    play.tell(sip.FlowLost(usage=play.invites[0].usage, dialog="srs"))
+    play.until(play.now + 2.0)
+    play.say(503, made_here=True)
+    play.until(play.now + 10.0)
+    assert [invite.request_uri for invite in play.invites] == ["sip:one.example", "sip:two.example"]

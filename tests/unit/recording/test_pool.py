@@ -111,7 +111,7 @@ def test_an_unusable_srs_is_found_when_the_pool_is_made() -> None:
 
 
 def test_warnings_about_the_configured_srs_are_there_to_be_logged() -> None:
-    pool = pool_of("sip:a.example", "sip:b.example;secure=true;transport=tcp")
+    pool = pool_of("sip:localhost", "sip:b.example;secure=true;transport=tcp")
     (warning,) = pool.warnings
     assert warning.startswith("sip:b.example: ")
 

@@ -15,6 +15,7 @@ from siprec_src.recording.srs import MetadataType, SrsConfig, Track
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.body import split_parts
 from siprec_src.sip.credentials import Credentials
+from siprec_src.sip.flow import Transport
 from siprec_src.sip.message import Headers
 from tests.unit.recording.play import (
     CALLEE,
@@ -265,6 +266,21 @@ def test_a_refusal_sends_the_call_to_the_next_srs(status: int) -> None:
     (failed,) = play.log("recording.attempt-failed")
     assert (failed["srs"], failed["reason"], failed["status"]) == ("sip:one.example", "srs-refused", status)
     assert play.log("recording.failed") == []
+
+
+@pytest.mark.rfc("5630", "3.4", "5.1.1")
+@pytest.mark.req("ERR-11", "TRN-13")
+@pytest.mark.parametrize(("status", "code"), [(416, 380), (480, 381)])
+def test_a_scheme_that_is_refused_is_not_replaced_by_a_weaker_one(status: int, code: int) -> None:
+    over_tls = dataclasses.replace(edge(), transports=(Transport.TCP, Transport.TLS))
+    play = Play("sips:one.example", "sips:two.example", edges=[over_tls])
+    invite(play)
+    play.say(status, headers=[("Warning", f'{code} one.example "no SIPS"')])
+    assert [i.request_uri for i in play.invites] == ["sips:one.example", "sips:two.example"]
+    play.say(status)
+    play.until(120.0)
+    assert len(play.invites) > 2
+    assert all(i.request_uri.startswith("sips:") for i in play.invites)
 
 
 @pytest.mark.rfc("3261", "22.1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -100,7 +101,17 @@ def test_anything_unknown_is_a_configuration_error_that_names_it(text: str, name
 def test_keys_over_plain_tcp_come_with_a_warning() -> None:
     target = parse_target(SrsConfig(uri="sip:srs.example;secure=true;transport=tcp"), EDGES)
     assert "in clear" in target.warning
-    assert parse_target(SrsConfig(uri="sip:srs.example;transport=tcp"), EDGES).warning == ""
+
+
+@pytest.mark.rfc("7866", "12.3")
+@pytest.mark.req("TRN-15")
+@pytest.mark.parametrize(
+    "text", ["sip:srs.example;transport=tcp", "sip:192.0.2.9;transport=udp", "sip:a.example"]
+)
+def test_metadata_without_tls_comes_with_a_warning_unless_it_stays_on_this_machine(text: str) -> None:
+    assert "metadata may cross the network in clear" in parse_target(SrsConfig(uri=text), EDGES).warning
+    here = re.sub("sip:[^;]*", "sip:[::1]", text)
+    assert parse_target(SrsConfig(uri=here), EDGES).warning == ""
 
 
 @pytest.mark.req("KEY-25", "TRN-13", "TRN-14")

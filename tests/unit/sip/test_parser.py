@@ -276,6 +276,17 @@ def test_a_double_line_end_is_a_ping_and_a_single_one_is_not() -> None:
     assert [type(item) for item in parser.feed(wire("l: 0") + b"\r\n\r\n")] == [Request, KeepAlive]
 
 
+@pytest.mark.rfc("5626", "4.4.1")
+@pytest.mark.req("TRN-07")
+def test_the_answers_to_our_own_pings_are_no_pings() -> None:
+    parser = StreamParser()
+    for between in (b"", b"", wire("l: 0"), b""):
+        parser.pinged()
+        told = parser.feed(between + b"\r\n")
+        assert KeepAlive() not in told
+    assert parser.feed(b"\r\n\r\n") == [KeepAlive()]
+
+
 @pytest.mark.rfc("3261", "18.3")
 @pytest.mark.req("BOD-09")
 @pytest.mark.parametrize("extra", [[], ["l: -1"], ["l: 1", "Content-Length: 1"], ["l: 99999999999"]])
