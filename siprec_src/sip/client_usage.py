@@ -59,6 +59,9 @@ class ClientUsage(InviteUsage):
         elif not self._finished and not self.invite.cancelled:
             self._provisional(response, flow)
 
+    def dismiss(self, response: Response, now: float) -> None:
+        self._surplus(response.to.tag or "", response, now)
+
     def goes_again(self, outgoing: Outgoing, now: float) -> int:
         """The forks of the refused INVITE are over; those of the next one may have the same tags."""
         for dialog in list(self.dialogs.values()):

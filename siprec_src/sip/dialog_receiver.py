@@ -124,11 +124,9 @@ class DialogReceiver:
             self._exchange_ends(incoming, succeeded=succeeded)
 
     def cancelled(self, incoming: Incoming, request: Request, now: float) -> None:
-        """The peer cancels its re-INVITE: it ends with 487, the dialog goes on (9.2)."""
+        """The peer cancels its re-INVITE (9.2). The owner answers: its other side may have said yes."""
         if incoming is not self.their_invite:
             return
-        self.end_invite()
-        incoming.answer(487, now)
         self.stack.tell(CancelArrived(usage=self.usage.handle, token=incoming.token, request=request))
 
     def lapsed(self, incoming: Incoming) -> None:

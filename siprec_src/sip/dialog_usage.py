@@ -68,6 +68,9 @@ class DialogUsage(DialogReceiver):
         if method not in {"BYE", "PRACK"}:
             self._end_if_lost(outgoing, response, now)
 
+    def dismiss(self, response: Response, now: float) -> None:
+        """The peer is the same at both addresses: what it says counts where it was asked again."""
+
     def goes_again(self, outgoing: Outgoing, now: float) -> int:
         """The next number of the dialog; a re-INVITE's reliable 1xx begin anew."""
         del now

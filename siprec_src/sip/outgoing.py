@@ -37,6 +37,9 @@ class Taker(Protocol):
     ) -> None:
         """A response other than 100 has come, or was made here (8.1.3.1)."""
 
+    def dismiss(self, response: Response, now: float) -> None:
+        """A 2xx to our INVITE has come from an address that was left; nobody waits for it any more."""
+
     def goes_again(self, outgoing: Outgoing, now: float) -> int:
         """A challenged request is sent once more; the CSeq number it gets (8.1.3.5)."""
 
@@ -48,6 +51,9 @@ class Nobody:
         self, outgoing: Outgoing, response: Response, flow: Flow | None, now: float, *, made_here: bool
     ) -> None:
         """Whatever the answer, nothing follows from it."""
+
+    def dismiss(self, response: Response, now: float) -> None:
+        """Nor from one that comes late."""
 
     def goes_again(self, outgoing: Outgoing, now: float) -> int:
         return outgoing.request.cseq.number + 1
@@ -261,9 +267,14 @@ class Outgoing:
         if attempt is None or self.done or not self._another(attempt):
             return
         self.stack.hold_down.failed(attempt.flow.remote, now)
+        self.leave(attempt, now)
+        self._try_next(now)
+
+    def leave(self, attempt: Attempt, now: float) -> None:
+        """Nothing more is sent to this address."""
+        del now
         self.stack.clients.pop(attempt.key, None)
         attempt.transaction.stop()
-        self._try_next(now)
 
     @property
     def others(self) -> int:

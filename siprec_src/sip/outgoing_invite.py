@@ -8,6 +8,7 @@ from typing import Final
 from siprec_src.sip.auth import Authenticator
 from siprec_src.sip.dialog import Dialog
 from siprec_src.sip.flow import Flow, Transport
+from siprec_src.sip.left_invite import LeftInvite
 from siprec_src.sip.message import Headers, Request, Response
 from siprec_src.sip.outgoing import Attempt, Nobody, Outgoing, Taker, via_value
 from siprec_src.sip.stack import Stack
@@ -113,6 +114,10 @@ class OutgoingInvite(Outgoing):
     def may_move_on(self) -> bool:
         return not self.cancelled
 
+    def leave(self, attempt: Attempt, now: float) -> None:
+        """What comes from there late is settled."""
+        LeftInvite(self, attempt, now)
+
     def acknowledge(
         self, dialog: Dialog, name: str, now: float, headers: Headers = _NONE, body: bytes = b""
     ) -> None:
@@ -165,13 +170,17 @@ class OutgoingInvite(Outgoing):
         invite = self.current
         if invite is None:
             return
-        request = cancellation(invite.transaction.request, self._cancel or Headers())
-        branch = request.via.branch or ""
         self._cancel_sent = True
         self._cancel_by = now + self.stack.timers.give_up_s
         self.stack.schedule.arm(self)
+        self.send_cancel(invite.transaction.request, invite.flow, now, self._cancel or _NONE)
+
+    def send_cancel(self, invite: Request, flow: Flow, now: float, extra: Headers = _NONE) -> None:
+        """Cancel one attempt: ``invite`` as it went by ``flow``."""
+        request = cancellation(invite, extra)
+        branch = request.via.branch or ""
         sender = Outgoing(self.stack, request, self.edge, Nobody())
-        sender.begin(request, write_message(request), invite.flow, client_key(branch, "CANCEL"), now)
+        sender.begin(request, write_message(request), flow, client_key(branch, "CANCEL"), now)
 
     def _abandon(self) -> None:
         """No final response followed the CANCEL: the transaction is taken as ended (9.1)."""

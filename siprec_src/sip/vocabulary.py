@@ -166,7 +166,11 @@ class AckArrived:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CancelArrived:
-    """The peer cancelled the pending INVITE ``token``. CANCEL (200) and INVITE (487) are answered already."""
+    """The peer cancelled the pending INVITE ``token``; the CANCEL is answered.
+
+    An initial INVITE has got its 487 too. A re-INVITE still waits for the owner's answer, as a 2xx that
+    crosses the CANCEL holds for both sides (RFC 3261 9.1, 9.2).
+    """
 
     usage: int
     token: int

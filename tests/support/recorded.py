@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from siprec_src.communication import CommunicationSession
-from tests.flows.recording.stage import Stage
+from siprec_src.recording.srs import SrsConfig
+from tests.flows.recording.stage import ONE, Stage
 from tests.support.world import World
 
 
 class Recorded:
     """`World` has the call, `Stage` the recording; one media plane and one clock serve both."""
 
-    def __init__(self, world: World | None = None) -> None:
-        self.world = world or World()
-        self.stage = Stage()
+    def __init__(self, *, clear: bool = False) -> None:
+        """``clear``: calls that are encrypted are copied as well."""
+        self.world = World()
+        self.stage = Stage(SrsConfig(uri=ONE, clear_copy_of_encrypted=clear))
         self.stage.client.media = self.world.src.media
         self.world.src.on_publish = self._published
 

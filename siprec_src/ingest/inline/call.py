@@ -214,7 +214,8 @@ class Call(CallIndication):
 
         def opened(refusal: str) -> None:
             self._changing = None
-            if self._relays.settled(event.token):
+            if event.token == self._withdrawn:
+                self._refuse(event, 487)
                 return
             if refusal:  # the new m-lines go on with port 0, the session as it is
                 self._log("warning", "call.stream-refused", ("reason", refusal))
@@ -297,8 +298,11 @@ class Call(CallIndication):
     # CANCEL, lost dialogs
 
     def _note_cancel(self, event: sip.CancelArrived) -> None:
-        """A CANCEL has answered its INVITE already, so nothing more may be said to that."""
-        self._relays.settle(event.token)
+        """A CANCEL has answered the first INVITE, so nothing more may be said to that; a re-INVITE waits."""
+        if event.token == self._first_token:
+            self._relays.settle(event.token)
+        else:
+            self._withdrawn = event.token
 
     def _cancel(self, event: sip.CancelArrived) -> None:
         relayed = self._relays.arrived(event.token)
@@ -307,11 +311,10 @@ class Call(CallIndication):
             return
         if self._ending is not None:
             return
-        if relayed.answered:  # its 2xx still waited for a PRACK (RFC 3262 3)
-            self._acknowledge_all()
-        else:
+        if not relayed.answered:
             self._cancel_out(relayed, event.request.headers.only("reason"))
         if relayed is self._first:
+            self._acknowledge_all()  # its 2xx may have waited for a PRACK still (RFC 3262 3)
             if self._dialog is not None:
                 self._bye_with(Side.CALLEE, self._dialog, CANCELLED)
             self._answer_rest()

@@ -66,6 +66,8 @@ class CallLegs(CallLife):
         self._said = {Side.CALLER: arrived.request.from_.uri, Side.CALLEE: arrived.request.to.uri}
         self._relays = Relays()
         self._first: Relayed | None = None  # the INVITE that began the call
+        self._first_token = arrived.token
+        self._withdrawn: int | None = None  # the re-INVITE that was cancelled last
         self._dialog: str | None = None  # the confirmed one
         self._agreements: dict[str, tuple[AgreedLine, ...]] = {}  # of each dialog, early ones too
         self._described: dict[str, Described] = {}  # likewise: what each party has said of itself

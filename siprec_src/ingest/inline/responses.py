@@ -152,8 +152,6 @@ class CallResponses(CallLegs):
             self._send_ack(relayed, event.dialog, None, b"")
         if accepted and relayed is self._first:
             self._bye_with(Side.CALLEE, event.dialog, CANCELLED)
-        elif accepted and self._ending is None:
-            self._log("warning", "call.cancel-crossed")
         self._relays.drop(relayed)
         if relayed is self._first:
             self._end(Outcome.CANCELLED, 487)

@@ -148,6 +148,30 @@ def test_an_offer_in_a_reliable_183_is_answered_in_the_prack() -> None:
     assert len(world.src.published[0].streams) == 2
 
 
+@pytest.mark.rfc("3262", "5")
+@pytest.mark.rfc("6337", "2.2")
+@pytest.mark.req("DLG-16")
+def test_a_prack_may_make_another_offer_while_it_rings() -> None:
+    world = World()
+    world.alice.call(audio(ALICE, 4000), ("Supported", "100rel"))
+    world.bob.reply(183, audio(BOB, 5000), reliable=True)
+    early = world.alice.last(sip.ResponseArrived).dialog
+    world.alice.request("PRACK", audio(ALICE, 4002, version=2), dialog=early)
+    world.bob.reply(200, audio(BOB, 5002, version=2))
+    assert world.ladder.splitlines()[-4:] == [
+        "alice -> src    PRACK  [audio 10.0.0.1:4002]",
+        "  src -> bob    PRACK  [audio 10.0.0.9:10002]",
+        "  bob -> src    200 PRACK  [audio 10.0.0.2:5002]",
+        "  src -> alice  200 PRACK  [audio 10.0.0.9:10000]",
+    ]
+    remotes = [connection.remote for connection in world.src.media.connections]
+    assert remotes == [Endpoint(ALICE, 4002), Endpoint(BOB, 5002)]
+    world.bob.reply(200, token=world.bob.invite)
+    world.alice.ack()
+    assert [c.remote for c in world.src.media.connections] == remotes
+    assert len(world.src.published[0].streams) == 2
+
+
 @pytest.mark.rfc("3261", "12.1.2")
 @pytest.mark.rfc("3261", "13.2.2.4")
 def test_each_fork_is_a_dialog_of_its_own_and_the_one_that_answers_is_heard() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from siprec_src.communication import Direction
 from siprec_src.media.model import Endpoint
 from siprec_src.sip import vocabulary as sip
 from tests.support.descriptions import audio, described, sdp
@@ -76,17 +77,48 @@ def test_a_re_invite_cancelled_while_its_ports_are_opened_is_not_sent_on() -> No
 
 @pytest.mark.rfc("3261", "14.1")
 @pytest.mark.req("DLG-10")
-def test_an_answer_that_crosses_the_cancel_of_a_re_invite_is_acknowledged_and_changes_nothing() -> None:
+def test_an_answer_that_crosses_the_cancel_of_a_re_invite_holds_for_both_parties() -> None:
     world = connected()
     world.alice.request("INVITE", audio("10.0.0.7", 4444))
     world.bob.reply(180)
     world.lost = lambda source, target, message: target == "bob" and is_request(message, "CANCEL")
     world.alice.cancel()
     world.bob.reply(200, audio(BOB, 5000))
+    assert world.alice.response_seen.status == 200
+    world.alice.ack()
     assert world.bob.last(sip.AckArrived).token == world.bob.invite
     facing_alice = next(iter(world.src.media.ports.values()))
-    assert (facing_alice.connection and facing_alice.connection.remote) == Endpoint(ALICE, 4000)
+    assert (facing_alice.connection and facing_alice.connection.remote) == Endpoint("10.0.0.7", 4444)
     assert len(world.src.calls) == 1
+
+
+@pytest.mark.rfc("6141", "3.4")
+def test_a_new_offer_after_a_cancelled_re_invite_meets_what_both_parties_know() -> None:
+    world = connected()
+    world.alice.request("INVITE", audio(ALICE, 4000, "a=sendonly", version=2))
+    world.bob.reply(180)
+    world.at_once = True
+    world.alice.cancel()
+    world.bob.reply(200, audio(BOB, 5000, "a=recvonly", version=2), token=world.bob.invite)
+    world.settle()
+    assert world.alice.response_seen.status == 200
+    world.alice.ack()
+    assert [s.direction for s in world.src.published[-1].streams] == [Direction.SENDONLY, Direction.RECVONLY]
+    world.alice.request("UPDATE", audio(ALICE, 4000, "a=sendrecv", version=3))
+    world.bob.reply(200, audio(BOB, 5000, version=3))
+    assert [s.direction for s in world.src.published[-1].streams] == [Direction.SENDRECV] * 2
+
+
+@pytest.mark.rfc("3261", "9.1")
+def test_a_cancelled_re_invite_to_a_party_that_says_no_more_ends_in_the_end() -> None:
+    world = connected()
+    world.alice.request("INVITE", audio(ALICE, 4000, "a=sendonly"))
+    world.bob.reply(180)
+    world.lost = lambda source, target, message: source == "bob"
+    world.alice.cancel()
+    world.wait(33)
+    assert world.alice.response_seen.status == 487
+    assert [s.direction for s in world.src.published[-1].streams] == [Direction.SENDRECV] * 2
 
 
 @pytest.mark.rfc("3261", "15.1.2")

@@ -178,6 +178,23 @@ def test_a_call_is_taken_for_the_one_that_a_refer_asked_for_only_when_that_is_kn
     assert third.group_id not in (first.group_id, second.group_id)
 
 
+@pytest.mark.rfc("8068", "3.2.3")
+def test_a_call_that_overtakes_the_answer_to_its_refer_belongs_to_the_group() -> None:
+    world = connected()
+    world.alice.request("REFER", b"", ("Refer-To", f"<{CAROL}>"))
+    refer = world.bob.last(sip.RequestArrived)
+    world.bob.call_headers = Headers((("From", "<sip:bob@pbx.example>"), ("To", f"<{CAROL}>")))
+    world.bob.call(audio(BOB, 5100), uri=f"sip:carol@{SRC}")
+    new = world.bob.usage
+    world.bob.usage = refer.usage
+    world.bob.reply(202, token=refer.token)
+    world.alice.reply(200, audio(ALICE, 4100), token=world.alice.last(sip.InviteArrived).token)
+    world.bob.usage = new
+    world.bob.ack()
+    first, second = calls_of(world)
+    assert second.group_id == first.group_id
+
+
 @pytest.mark.rfc("3892", "3")
 @pytest.mark.parametrize(("referrer", "same"), [("alice", True), ("mallory", False)])
 def test_who_says_by_whom_he_was_referred_is_believed_before_his_name(referrer: str, same: bool) -> None:

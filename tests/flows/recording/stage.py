@@ -144,7 +144,7 @@ class Client:
 
     def __init__(self, stage: Stage, srs: Iterable[str | SrsConfig]) -> None:
         self.stage = stage
-        self.identity = CountingIdentity()
+        self.identity = CountingIdentity("s")
         edges = {"default": at(HOSTS["src"])}
         self.agent = UserAgent(self.identity, edges)
         configs = [s if isinstance(s, SrsConfig) else SrsConfig(uri=s) for s in srs]

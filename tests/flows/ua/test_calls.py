@@ -406,6 +406,9 @@ def test_reinvite_can_be_cancelled_and_the_call_goes_on(world: World, alice: Par
     world.settle()
     alice.cancel(usage, token)
     world.settle()
+    cancelled = bob.last(CancelArrived)
+    bob.respond(cancelled.usage, cancelled.token, 487)
+    world.settle()
     assert alice.last(ResponseArrived).response.status == 487
     assert bob.count(CancelArrived) == 1
     hang_up(world, alice, bob, usage, dialog)

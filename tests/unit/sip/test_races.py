@@ -250,3 +250,58 @@ def test_a_bye_while_the_2xx_waits_for_a_prack_refuses_the_invite() -> None:
     assert [m.status for m in agent.sent() if isinstance(m, Response)] == [481]
     agent.run(40)
     assert agent.ua.idle
+
+
+def left_behind(agent: Agent) -> tuple[Request, Request]:
+    """An INVITE whose first address was silent for its share of the time: as it went to both."""
+    agent.do(start_invite(uri="sip:a@srs.example.com", answer_timeout_s=8.0))
+    (question,) = agent.questions()
+    flows = tuple(Flow(Transport.UDP, Address(f"192.0.2.{n}", 5060), "e") for n in (11, 12))
+    agent.effects += agent.ua.receive(Resolved(query=question.query, flows=flows), agent.now)
+    (first,) = agent.sent()
+    agent.run(4.1)
+    second = agent.sent()[-1]
+    assert isinstance(first, Request)
+    assert isinstance(second, Request)
+    assert first.via.branch != second.via.branch
+    return first, second
+
+
+@pytest.mark.rfc("3261", "13.2.2.4")
+@pytest.mark.rfc("3263", "4.3")
+def test_an_answer_from_an_address_that_was_left_is_acknowledged_and_ended() -> None:
+    agent = Agent()
+    first, second = left_behind(agent)
+    agent.get(answer(second, 200, tag="second"))
+    (told,) = agent.told()
+    assert isinstance(told, ResponseArrived)
+    assert told.dialog == "second"
+    agent.get(answer(first, 200, tag="first"))
+    assert [(m.method, m.to.tag) for m in agent.sent() if isinstance(m, Request)] == [
+        ("ACK", "first"),
+        ("BYE", "first"),
+    ]
+    agent.get(answer(first, 200, tag="first"))  # once more, since our ACK was lost
+    assert [m.method for m in agent.sent() if isinstance(m, Request)] == ["ACK"]
+
+
+@pytest.mark.rfc("3261", "9.1")
+@pytest.mark.rfc("3263", "4.3")
+def test_an_address_that_was_left_and_begins_to_ring_is_cancelled_and_gets_the_ack() -> None:
+    agent = Agent()
+    first, second = left_behind(agent)
+    agent.get(answer(first, 180, tag="first"))
+    agent.get(answer(first, 183, tag="first"))
+    sent = agent.sent()
+    assert [(m.method, m.via.branch) for m in sent if isinstance(m, Request)] == [
+        ("CANCEL", first.via.branch)
+    ]
+    agent.get(answer(first, 487, tag="first"))
+    (ack,) = agent.sent()
+    assert isinstance(ack, Request)
+    assert (ack.method, ack.via.branch) == ("ACK", first.via.branch)
+    assert agent.told() == []
+    agent.get(answer(second, 486))
+    assert [e.response.status for e in agent.told() if isinstance(e, ResponseArrived)] == [486]
+    agent.run(64)
+    assert agent.ua.idle
