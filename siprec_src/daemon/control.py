@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from siprec_src import __version__
-from siprec_src.app import descriptors, exits
+from siprec_src.app import descriptors, exits, garbage
 from siprec_src.app.control import Control
 from siprec_src.app.driver import Driver
 from siprec_src.app.entropy import SystemIdentity
@@ -99,6 +99,7 @@ class _ControlProcess:
             self._log.error("control.cannot-start", error=str(error))
             return exits.UNAVAILABLE
         descriptors.allow_all()
+        garbage.collect_seldom()
         self._heart.start()
         self._media.start()
         await transport.start()
