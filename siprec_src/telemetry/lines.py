@@ -10,6 +10,7 @@ import dataclasses
 import os
 import select
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -17,6 +18,8 @@ from typing import Final
 MAX_LINES: Final = 10_000  #: that wait to be written
 LAST_LINES_S: Final = 1.0  #: what a process that ends gives its last lines
 _RETRY_S: Final = 1.0
+_GATHER_S: Final = 0.01  # between two writes: under load many lines cost one switch of threads
+_TOGETHER_BYTES: Final = select.PIPE_BUF  # of one write: the other processes' lines do not get in between
 
 
 @dataclasses.dataclass(slots=True)
@@ -65,20 +68,35 @@ class LineWriter:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._lines))
-                line = self._lines[0]
-            # Left in the queue meanwhile, so that `drain` waits for it too.
-            written = self._put(line.encode("utf-8", "replace"))
+                data, count = self._first()
+            # Left in the queue meanwhile, so that `drain` waits for them too.
+            written = self._put(data)
             with self._changed:
-                self._lines.popleft()
-                self.counters.written += written
-                self.counters.dropped += not written
+                for _ in range(count):
+                    self._lines.popleft()
+                self.counters.written += count if written else 0
+                self.counters.dropped += 0 if written else count
                 untold, self._untold = self._untold, 0
+                more = bool(self._lines)
                 self._changed.notify_all()
             if untold:
                 self._on_dropped(untold)
+            if not more:
+                time.sleep(_GATHER_S)
+
+    def _first(self) -> tuple[bytes, int]:
+        """The octets of the next write, whole lines, and of how many."""
+        data, count = b"", 0
+        for line in self._lines:
+            more = line.encode("utf-8", "replace")
+            if count and len(data) + len(more) > _TOGETHER_BYTES:
+                break
+            data += more
+            count += 1
+        return data, count
 
     def _put(self, data: bytes) -> bool:
-        """Write one line whole; False: nobody reads any more."""
+        """Write all of it; False: nobody reads any more."""
         while data:
             try:
                 data = data[os.write(self._descriptor, data) :]

@@ -6,11 +6,13 @@ A line is queued and written by a thread (`telemetry.lines`): nobody who logs ev
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import sys
 from functools import cache
 from typing import Any, Final, Literal, Protocol, TextIO
 
+import orjson
 import structlog
 
 from siprec_src.telemetry.lines import LineCounters, LineWriter
@@ -43,14 +45,13 @@ def configure(
     chosen = format_ or ("console" if out.isatty() else "json")
     renderer: Any
     if chosen == "json":
-        renderer = structlog.processors.JSONRenderer(default=str)
+        renderer = structlog.processors.JSONRenderer(serializer=_json)
     else:
         colors = out.isatty() and not os.environ.get("NO_COLOR")
         # A traceback is text by now: the renderer's own would show the values of locals, keys among them.
         plain = structlog.dev.plain_traceback
         renderer = structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False, exception_formatter=plain)
     processors: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -61,8 +62,8 @@ def configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(sink),
-        cache_logger_on_first_use=False,
     )
+    _bound.cache_clear()
 
 
 def get_logger(process: str) -> Logger:
@@ -70,13 +71,45 @@ def get_logger(process: str) -> Logger:
 
     It follows every later `configure`.
     """
-    logger: Logger = structlog.get_logger(process=process)
-    return logger
+    return _ProcessLogger(process)
 
 
 def line_counters() -> LineCounters:
     """What became of the lines of this process."""
     return _standard_error().counters
+
+
+class _ProcessLogger:
+    """Structlog's own proxy does the same, but binds anew for each line."""
+
+    def __init__(self, process: str) -> None:
+        self._process = process
+
+    def debug(self, event: str, **fields: object) -> object:
+        return _bound(self._process).debug(event, **fields)
+
+    def info(self, event: str, **fields: object) -> object:
+        return _bound(self._process).info(event, **fields)
+
+    def warning(self, event: str, **fields: object) -> object:
+        return _bound(self._process).warning(event, **fields)
+
+    def error(self, event: str, **fields: object) -> object:
+        return _bound(self._process).error(event, **fields)
+
+
+@cache
+def _bound(process: str) -> Logger:
+    """Until the next `configure`."""
+    logger: Logger = structlog.get_logger(process=process).bind()
+    return logger
+
+
+def _json(event: dict[str, Any], **_: Any) -> str:
+    try:
+        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # octets that are no text, numbers beyond 64 bits
+        return json.dumps(event, default=str)
 
 
 @cache
