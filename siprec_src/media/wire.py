@@ -1,7 +1,8 @@
 """The words of `media.plane` as octets, one message of the Unix socket each.
 
-A message is JSON, ``[name, {field: value}]``; octets travel as base64. Whatever else arrives is a
-`RemoteProtocolError`, and nothing in it repeats what was received, since commands carry keys.
+A message is JSON, ``[name, {field: value}]``; octets travel as base64, integers have at most 64
+bits. Whatever else arrives is a `RemoteProtocolError`, and nothing in it repeats what was received, since
+commands carry keys.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import base64
 import dataclasses
 import enum
-import json
 import types
 import typing
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
+
+import orjson
 
 from siprec_src.errors import NoRoom, RemoteProtocolError
 from siprec_src.media import plane
@@ -30,7 +32,7 @@ def encode(message: Message) -> bytes:
     Raises:
         NoRoom: it would be longer than `MAX_MESSAGE_BYTES`.
     """
-    data = json.dumps([type(message).__name__, _plain(message)], separators=(",", ":")).encode("ascii")
+    data = orjson.dumps([type(message).__name__, message], default=_octets)
     if len(data) > MAX_MESSAGE_BYTES:
         msg = f"a {type(message).__name__} of {len(data)} octets does not fit one media message"
         raise NoRoom(msg)
@@ -47,7 +49,7 @@ def decode(data: bytes) -> Message:
         msg = "media message too long"
         raise RemoteProtocolError(msg)
     try:
-        name, fields = json.loads(data)
+        name, fields = orjson.loads(data)
         read = _READERS[name]
     except (ValueError, TypeError, KeyError, RecursionError):
         msg = "not a media message"
@@ -63,26 +65,28 @@ def decode(data: bytes) -> Message:
 _Read: TypeAlias = Callable[[Any], Any]
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    return value
+def _octets(value: Any) -> str:
+    """What JSON has no word for."""
+    if not isinstance(value, bytes):
+        raise TypeError(type(value).__name__)
+    return base64.b64encode(value).decode("ascii")
 
 
 def _dataclass_reader(cls: type[Any]) -> _Read:
     hints = typing.get_type_hints(cls)
-    readers = {field.name: _reader(hints[field.name]) for field in dataclasses.fields(cls)}
+    kinds = {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+    plain = [(name, kind) for name, kind in kinds.items() if kind in (int, str, bool)]
+    others = [(name, _reader(kind)) for name, kind in kinds.items() if kind not in (int, str, bool)]
 
     def read(value: Any) -> Any:
-        if not isinstance(value, dict) or value.keys() != readers.keys():
+        if not isinstance(value, dict) or value.keys() != kinds.keys():
             raise ValueError(cls.__name__)
-        return cls(**{name: readers[name](item) for name, item in value.items()})
+        for name, kind in plain:
+            if type(value[name]) is not kind:
+                raise TypeError(name)
+        for name, read_item in others:
+            value[name] = read_item(value[name])
+        return cls(**value)
 
     return read
 

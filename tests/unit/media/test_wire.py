@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import typing
 from typing import Any
 
@@ -23,7 +24,7 @@ KEY = SrtpKey("AES_CM_128_HMAC_SHA1_80", b"secretsecretsecretsecretsecret")
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_class_of_the_media_plane_comes_back_equal(cls: type[Any]) -> None:
     @settings(max_examples=25, deadline=None)
-    @given(st.from_type(cls).filter(_equals_itself))
+    @given(st.from_type(cls).filter(_can_be_said))
     def round_trip(message: Any) -> None:
         assert decode(encode(message)) == message
 
@@ -92,6 +93,10 @@ def test_a_full_answer_for_a_large_call_fits() -> None:
     assert encode(plane.PortsClosed(tag=1, counters=tuple((PortId(n), books) for n in range(64))))
 
 
-def _equals_itself(message: Any) -> bool:
-    """Without NaN, which equals nothing."""
-    return b"NaN" not in encode(message)
+def _can_be_said(message: Any) -> bool:
+    """Without numbers that no engine has: of more than 64 bits, infinite, or none."""
+    try:
+        encode(message)
+    except TypeError:
+        return False
+    return math.isfinite(getattr(message, "fraction_lost", 0.0))
