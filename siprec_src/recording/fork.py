@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
+from typing import Any, Final
 
 from siprec_src.identity import Identity
 from siprec_src.media import plane
@@ -42,15 +44,11 @@ class Fork:
         self._identity = identity
         self._via = via
         self._cname = cname
-        self._books: dict[PortId, ReaderCounters] = {}  # by stream, of the readers that have ended
+        self.counters = ReaderCounters()  #: the books of every reader that has ended
+        self._books: dict[PortId, ReaderCounters] = {}  # the same by stream
         self._want: Sending | None = None
         self._have: Sending | None = None
         self._under_way: plane.Command | None = None
-
-    @property
-    def counters(self) -> ReaderCounters:
-        """The books of every reader that this fork has had and ended."""
-        return functools.reduce(_sum, self._books.values(), ReaderCounters())
 
     @property
     def settled(self) -> bool:
@@ -119,6 +117,7 @@ class Fork:
         missed = max(before.before_attach, counters.before_attach - before.offered)
         books = dataclasses.replace(_sum(before, counters), before_attach=missed)
         self._books[self._have.stream] = books
+        self.counters = functools.reduce(_sum, self._books.values())
 
     def _forget(self) -> None:
         self.reader = None
@@ -201,6 +200,9 @@ def _update(tag: int, reader: ReaderId, want: Sending) -> plane.UpdateReader:
 
 def _sum(one: ReaderCounters, other: ReaderCounters) -> ReaderCounters:
     """The books of two readers of one fork; jitter is the newer one's."""
-    names = [field.name for field in dataclasses.fields(ReaderCounters)]
-    total = {name: getattr(one, name) + getattr(other, name) for name in names}
+    total = dict(zip(_COUNTERS, map(operator.add, _numbers(one), _numbers(other)), strict=True))
     return ReaderCounters(**(total | {"reported_jitter_us": other.reported_jitter_us}))
+
+
+_COUNTERS: Final = tuple(field.name for field in dataclasses.fields(ReaderCounters))
+_numbers: Final[Any] = operator.attrgetter(*_COUNTERS)

@@ -23,10 +23,25 @@ COMPACT: Final = {  # RFC 3261 7.3.3 and 20, RFC 3515, 3892, 3841, 4028, 3265, 4
 _SECRET: Final = frozenset({"authorization", "proxy-authorization"})
 
 
+class _Keys(dict[str, str]):
+    """Names to keys; those seen before are remembered, since each message brings the same dozen."""
+
+    def __missing__(self, name: str) -> str:
+        lower = name.lower()
+        key = COMPACT.get(lower, lower)
+        if len(name) <= _REMEMBERED_LENGTH and len(self) < _REMEMBERED_NAMES:
+            self[name] = key
+        return key
+
+
+_REMEMBERED_NAMES: Final = 1024
+_REMEMBERED_LENGTH: Final = 64
+_KEYS: Final = _Keys()
+
+
 def header_key(name: str) -> str:
     """The name by which a header field is compared: lower case, compact form expanded (RFC 3261 7.3.3)."""
-    lower = name.lower()
-    return COMPACT.get(lower, lower)
+    return _KEYS[name]
 
 
 ValueT = TypeVar("ValueT")
@@ -62,20 +77,20 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """Value of the first field called ``name``, or None."""
-        values = self._by_key().get(header_key(name))
+        values = (self._index or self._indexed()).get(_KEYS[name])
         return values[0] if values else None
 
     def all(self, name: str) -> tuple[str, ...]:
         """Values of every field called ``name``, one entry a line (comma lists are not split)."""
-        return tuple(self._by_key().get(header_key(name), ()))
+        return tuple((self._index or self._indexed()).get(_KEYS[name], ()))
 
     def without(self, *names: str) -> Headers:
-        keys = {header_key(name) for name in names}
-        return Headers(f for f in self._fields if header_key(f[0]) not in keys)
+        keys = {_KEYS[name] for name in names}
+        return Headers([field for field in self._fields if _KEYS[field[0]] not in keys])
 
     def only(self, *names: str) -> Headers:
-        keys = {header_key(name) for name in names}
-        return Headers(f for f in self._fields if header_key(f[0]) in keys)
+        keys = {_KEYS[name] for name in names}
+        return Headers([field for field in self._fields if _KEYS[field[0]] in keys])
 
     def replaced(self, name: str, *values: str) -> Headers:
         """All fields called ``name`` replaced by these, at the first one's place (else at the end)."""
@@ -104,7 +119,7 @@ class Headers:
         return len(self._fields)
 
     def __contains__(self, name: str) -> bool:
-        return header_key(name) in self._by_key()
+        return _KEYS[name] in (self._index or self._indexed())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and self._fields == other._fields
@@ -116,13 +131,16 @@ class Headers:
         shown = [(name, "…" if header_key(name) in _SECRET else value) for name, value in self._fields]
         return f"Headers({shown!r})"
 
-    def _by_key(self) -> dict[str, list[str]]:
-        if self._index is None:
-            index: dict[str, list[str]] = {}
-            for name, value in self._fields:
-                index.setdefault(header_key(name), []).append(value)
-            self._index = index
-        return self._index
+    def _indexed(self) -> dict[str, list[str]]:
+        index: dict[str, list[str]] = {}
+        for name, value in self._fields:
+            key = _KEYS[name]
+            if key in index:
+                index[key].append(value)
+            else:
+                index[key] = [value]
+        self._index = index
+        return index
 
 
 @dataclasses.dataclass(frozen=True, eq=True, kw_only=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Final
+
 from siprec_src.errors import LocalError
 from siprec_src.sip.lines import has_bare_nul
-from siprec_src.sip.message import Headers, Message, Request, Response
+from siprec_src.sip.message import Headers, Message, Request, Response, header_key
 from siprec_src.sip.parameters import is_token
+
+_is_name: Final = lru_cache(maxsize=1024)(is_token)  # of the same dozen header fields, again and again
 
 
 def write_message(message: Message) -> bytes:
@@ -15,10 +20,11 @@ def write_message(message: Message) -> bytes:
         LocalError: a part holds CR, LF or NUL, or is no text; nothing may be sent then.
     """
     lines = [_start_line(message)]
-    for name, value in message.headers.without("content-length"):
-        if not is_token(name):
+    for name, value in message.headers:
+        if not _is_name(name):
             raise LocalError(f"no name of a header field: {name[:40]!r}", section="RFC 3261 7.3.1")
-        lines.append(f"{name}: {value}")
+        if header_key(name) != "content-length":
+            lines.append(f"{name}: {value}")
     lines.append(f"Content-Length: {len(message.body)}\r\n\r\n")
     return encode_lines(lines) + message.body
 
@@ -30,15 +36,22 @@ def write_fields(headers: Headers) -> bytes:
 
 def encode_lines(lines: list[str]) -> bytes:
     """``lines`` joined by CRLF; only the last may hold line ends of its own."""
-    for line in lines[:-1]:
+    text = "\r\n".join(lines)
+    expected = [len(lines) - 1 + lines[-1].count(end) for end in "\r\n"]
+    if "\0" in text or [text.count("\r"), text.count("\n")] != expected:
+        _refuse_broken(lines[:-1])
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise LocalError("text that UTF-8 cannot hold", section="RFC 3261 7.3.1") from None
+
+
+def _refuse_broken(lines: list[str]) -> None:
+    for line in lines:
         if "\r" in line or "\n" in line or has_bare_nul(line):
             raise LocalError(
                 f"line end or NUL inside {line.partition(':')[0][:40]!r}", section="RFC 3261 25.1"
             )
-    try:
-        return "\r\n".join(lines).encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        raise LocalError("text that UTF-8 cannot hold", section="RFC 3261 7.3.1") from None
 
 
 def _start_line(message: Message) -> str:
