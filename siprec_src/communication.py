@@ -57,6 +57,15 @@ class Side(enum.Enum):
     CALLEE = "callee"
 
 
+class Preference(enum.Enum):
+    """What the parties would like recording to do, in the words of ``a=recordpref`` (RFC 7866 7.3.2)."""
+
+    NONE = "nopreference"
+    ON = "on"
+    PAUSE = "pause"
+    OFF = "off"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
     """One identity of a participant (RFC 7865 6.5.1)."""
@@ -107,6 +116,7 @@ class CommunicationSession:
     reason: str = ""  #: text of the call's Reason header, when it ended with one
     reason_cause: int | None = None
     trunk: str = ""  #: name of the trunk it came by
+    preference: Preference = Preference.NONE  #: of both parties together
     headers: tuple[tuple[str, str], ...] = ()  #: header fields of the call's INVITE, as received
 
 

@@ -23,6 +23,7 @@ from siprec_src.config.sources import Problems, merge, suggestion
 from siprec_src.config.tls import Entry, PeerTls, check_files, peers_with_tls
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
 from siprec_src.ingest.inline.routing import RoutingTable, Trunk, catch_all
+from siprec_src.ingest.inline.settings import IndicationSettings
 from siprec_src.media.model import SourcePolicy
 from siprec_src.net.sockets import default_route_address
 from siprec_src.net.tls import TlsContexts, TlsSettings
@@ -59,6 +60,7 @@ class Config:
     edges: Mapping[str, Edge]  #: the first one is the default
     trunks: tuple[Trunk, ...]
     recording: RecordingSettings
+    indication: IndicationSettings
     srs: tuple[SrsConfig, ...]
     targets: tuple[SrsTarget, ...]  #: of `srs`, in order
     http_listen: Address | None
@@ -135,6 +137,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         edges=edges,
         trunks=trunks,
         recording=recording,
+        indication=built["indication"] or IndicationSettings(),
         srs=tuple(target.config for target in targets),
         targets=targets,
         http_listen=http_listen,

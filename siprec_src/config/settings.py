@@ -1,6 +1,6 @@
 """What can be configured: one frozen dataclass a section, units in names, the doc beside the field.
 
-`[tls]` is `net.tls.TlsSettings` and `[[srs]]` `recording.srs.SrsConfig`, beside the code that uses them.
+`[tls]`, `[recording]`, `[indication]` and `[[srs]]` are beside the code that uses them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from siprec_src.errors import ConfigurationError
+from siprec_src.ingest.inline.settings import IndicationSettings
 from siprec_src.net.tls import TlsSettings
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig
@@ -151,6 +152,7 @@ SECTIONS: Final = {
     "tls": TlsSettings,
     "media": MediaSettings,
     "recording": RecordingSettings,
+    "indication": IndicationSettings,
 }
 """Tables that are there once."""
 

@@ -40,7 +40,7 @@ from siprec_src.telemetry import log as logs
 from siprec_src.telemetry.metrics import Metrics
 
 _TRANSACTIONS_PER_USAGE: Final = 3  # with the ended ones that still absorb retransmissions
-_FIXED: Final = ("edges", "http", "sip", "media")  # what a running process does not change
+_FIXED: Final = ("edges", "http", "sip", "media", "indication")  # what a running process does not change
 
 
 def control(shared: int, media_socket: Path, status: int) -> int:
@@ -233,6 +233,7 @@ def _ingest(config: Config, identity: SystemIdentity, edges: dict[str, Edge]) ->
         settings=InlineSettings(
             max_calls=config.daemon.max_calls,
             answer_timeout_s=config.sip.answer_timeout_s,
+            indication=config.indication,
             media_timeout_s=config.media.media_timeout_s,
         ),
     )

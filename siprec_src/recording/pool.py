@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from siprec_src.communication import CommunicationSession
+from siprec_src.communication import CommunicationSession, Preference
 from siprec_src.identity import Identity
 from siprec_src.machine import Forward, Gone, WallClock
 from siprec_src.recording import commands
@@ -18,7 +18,7 @@ from siprec_src.recording.copies import copies_of
 from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.health import Health
 from siprec_src.recording.policy import Decision, decide
-from siprec_src.recording.recorded_call import ON_COMMAND, RecordedCall
+from siprec_src.recording.recorded_call import BY_WISH, ON_COMMAND, RecordedCall
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
 from siprec_src.recording.view import CallView
@@ -108,7 +108,7 @@ class RecordingPool:
         """Take a publication, a command, the end of one recording, or what was found of an SRS."""
         match event:
             case CommunicationSession():
-                return self._published(event)
+                return self._published(event, now)
             case commands.Over(call=call):
                 if (known := self._calls.get(call)) is not None:
                     known.ended(event)
@@ -144,24 +144,43 @@ class RecordingPool:
             for target in self._health.due(self._targets, now)
         ]
 
-    def _published(self, call: CommunicationSession) -> Effects:
+    def _published(self, call: CommunicationSession, now: float) -> Effects:
         known = self._calls.get(call.call)
         if known is None:
             return self._decided(call)
-        return [*known.changed(call), *self._clear(call.call)]
+        effects: Effects = []
+        if call.preference is not known.call.preference:
+            effects += self._wished(call, known, now)
+        return [*effects, *known.changed(call), *self._clear(call.call)]
+
+    def _wished(self, call: CommunicationSession, known: RecordedCall, now: float) -> Effects:
+        """A party wishes something else of recording; whether it gets it is for the operator to say."""
+        honoured = self._settings.honour_recordpref
+        effects: Effects = [known.wish_line(call.preference, honoured=honoured)]
+        for command in known.commands_for(call.preference) if honoured else ():
+            effects += self.receive(command, now)
+        return effects
 
     def _decided(self, call: CommunicationSession) -> Effects:
         decision = self._decide(call, self._targets)
-        record = decision.record and self._settings.automatic
-        self._calls[call.call] = RecordedCall(
+        wish = call.preference if self._settings.honour_recordpref else Preference.NONE
+        wanted = wish is Preference.ON or (self._settings.automatic and wish is not Preference.OFF)
+        why = BY_WISH if wish is Preference.OFF else ON_COMMAND
+        known = self._calls[call.call] = RecordedCall(
             self._ground,
             self,
             self._health,
             call,
             room=self._settings.max_forked_streams,
-            unrecorded=decision.reason if not decision.record else ON_COMMAND,
+            unrecorded=why if decision.record else decision.reason,
+            paused=wish is Preference.PAUSE,
         )
-        return self._keep(call.call, decision) if record else self._clear(call.call)
+        told: Effects = []
+        if call.preference is not Preference.NONE:
+            told = [known.wish_line(call.preference, honoured=self._settings.honour_recordpref)]
+        if decision.record and wanted:
+            return [*told, *self._keep(call.call, decision)]
+        return [*told, *self._clear(call.call)]
 
     def _begin(self, call: int) -> Effects:
         """Record a call that is known, by the SRSs that are configured now."""

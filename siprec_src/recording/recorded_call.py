@@ -10,7 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, assert_never
 
-from siprec_src.communication import CommunicationSession, RecordingChanged, RecordingState, id_text
+from siprec_src.communication import (
+    CommunicationSession,
+    Preference,
+    RecordingChanged,
+    RecordingState,
+    id_text,
+)
 from siprec_src.machine import Forward, LogLine, Machine, Observe
 from siprec_src.recording import commands
 from siprec_src.recording.call import CallRecording
@@ -21,6 +27,7 @@ from siprec_src.recording.outcome import Fields, Outcome, Result, of_several
 from siprec_src.recording.view import CallView
 
 ON_COMMAND = "on-command"  #: why a call is not recorded that nobody has asked for
+BY_WISH = "recordpref"  #: why one is not that a party does not want recorded
 
 
 class RecordedCall:
@@ -39,6 +46,7 @@ class RecordedCall:
         *,
         room: int,
         unrecorded: str,
+        paused: bool = False,
     ) -> None:
         self._ground = ground
         self._pool = pool
@@ -46,7 +54,7 @@ class RecordedCall:
         self._call = call
         self._room = Room(room)
         self._unrecorded = unrecorded  #: why no copy was begun, as long as none was
-        self._paused = False
+        self._paused = paused
         self._up: list[object] = []  #: machines whose copy an SRS gets now
         self._state = RecordingState.OFF  #: as the call was told
         self._machines: list[CallRecording] = []  #: those with something left to do
@@ -121,6 +129,27 @@ class RecordedCall:
                     self._room.take(machine.copy, 0)
                 return
 
+    def commands_for(self, wish: Preference) -> tuple[commands.Command, ...]:
+        """What does as a party wishes (RFC 7866 7.3.2)."""
+        call = self._call.call
+        match wish:
+            case Preference.ON:
+                return (*((commands.Resume(call),) if self._paused else ()), commands.Start(call))
+            case Preference.PAUSE:
+                return (commands.Pause(call),) if self._machines else ()
+            case Preference.OFF:
+                return (commands.Stop(call),)
+            case Preference.NONE:
+                return ()
+            case _:
+                assert_never(wish)
+
+    def wish_line(self, wish: Preference, *, honoured: bool) -> LogLine:
+        """What a party has wished, and whether it gets it."""
+        fields: Fields = (("call", self._call.call), ("session", id_text(self._call.session_id)))
+        said = (("wish", wish.value), ("honoured", honoured))
+        return LogLine("info", "recording.preference", (*fields, *said))
+
     def copying(self, event: commands.Copying) -> Effects:
         """A copy has begun, or rests at no SRS: the call is told when that changes what it is."""
         self._up = [machine for machine in self._up if machine is not event.recording]
@@ -142,7 +171,7 @@ class RecordedCall:
         fields: Fields = (("call", self._call.call), ("session", id_text(self._call.session_id)))
         if not good:
             reason = self._unrecorded or next((end.reason for end in ends.values()), "call-ended")
-            meant = reason == ON_COMMAND
+            meant = reason in (ON_COMMAND, BY_WISH)
             line = LogLine("info" if meant else "warning", "recording.none", (*fields, ("reason", reason)))
             counted = Observe("calls_unrecorded_total", (("reason", reason),))
             return [line] if meant else [line, counted]

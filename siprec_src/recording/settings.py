@@ -23,6 +23,7 @@ class RecordingSettings:
     automatic: bool = True  #: record every call; false: only those that somebody asks for
     distribution: Distribution = Distribution.ORDERED  #: which SRS of a copy a new call is offered to first
     max_forked_streams: int = 4  #: of one call, over all copies: a copy that does not fit is not begun
+    honour_recordpref: bool = False  #: let parties start, pause and end it by ``a=recordpref``
     options_interval_s: float = 30.0  #: between two OPTIONS that ask an SRS whether it is there; 0: never
 
     def __post_init__(self) -> None:

@@ -171,6 +171,7 @@ class Call(CallIndication):
                 headers=self._dialogs.told(crossing.for_new_dialog(event.request)),
                 body=body,
                 next_hop=self._route.next_hop,
+                contact_parameters=self._contact,
                 answer_timeout_s=self._settings.answer_timeout_s,
                 credentials=self._route.credentials.get(Side.CALLEE),
             )

@@ -20,6 +20,7 @@ from siprec_src.ingest.inline.routing import Route
 from siprec_src.ingest.inline.settings import InlineSettings
 from siprec_src.ingest.inline.transfers import Asked, Transfers
 from siprec_src.machine import Observe
+from siprec_src.sdp.indication import preference
 from siprec_src.sdp.model import SessionDescription
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Edge
@@ -103,6 +104,7 @@ class CallLegs(CallLife):
                 body=body,
                 dialog=dialog,
                 reliable=reliable,
+                contact_parameters=self._contact,
             )
         )
 
@@ -219,6 +221,10 @@ class CallLegs(CallLife):
             ("at_s", None if started is None else round(self._now - started, 3)),
         )
         self._out.append(Observe("indications_total", (("mode", mode), ("outcome", "given"))))
+
+    def _publish(self) -> None:
+        self._publication.preference = preference(self._described.get(self._dialog or "", {}).values())
+        super()._publish()
 
     # the dialogs' ids
 

@@ -89,6 +89,7 @@ class CallLife:
         self._edges = {Side.CALLER: edges[route.caller_edge], Side.CALLEE: edges[route.callee_edge]}
         self._request = request
         self._settings = settings
+        self._contact = ";+sip.src" if settings.indication.contact else ""  #: RFC 7866 6.1.2
         self._began = self._now = now
         self._media = CallMedia(
             identity,

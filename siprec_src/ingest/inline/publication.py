@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from siprec_src.communication import CommunicationSession, MediaStream, Name, Participant, Side
+from siprec_src.communication import CommunicationSession, MediaStream, Name, Participant, Preference, Side
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.identity import Identity
 from siprec_src.ingest.inline.groups import ANONYMOUS, Group, same_person
@@ -45,6 +45,7 @@ class Publication:
     def __init__(self, identity: Identity, *, call: int, trunk: str, request: Request, group: Group) -> None:
         self.session_id = identity.uuid()  #: of the communication session
         self.group = group
+        self.preference = Preference.NONE  #: of both parties, as their newest descriptions say
         self._identity = identity
         self._call = call
         self._trunk = trunk
@@ -144,6 +145,7 @@ class Publication:
             sip_session_ids=self._sip_session_ids(),
             started=started,
             trunk=self._trunk,
+            preference=self.preference,
             headers=tuple(self._request.headers),
         )
 

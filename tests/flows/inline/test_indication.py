@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from siprec_src.communication import RecordingChanged, RecordingState, Side
+from siprec_src.communication import Preference, RecordingChanged, RecordingState, Side
+from siprec_src.ingest.inline.settings import IndicationSettings, InlineSettings
 from siprec_src.media.model import Endpoint
 from siprec_src.sdp.model import SessionDescription
 from siprec_src.sip import vocabulary as sip
@@ -316,3 +317,47 @@ def test_nothing_is_told_in_a_call_that_ends(side: Side) -> None:
     recording(world, ON)
     phone.request("BYE")
     assert world.src.calls == []
+
+
+def wished(world: World) -> Preference:
+    return world.src.published[-1].preference
+
+
+@pytest.mark.rfc("7866", "7.3.2")
+@pytest.mark.req("IND-08")
+def test_the_wishes_of_either_party_are_published_as_they_change() -> None:
+    world = connected(bodies=(audio(ALICE, 4000, "a=recordpref:off"), audio(BOB, 5000)))
+    assert wished(world) is Preference.OFF
+    world.alice.request("UPDATE", audio(ALICE, 4000, version=2))
+    world.bob.reply(200, audio(BOB, 5000, "a=recordpref:pause"))
+    assert wished(world) is Preference.PAUSE
+    recording(world, ON)
+    world.bob.request("INVITE", audio(BOB, 5000, "a=recordpref:on", version=2))
+    assert wished(world) is Preference.PAUSE  # an offer that is not answered changes nothing
+    world.alice.reply(488)
+    assert wished(world) is Preference.PAUSE
+
+
+@pytest.mark.rfc("7866", "7.1.3")
+@pytest.mark.req("IND-07")
+def test_the_state_that_a_wish_has_changed_is_in_a_later_offer() -> None:
+    world = connected((AWARE, UPDATES))
+    recording(world, ON)
+    world.alice.reply(200, audio(ALICE, 4000, "a=recordpref:pause"))
+    assert wished(world) is Preference.PAUSE
+    recording(world, PAUSED, "paused")
+    assert record(world.alice.request_seen) == "paused"
+
+
+@pytest.mark.rfc("7866", "6.1.2")
+@pytest.mark.req("IND-14")
+def test_contact_names_a_recording_client_where_the_operator_wants_it() -> None:
+    def contacts(*, said: bool) -> set[str]:
+        world = World(settings=InlineSettings(indication=IndicationSettings(contact=said)))
+        world.alice.call(audio(ALICE, 4000))
+        world.bob.reply(200, audio(BOB, 5000))
+        shown = (world.bob.request_seen, world.alice.response_seen)
+        return {(message.headers.get("contact") or "").partition(">")[2] for message in shown}
+
+    assert contacts(said=True) == {";+sip.src"}
+    assert contacts(said=False) == {""}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from siprec_src.communication import RecordingState
-from siprec_src.sdp.indication import recording_said, with_recording
+from siprec_src.communication import Preference, RecordingState
+from siprec_src.sdp.indication import preference, recording_said, with_recording
 from siprec_src.sdp.parser import parse_sdp
 from siprec_src.sdp.writer import write_sdp
 
@@ -58,3 +58,32 @@ def test_of_two_clients_the_one_that_records_is_told(
 ) -> None:
     said = parse_sdp(HEAD + b"a=record:%s\r\n" % theirs.value.encode() + LINE)
     assert recording_said(with_recording(said, ours)) is joint
+
+
+@pytest.mark.rfc("7866", "7.3.2")
+@pytest.mark.req("IND-08", "IND-09")
+@pytest.mark.parametrize("wish", Preference)
+def test_a_preference_is_read_from_one_attribute_with_its_name_once(wish: Preference) -> None:
+    wished = parse_sdp(HEAD + b"a=recordpref:%s\r\n" % wish.value.encode() + LINE)
+    assert preference([wished]) is wish
+    doubled = parse_sdp(HEAD + b"a=a=recordpref:%s\r\n" % wish.value.encode() + LINE)
+    assert preference([doubled]) is Preference.NONE
+
+
+@pytest.mark.rfc("7866", "7.3.2")
+@pytest.mark.req("IND-08")
+def test_a_stream_s_own_preference_goes_before_that_of_the_session() -> None:
+    def wish(session: bytes, own: bytes) -> Preference:
+        return preference([parse_sdp(HEAD + session + LINE + own)])
+
+    assert wish(b"", b"") is Preference.NONE
+    assert wish(b"a=recordpref:off\r\n", b"a=recordpref:on\r\n") is Preference.ON
+    assert wish(b"a=recordpref:off\r\n", b"a=recordpref:nopreference\r\n") is Preference.NONE
+    assert wish(b"a=recordpref:stop\r\n", b"") is Preference.NONE
+
+
+def test_of_several_preferences_the_one_counts_that_lets_least_be_recorded() -> None:
+    on, off = (parse_sdp(HEAD + b"a=recordpref:%s\r\n" % w + LINE) for w in (b"on", b"off"))
+    two = parse_sdp(HEAD + LINE + b"a=recordpref:on\r\n" + LINE + b"a=recordpref:pause\r\n")
+    assert preference([on, off]) is Preference.OFF
+    assert preference([on, two]) is Preference.PAUSE
