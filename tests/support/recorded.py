@@ -11,10 +11,9 @@ from tests.support.world import World
 class Recorded:
     """`World` has the call, `Stage` the recording; one media plane and one clock serve both."""
 
-    def __init__(self, *, clear: bool = False) -> None:
-        """``clear``: calls that are encrypted are copied as well."""
+    def __init__(self, srs: SrsConfig | None = None) -> None:
         self.world = World()
-        self.stage = Stage(SrsConfig(uri=ONE, clear_copy_of_encrypted=clear))
+        self.stage = Stage(srs or SrsConfig(uri=ONE))
         self.stage.client.media = self.world.src.media
         self.world.src.on_publish = self._published
 

@@ -6,9 +6,11 @@ import pytest
 
 from siprec_src.media.model import Endpoint
 from siprec_src.media.plane import AttachReader
+from siprec_src.recording.srs import SrsConfig
 from siprec_src.sdp.parser import parse_sdp
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.body import find, split_body
+from tests.flows.recording.stage import ONE
 from tests.support.descriptions import audio, sdp
 from tests.support.metadata import Told
 from tests.support.phone import ALICE, BOB
@@ -151,7 +153,7 @@ def test_new_srtp_keys_of_a_leg_are_no_matter_of_the_recording() -> None:
     def keyed(host: str, port: int, letter: str, version: int = 1) -> bytes:
         return sdp(host, line.format(port=port, key=letter * 40), version=version)
 
-    call = Recorded(clear=True)
+    call = Recorded(SrsConfig(uri=ONE, clear_copy_of_encrypted=True))
     call.world.alice.call(keyed(ALICE, 4000, "A"))
     call.world.bob.reply(200, keyed(BOB, 5000, "B"))
     call.world.alice.ack()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import pytest
 
+from siprec_src.recording.srs import SrsConfig
 from siprec_src.sip.message import Headers
+from tests.flows.recording.stage import ONE
 from tests.support.descriptions import audio, sdp
 from tests.support.metadata import Told
 from tests.support.phone import ALICE as ALICE_AT
@@ -33,9 +35,9 @@ def rfc(name: str) -> Told:
     return Told(reference_path("examples", "rfc8068", name).read_bytes(), basic)
 
 
-def talking() -> Recorded:
+def talking(srs: SrsConfig | None = None) -> Recorded:
     """Alice and Bob of the RFC, with its Session-ID."""
-    call = Recorded()
+    call = Recorded(srs)
     alice, bob = call.world.alice, call.world.bob
     alice.call_headers = Headers((("From", f"Alice <{ALICE}>"), ("To", f"Bob <{BOB}>")))
     alice.call(av(ALICE_AT, 4000), ("Session-ID", f"{UUID_A};remote={'0' * 32}"))
@@ -149,6 +151,40 @@ def test_disconnect() -> None:
     assert last.flows == wanted.flows == {}
     left = [last.time("participantsessionassoc", name, "disassociate-time") for name in (ALICE, BOB)]
     assert len(set(left)) == 1
+
+
+@pytest.mark.rfc("8068", "3.2.2", "3.2.3", "3.2.4")
+@pytest.mark.req("MD-41", "MD-53")
+def test_partial_documents_say_what_those_of_the_rfc_say() -> None:
+    call = talking(SrsConfig(uri=ONE, partial_updates=True))
+    alice, bob, basic = call.world.alice, call.world.bob, Told(call.documents[0])
+
+    def newest(name: str) -> tuple[Told, Told]:
+        document = call.documents[-1]
+        assert b"<datamode>partial</datamode>" in document
+        return Told(document, basic), rfc(name)
+
+    for version, directions, name in (
+        (2, ("sendonly", "recvonly"), "s3.2.2-hold.xml"),
+        (3, ("sendrecv", "sendrecv"), "s3.2.2-resume.xml"),
+    ):
+        bob.request("INVITE", av(BOB_AT, 5000, directions[0], version))
+        alice.reply(200, av(ALICE_AT, 4000, directions[1], version))
+        bob.ack()
+        told, wanted = newest(name)
+        assert (told.flows, told.present) == (wanted.flows, wanted.present)
+    alice.request(
+        "INVITE",
+        av(ALICE_AT, 6000, version=4),
+        ("P-Asserted-Identity", f"Carol <{CAROL}>"),
+        ("Session-ID", f"{UUID_C};remote={UUID_B}"),
+    )
+    bob.reply(200, av(BOB_AT, 5000, version=4), ("Session-ID", f"{UUID_D};remote={UUID_C}"))
+    alice.ack()
+    told, wanted = newest("s3.2.3-transfer-reinvite.xml")
+    assert told.present == wanted.present == {CAROL: True, ALICE: False}
+    assert told.flows == {CAROL: wanted.flows[CAROL]}  # what Bob sends and receives has not changed
+    assert told.sip_session_ids == wanted.sip_session_ids
 
 
 @pytest.mark.rfc("8068", "3.2.1")
