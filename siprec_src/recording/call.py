@@ -20,6 +20,7 @@ from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.health import Health
 from siprec_src.recording.outcome import Fields, Outcome, Result, of_several
 from siprec_src.recording.policy import secure_enough, tracks_of
+from siprec_src.recording.refusal import Remedy
 from siprec_src.recording.rounds import NOT_YET, Rounds
 from siprec_src.recording.session import RecordingSession
 from siprec_src.recording.srs import SrsTarget
@@ -241,7 +242,7 @@ class CallRecording:
         for session in self._sessions:
             if session.began is not None and session.usage not in self._agreed:
                 self._agreed.add(session.usage)
-                alive = commands.SrsAlive(uri=session.target.config.uri, records=True)
+                alive = commands.SrsAlive(uri=session.target.config.uri, took=session.target)
                 effects.append(Forward(self._pool, alive))
         for session in self._sessions:
             if session.over and session.began is not None and session.outcome is not None:
@@ -267,10 +268,16 @@ class CallRecording:
         self._ended_by = "" if outcome is None else outcome.reason
         if outcome is None or self._halted:
             return []
-        self._rounds.failed(session.target, outcome, now)
+        other_way = self._rounds.failed(session.target, outcome, now)
+        told = self._asked_with(other_way, session.target, outcome) if other_way is not None else []
         if session.began is not None:
             self._recorded_until, self._said = now, []
-        return [*self._found(session.target, outcome), *self._go_elsewhere(session, outcome, now)]
+        return [*told, *self._found(session.target, outcome), *self._go_elsewhere(session, outcome, now)]
+
+    def _asked_with(self, other_way: Remedy, target: SrsTarget, outcome: Outcome) -> Effects:
+        """A refusal is followed by the same SRS, asked in another way."""
+        said = (("srs", target.name), ("status", outcome.status), ("asked_with", other_way.value))
+        return [LogLine("warning", "recording.other-way", (*self._fields, *said))]
 
     def _found(self, target: SrsTarget, outcome: Outcome) -> Effects:
         """What the end of a session says of its SRS, for all calls."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from siprec_src.recording.outcome import Outcome
+from siprec_src.recording.srs import SrsTarget
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class SrsAlive:
     """An SRS, by its configured URI, has answered a call or a check."""
 
     uri: str
-    records: bool = False  #: it has taken a recording session
+    took: SrsTarget | None = None  #: how it was asked when it took a recording session
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,12 @@ from siprec_src.metadata.model import SnapshotRequest
 from siprec_src.metadata.reader import read_metadata
 from siprec_src.recording.line import RecordedLine
 from siprec_src.recording.outcome import Outcome, Result
+from siprec_src.recording.refusal import remedy, warnings_of
 from siprec_src.recording.request import ACCEPT, Fields, capabilities
-from siprec_src.recording.srs import MetadataType, SrsConfig
+from siprec_src.recording.srs import MetadataType, SrsTarget
 from siprec_src.recording.talks import Talks
 from siprec_src.sdp.model import SessionDescription
 from siprec_src.sdp.parser import parse_sdp
-from siprec_src.sip import headers as h
 from siprec_src.sip.body import find, not_understood, split_body
 from siprec_src.sip.holddown import retry_after_s
 from siprec_src.sip.message import Message, Request, Response
@@ -53,25 +53,26 @@ def is_recorder(response: Response) -> bool:
         return False
 
 
-def refusal(response: Response, config: SrsConfig, *, made_here: bool) -> Outcome:
+def refusal(response: Response, target: SrsTarget, *, made_here: bool) -> Outcome:
     """What a final answer other than 2xx to our INVITE means.
 
     A 420 says that the peer knows no siprec: it is never asked again without, since a call without it
     would be an ordinary call that carries the media (RFC 7866 6.1.1).
     """
     status = response.status
+    again = status not in target.config.final_statuses
     if made_here:
         reason = "srs-timeout" if status == 408 else "srs-unreachable"
         return Outcome(result=Result.FAILED, reason=reason, status=status)
     return Outcome(
         result=Result.FAILED,
         reason=_REASONS.get(status, "srs-refused"),
-        detail=response.reason[:80],
+        detail="; ".join(text for text in (response.reason[:80], warnings_of(response)) if text),
         status=status,
         wait_s=retry_after_s(response),
-        again=status not in config.final_statuses,
+        again=again,
         unusable=status == 420,
-        other_type=status == 415 and _accepts_only_other(response, config.metadata_type),
+        remedy=remedy(response, target) if again else None,
     )
 
 
@@ -146,13 +147,3 @@ def _description(message: Message) -> SessionDescription | None:
 def _wants_snapshot(request: Request) -> bool:
     part = find(split_body(request), *_METADATA)
     return part is not None and isinstance(read_metadata(part.content), SnapshotRequest)
-
-
-def _accepts_only_other(response: Response, metadata_type: MetadataType) -> bool:
-    """Whether a 415 lists the metadata's other media type and not the one that we sent."""
-    try:
-        accepted = {item.essence for line in response.headers.all("accept") for item in h.parse_accept(line)}
-    except RemoteProtocolError:
-        return False
-    others = {kind.value for kind in MetadataType if kind is not metadata_type}
-    return metadata_type.value not in accepted and bool(accepted & others)

@@ -6,6 +6,8 @@ import dataclasses
 import enum
 from collections.abc import Sequence
 
+from siprec_src.recording.refusal import Remedy
+
 Fields = tuple[tuple[str, object], ...]
 
 
@@ -33,7 +35,7 @@ class Outcome:
     again: bool = True  #: whether the call may still be recorded by a new session
     vanished: bool = False  #: the SRS does not answer any more
     unusable: bool = False  #: the peer is no SRS; it is not asked again for this call
-    other_type: bool = False  #: the SRS takes the metadata's other media type (RFC 9806)
+    remedy: Remedy | None = None  #: how the same SRS may be asked instead
 
 
 def of_several(ends: Sequence[Outcome]) -> Outcome:

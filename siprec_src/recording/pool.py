@@ -6,6 +6,7 @@ recorded and forwards to them whatever is published of that call, or commanded.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from siprec_src.communication import CommunicationSession, Preference
@@ -116,7 +117,9 @@ class RecordingPool:
             case commands.Copying(call=call):
                 return known.copying(event) if (known := self._calls.get(call)) is not None else []
             case commands.SrsAlive():
-                return self._health.alive(event.uri, now, records=event.records)
+                if event.took is not None:
+                    self._remember(event.took)
+                return self._health.alive(event.uri, now, records=event.took is not None)
             case commands.SrsFailed():
                 return self._health.failed(
                     event.uri, event.reason, now, wait_s=event.wait_s, checked=event.checked
@@ -143,6 +146,21 @@ class RecordingPool:
             Forward(SrsCheck(self._ground, self, target), commands.Check())
             for target in self._health.due(self._targets, now)
         ]
+
+    def _remember(self, taken: SrsTarget) -> None:
+        """Tell an SRS its metadata from the beginning as it has taken it, until it is configured otherwise.
+
+        What was too long, or had the wrong codecs, may be right in the next call.
+        """
+        if any(known is taken for known in self._targets):
+            return
+        config = dataclasses.replace(
+            taken.written,
+            metadata_type=taken.config.metadata_type,
+            metadata_required=taken.config.metadata_required,
+        )
+        lasting = dataclasses.replace(taken, config=config)
+        self._targets = tuple(lasting if known.written == taken.written else known for known in self._targets)
 
     def _published(self, call: CommunicationSession, now: float) -> Effects:
         known = self._calls.get(call.call)

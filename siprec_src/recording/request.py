@@ -53,7 +53,10 @@ def start(
     """The INVITE that begins a recording session; ``own`` is what only this session's requests say."""
     usage, token = usage_and_token
     edge = ground.edges[target.edge]
-    fields, body = enclose(ground, target.config, offer, document)
+    if document:
+        fields, body = enclose(ground, target.config, offer, document)
+    else:
+        fields, body = enclose_alone(offer)
     return sip.StartInvite(
         usage=usage,
         token=token,

@@ -1,7 +1,7 @@
 """Which SRS a call is offered to next, and when: rounds over the configured list, with pauses that grow.
 
-In one round each SRS is asked once, and once more in the metadata's other media type where it wants that
-(RFC 9806). So nothing that SRSs answer makes more requests than their number allows in one pause, and
+In one round each SRS is asked once, and in a call once more in each other way that its refusals ask for
+(`refusal`). So nothing that SRSs answer makes more requests than their number allows in one pause, and
 pauses of many calls that lost the same SRS drift apart.
 """
 
@@ -16,7 +16,8 @@ from siprec_src.identity import Identity
 from siprec_src.recording.health import Health
 from siprec_src.recording.outcome import Outcome
 from siprec_src.recording.policy import secure_enough, tracks_of, waits_for_track
-from siprec_src.recording.srs import SrsTarget, with_other_type
+from siprec_src.recording.refusal import Remedy, applied
+from siprec_src.recording.srs import SrsTarget
 
 FIRST_PAUSE_S: Final = 5.0  #: after a round in which no SRS took the call; doubled after each further one
 LAST_PAUSE_S: Final = 60.0
@@ -47,7 +48,7 @@ class Rounds:
         self._last_resort = False  #: whether one that is down was asked in this round
         self._targets = list(targets)
         self._waiting: deque[SrsTarget] = deque()  #: not yet asked in this round
-        self._retyped: set[str] = set()  #: who was told of the other media type before
+        self._tried: set[tuple[str, Remedy]] = set()  #: other ways in which an SRS was asked
         self._busy_until: dict[str, float] = {}  #: whoever said Retry-After
         self._failed = 0  #: rounds, one after the other
 
@@ -81,19 +82,21 @@ class Rounds:
             self.failures.append((target.name, why))
         return None
 
-    def failed(self, target: SrsTarget, outcome: Outcome, now: float) -> None:
-        """A session with ``target`` has ended before the call did."""
+    def failed(self, target: SrsTarget, outcome: Outcome, now: float) -> Remedy | None:
+        """A session with ``target`` has ended before the call did; in what other way it is asked next."""
         status = "" if outcome.status is None else f" {outcome.status}"
         self.failures.append((target.name, outcome.reason + status))
         if outcome.wait_s is not None:
             self._busy_until[target.config.uri] = now + outcome.wait_s
         if outcome.unusable:
             self._targets = [known for known in self._targets if known is not target]
-        if outcome.other_type and target.config.uri not in self._retyped:
-            self._retyped.add(target.config.uri)
-            other = with_other_type(target)
-            self._targets = [other if known is target else known for known in self._targets]
-            self._waiting.appendleft(other)
+        if outcome.remedy is None or (target.config.uri, outcome.remedy) in self._tried:
+            return None
+        self._tried.add((target.config.uri, outcome.remedy))
+        other = applied(target, outcome.remedy)
+        self._targets = [other if known is target else known for known in self._targets]
+        self._waiting.appendleft(other)
+        return outcome.remedy
 
     def other_than(self, target: SrsTarget) -> SrsTarget:
         """Another SRS, or the same where there is no other."""

@@ -214,7 +214,7 @@ class RecordingSession:
             self.usage = self._ground.identity.number()
             return self._send_invite(now)
         if response.status >= 300:
-            self._ledger.settle(incoming.refusal(response, self.target.config, made_here=event.made_here))
+            self._ledger.settle(incoming.refusal(response, self.target, made_here=event.made_here))
             return self._depart(now)
         self._dialog = event.dialog
         self._state = State.ACTIVE
@@ -380,7 +380,7 @@ class RecordingSession:
 
     def _say_farewell(self, now: float) -> Effects:
         match self._farewell:
-            case Farewell.FINAL if self.target.config.on_end is OnEnd.UPDATE:
+            case Farewell.FINAL if self.target.on_end is OnEnd.UPDATE:
                 self._state = State.CLOSING
                 self._patience = now + PATIENCE_S
                 return self._send_final(now)
@@ -397,7 +397,7 @@ class RecordingSession:
     def _say_bye(self, now: float) -> Effects:
         self._bye = self._ground.identity.number()
         headers, body = request.leaving(self._ground.wall.at(now), self._own), b""
-        if self._farewell is Farewell.FINAL and self.target.config.on_end is OnEnd.BYE_BODY:
+        if self._farewell is Farewell.FINAL and self.target.on_end is OnEnd.BYE_BODY:
             document = self._updates.final(self._call, now)
             fields, body = request.enclose(self._ground, self.target.config, None, document)
             headers = headers.appended(*fields)

@@ -103,6 +103,7 @@ class SrsConfig:
     metadata_type: MetadataType = MetadataType.CURRENT  #: media type of the metadata
     metadata_required: bool = True  #: ``handling=required``; False: an SRS may ignore the metadata
     updates: Updates = Updates.AUTO  #: which request carries metadata during the call
+    sdp_only_if_refused: bool = False  #: record without metadata where it takes none (415)
     partial_updates: bool = False  #: after the first document only what has changed (RFC 7865 5)
     on_end: OnEnd = OnEnd.UPDATE  #: how the final metadata travels
     on_srs_bye: OnSrsBye = OnSrsBye.STOP  #: what follows a BYE of the SRS
@@ -113,6 +114,7 @@ class SrsConfig:
     extensions: tuple[str | ExtensionConfig, ...] = ()
     #: extension data: {at, namespace, prefix, element, text or fields}, or the name of a known set
     codecs: tuple[str, ...] = ()  #: encodings that may be offered, e.g. ``PCMU``; empty: the call's
+    fallback_codecs: tuple[str, ...] = ()  #: in place of ``codecs`` after a 488 or 606; empty: no second try
     events: bool = False  #: offer telephone-event and send DTMF to the SRS (RFC 4733)
     srtp_suites: tuple[str, ...] = (  #: offered with ``secure=true``, preferred first (RFC 4568 6.2)
         "AES_CM_128_HMAC_SHA1_80",
@@ -202,12 +204,19 @@ class SrsTarget:
     secure: bool  #: SRTP or nothing (RFC 7866 12.2)
     transport: Transport | None  #: that the URI asks for; None: as RFC 3263 chooses
     warning: str = ""  #: what the operator should be told of this target, once
-    config: SrsConfig
+    config: SrsConfig  #: in effect
+    written: SrsConfig  #: as the operator has it; other than `config` when the SRS wanted it otherwise
+    metadata: bool = True  #: False: it takes none
 
     @property
     def name(self) -> str:
         """Its short name in logs and metrics: the URI without parameters and without any password."""
         return str(dataclasses.replace(self.uri, password=None, parameters=()))
+
+    @property
+    def on_end(self) -> OnEnd:
+        """How its final metadata travels, if it takes any."""
+        return self.config.on_end if self.metadata else OnEnd.NONE
 
 
 def parse_target(config: SrsConfig, edges: Mapping[str, Edge]) -> SrsTarget:
@@ -233,14 +242,8 @@ def parse_target(config: SrsConfig, edges: Mapping[str, Edge]) -> SrsTarget:
         transport=transport,
         warning=warning,
         config=config,
+        written=config,
     )
-
-
-def with_other_type(target: SrsTarget) -> SrsTarget:
-    """The same SRS, told its metadata under the other media type."""
-    now = target.config.metadata_type
-    other = MetadataType.OLD if now is MetadataType.CURRENT else MetadataType.CURRENT
-    return dataclasses.replace(target, config=dataclasses.replace(target.config, metadata_type=other))
 
 
 _STANDARD: Final = ("transport", "user", "ttl", "maddr", "lr")  # of a Request-URI, RFC 3261 19.1.1

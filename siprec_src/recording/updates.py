@@ -67,6 +67,7 @@ class Updates:
         self.timer = SessionTimer(target.config.session_expires_s)
         self._ground = ground
         self._config = target.config
+        self._tells = target.metadata
         self._forks = forks
         self._talks = talks
         self._own = own  #: fields that all requests of this session have
@@ -98,7 +99,9 @@ class Updates:
             self._allows_update = False
 
     def opening(self, call: CommunicationSession, offer: SessionDescription, now: float) -> bytes:
-        """The complete document of the INVITE, with the labels of its offer."""
+        """The complete document of the INVITE, with the labels of its offer; empty if the SRS takes none."""
+        if not self._tells:
+            return b""
         self._opening = self._documents.compose(call, self._labels(offer), now)
         return self._opening.octets
 
@@ -133,19 +136,23 @@ class Updates:
         if self._busy or self.retry_at is not None or self._forks.opening:
             return []
         media_due = self._talks.differs(self._forks.lines, paused=paused)
-        if not (media_due or self.snapshot_wanted or self._documents.due(call)):
+        if not (media_due or self.snapshot_wanted or (self._tells and self._documents.due(call))):
             return self._refresh(usage, dialog, paused=paused) if self._refresh_due else []
         self._refresh_due = False
         asked_for, self.snapshot_wanted = self.snapshot_wanted, False
         verb = Verb.INVITE if media_due or not self._may_update else Verb.UPDATE
-        document = None if asked_for or verb is Verb.INVITE else self._documents.changes(call, now)
-        offer = None
-        if document is None:
-            offer = self._talks.offer(self._forks.lines, paused=paused)
-            document = self._documents.compose(call, self._labels(offer), now, whole=asked_for)
         token = self._ground.identity.number()
+        if not self._tells:
+            exchange = Exchange(token=token, verb=verb, asked_for=asked_for)
+            offer = self._talks.offer(self._forks.lines, paused=paused)
+            return self._request(usage, dialog, exchange, *request.enclose_alone(offer))
+        document = None if asked_for or verb is Verb.INVITE else self._documents.changes(call, now)
+        news = None
+        if document is None:
+            news = self._talks.offer(self._forks.lines, paused=paused)
+            document = self._documents.compose(call, self._labels(news), now, whole=asked_for)
         exchange = Exchange(token=token, verb=verb, document=document, asked_for=asked_for)
-        return self._request(usage, dialog, exchange, *self._enclosed(offer, document.octets))
+        return self._request(usage, dialog, exchange, *self._enclosed(news, document.octets))
 
     def agreed(self, *, paused: bool) -> bool:
         """Whether the SRS knows the m-lines as they should be, and no request is out that says otherwise."""

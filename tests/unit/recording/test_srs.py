@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siprec_src.errors import ConfigurationError
-from siprec_src.recording.srs import MetadataType, SrsConfig, parse_target, with_other_type
+from siprec_src.recording.srs import SrsConfig, parse_target
 from siprec_src.sip.flow import Transport
 from tests.unit.recording.play import edge
 
@@ -179,13 +179,6 @@ def test_a_password_is_neither_in_names_nor_in_errors() -> None:
 def test_settings_are_checked_when_they_are_made(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
         SrsConfig(uri="sip:srs.example", **changes)
-
-
-@pytest.mark.rfc("9806", "2")
-def test_the_other_media_type_is_the_other_of_two() -> None:
-    target = parse_target(SrsConfig(uri="sip:srs.example"), EDGES)
-    assert with_other_type(target).config.metadata_type is MetadataType.OLD
-    assert with_other_type(with_other_type(target)) == target
 
 
 @settings(max_examples=200, deadline=None)
