@@ -161,6 +161,37 @@ def probe(*, uri: str, config: Path | None, machine: bool, timeout_s: float) -> 
 
 
 @main.command()
+@click.argument("verb", type=click.Choice(["list", "pause", "resume", "stop", "start"]))
+@click.argument("call", required=False)
+@click.option("--http", "at", default="127.0.0.1:8080", show_default=True, metavar="ADDRESS:PORT")
+@click.option("--token-file", type=click.Path(path_type=Path), help="The token of [http], where it has one.")
+@click.option("--json", "as_json", is_flag=True, help="What the daemon answers, as it comes.")
+def call(verb: str, call: str | None, at: str, token_file: Path | None, *, as_json: bool) -> NoReturn:
+    """See the calls of a daemon that runs; pause, resume, stop or start the recording of one.
+
+    CALL is the `call` or the `session` of the log. After "pause" and "stop" nothing more reaches an SRS.
+    """
+    import json
+    from urllib.parse import quote
+
+    from siprec_src.daemon.remote import Unanswered, as_lines, ask
+
+    if (call is None) != (verb == "list"):
+        raise click.UsageError("CALL is needed, but for list")
+    try:
+        if call is None:
+            answer = ask(at, "GET", "calls", token_file)
+        else:
+            answer = ask(at, "POST", f"calls/{quote(call, safe='')}/{verb}", token_file)
+    except Unanswered as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    shown = [json.dumps(answer)] if as_json else as_lines(answer["calls"] if call is None else [answer])
+    click.echo("\n".join(shown))
+    sys.exit(0)
+
+
+@main.command()
 def version() -> None:
     """Print the version."""
     click.echo(__version__)

@@ -88,12 +88,24 @@ static void refer(struct rtpfork_reader *reader, const struct rtpfork_logged *pa
 	reader->reference_old = false;
 }
 
+/* Note that |packet| was spoken in a pause, and all with a lower number before its end. */
+static void silence(struct rtpfork_reader *reader, const struct rtpfork_logged *packet)
+{
+	reader->counters.skipped_paused++;
+	if (packet->stale)
+		return;
+	if (packet->run != reader->paused_run || packet->extended >= reader->paused_before)
+		reader->paused_before = packet->extended + 1;
+	reader->paused_run = packet->run;
+}
+
 /* Whether the SRS is to have |packet| at all; counts it if not. */
 static bool wanted(struct rtpfork_reader *reader, const struct rtpfork_logged *packet)
 {
 	bool mapped = reader->map[packet->payload_type] != RTPFORK_UNMAPPED;
-	if (!reader->live)
-		reader->counters.skipped_paused++;
+	bool paused = packet->run == reader->paused_run && packet->extended < reader->paused_before;
+	if (!reader->live || (paused && !packet->stale))
+		silence(reader, packet);
 	else if (packet->event && !(reader->events && mapped))
 		reader->counters.skipped_event++;
 	else if (!mapped && packet->payload_type == COMFORT_NOISE)

@@ -133,12 +133,33 @@ static void a_pause_takes_no_sequence_number_and_all_its_time(void)
 		{RESUME, .at_ms = 990},
 		{PACKET, 1000, 1, 60, 8000, 0, false, true, 2, 7000 + 8000, true},
 		{PACKET, 1020, 1, 61, 8160, 0, false, true, 3, 7000 + 8160, false},
-		{PACKET, 1025, 1, 59, 7840, 0, false, false, 0, 0, false},
+		{PACKET, 1025, 1, 59, 7840, 0, true, false, 0, 0, false},
 	};
 	struct rtpfork_reader reader = make(1, 7000);
 	RUN_STEPS(reader, steps);
 	CHECK_EQ(reader.counters.skipped_paused, 2);
 	CHECK_EQ(reader.counters.dropped_stale, 1);
+}
+
+static void what_was_spoken_in_a_pause_is_withheld_also_when_it_comes_after_it(void)
+{
+	static const struct step steps[] = {
+		{PACKET, 0, 1, 10, 0, 0, false, true, 1, 7000, true},
+		{PAUSE, .at_ms = 5},
+		{PACKET, 60, 1, 13, 480, 0, false, false, 0, 0, false},
+		{PACKET, 65, 1, 900, 9999, 0, true, false, 0, 0, false},
+		{RESUME, .at_ms = 70},
+		{PACKET, 71, 1, 12, 320, 0, false, false, 0, 0, false},
+		{PACKET, 72, 1, 11, 160, 0, false, false, 0, 0, false},
+		{PACKET, 80, 1, 15, 800, 0, false, true, 2, 7640, true},
+		{PACKET, 85, 1, 9, 65376, 0, false, false, 0, 0, false},
+		{PACKET, 100, 1, 16, 960, 0, false, true, 3, 7800, false},
+		{PACKET, 120, 2, 11, 160, 0, false, true, 4, 7960, true},
+	};
+	struct rtpfork_reader reader = make(1, 7000);
+	RUN_STEPS(reader, steps);
+	CHECK_EQ(reader.counters.skipped_paused, 5);
+	CHECK_EQ(reader.counters.dropped_stale, 0);
 }
 
 static void a_new_source_follows_by_one_and_by_the_wall_clock(void)
@@ -286,6 +307,7 @@ int main(void)
 	RUN(reordered_packets_keep_their_places);
 	RUN(what_is_older_than_the_first_packet_is_stale);
 	RUN(a_pause_takes_no_sequence_number_and_all_its_time);
+	RUN(what_was_spoken_in_a_pause_is_withheld_also_when_it_comes_after_it);
 	RUN(a_new_source_follows_by_one_and_by_the_wall_clock);
 	RUN(time_never_goes_back_when_a_new_source_comes_at_once);
 	RUN(withheld_packets_leave_no_gap);

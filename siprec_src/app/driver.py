@@ -120,6 +120,11 @@ class Driver:
         self._queue.append((self._pool, event))
         self._run(now)
 
+    def command(self, command: object) -> None:
+        """A command for the recording of a call."""
+        self._queue.append((self._pool, command))
+        self._run(self._loop.time())
+
     def hang_up(self) -> None:
         """End every call now (RFC 3261 15); their machines finish in the usual way."""
         now = self._loop.time()

@@ -1,10 +1,11 @@
-"""`/metrics`, `/healthz` and `/readyz`: GET over HTTP/1.0, one answer a connection, everything bounded."""
+"""HTTP/1.0 for pages and for what lies below ``/v1/``: one answer a connection, everything bounded."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from siprec_src.net.sockets import bind_tcp, bound_address
@@ -14,21 +15,34 @@ MAX_HEAD_BYTES: Final = 8192
 MAX_CONNECTIONS: Final = 64  #: at a time; a newcomer above it is closed without an answer
 PATIENCE_S: Final = 5.0  #: for a request to come whole, and for its answer to be taken
 
-_REASONS: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
-                   503: "Service Unavailable"}  # fmt: skip
+API: Final = "/v1/"  #: what is below goes to the API
+
+_REASONS: Final = {200: "OK", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
+                   404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}  # fmt: skip
 
 Page = tuple[int, str, bytes]  #: status, content type, body
 Pages = Mapping[str, Callable[[], Page]]
 
 TEXT: Final = "text/plain; charset=utf-8"
 METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
+JSON: Final = "application/json"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """A request without body."""
+
+    method: str
+    path: str  #: without query
+    fields: Mapping[str, str] = dataclasses.field(repr=False)  #: by name in lower case, the last of a name
 
 
 class HttpServer:
-    """Answers GET and HEAD for the paths in ``pages``."""
+    """Answers GET and HEAD for the paths in ``pages``, and leaves all below `API` to ``api``."""
 
-    def __init__(self, pages: Pages) -> None:
+    def __init__(self, pages: Pages, api: Callable[[HttpRequest], Awaitable[Page]] | None = None) -> None:
         self._pages = pages
+        self._api = api
         self._open = 0
         self._server: asyncio.Server | None = None
 
@@ -69,12 +83,20 @@ class HttpServer:
         path, _, version = rest.partition(" ")
         if not version.startswith("HTTP/1."):
             return _response((400, TEXT, b"bad request\n"))
-        page = self._pages.get(path.partition("?")[0])
+        path = path.partition("?")[0]
+        if self._api is not None and path.startswith(API):
+            return _response(await self._api(HttpRequest(method=method, path=path, fields=_fields(head))))
+        page = self._pages.get(path)
         if page is None:
             return _response((404, TEXT, b"not found\n"))
         if method not in ("GET", "HEAD"):
             return _response((405, TEXT, b"only GET\n"), "Allow: GET, HEAD\r\n")
         return _response(page(), with_body=method == "GET")
+
+
+def _fields(head: bytes) -> dict[str, str]:
+    lines = (line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:])
+    return {name.strip().lower(): value.strip() for name, _, value in lines}
 
 
 def _response(page: Page, more: str = "", *, with_body: bool = True) -> bytes:

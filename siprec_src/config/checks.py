@@ -10,7 +10,7 @@ from typing import Any
 
 from siprec_src.config.build import build_sections
 from siprec_src.config.lines import KeyPath
-from siprec_src.config.secrets import read_credentials, read_headers
+from siprec_src.config.secrets import read_credentials, read_headers, read_token
 from siprec_src.config.settings import (
     DaemonSettings,
     EdgeSettings,
@@ -30,7 +30,7 @@ from siprec_src.net.tls import TlsContexts, TlsSettings
 from siprec_src.recording.copies import crowded
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
-from siprec_src.sip.credentials import Credentials
+from siprec_src.sip.credentials import Credentials, SecretText
 from siprec_src.sip.flow import Address, Edge, Transport
 from siprec_src.sip.target import transport_of
 from siprec_src.sip.uri import Uri, parse_uri
@@ -64,6 +64,7 @@ class Config:
     srs: tuple[SrsConfig, ...]
     targets: tuple[SrsTarget, ...]  #: of `srs`, in order
     http_listen: Address | None
+    http_token: SecretText | None = dataclasses.field(repr=False)  #: that commands by HTTP must show
     dns_servers: tuple[Address, ...]  #: none: the system's
     notes: tuple[str, ...]  #: what was chosen for the operator, or deserves a warning
     values: dict[str, Any]  #: what it was made from, for the processes that make it again
@@ -111,6 +112,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
     notes: list[str] = []
     dns_servers = _name_servers(sip.dns_servers, problems)
     http_listen = _listen(http.listen, ("http", "listen"), problems) if http.listen else None
+    http_token = _token(http, problems)
     edges, complete = _edges(built["edge"], sip, media, problems, notes)
     trunks: tuple[Trunk, ...] = ()
     targets: tuple[SrsTarget, ...] = ()
@@ -141,6 +143,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         srs=tuple(target.config for target in targets),
         targets=targets,
         http_listen=http_listen,
+        http_token=http_token,
         dns_servers=dns_servers,
         notes=tuple(notes),
         values=values,
@@ -415,6 +418,14 @@ def _credentials(
         )
     except ConfigurationError as error:
         _blame(path, error, problems)
+        return None
+
+
+def _token(http: HttpSettings, problems: Problems) -> SecretText | None:
+    try:
+        return read_token(http.token_file, http.token_env)
+    except ConfigurationError as error:
+        _blame(("http",), error, problems)
         return None
 
 

@@ -55,6 +55,21 @@ def read_credentials(
     return Credentials(username=username, password=password, allow_md5=allow_md5)
 
 
+def read_token(token_file: str, token_env: str) -> SecretText | None:
+    """The token that two keys name; None when there is none.
+
+    Raises:
+        ConfigurationError: its text begins with the key.
+    """
+    if not (token_file or token_env):
+        return None
+    try:
+        return read_secret(token_file, token_env)
+    except ConfigurationError as error:
+        key = "token_env" if token_env and not token_file else "token_file"
+        raise ConfigurationError(f"{key}: {error}") from error
+
+
 def read_headers(given: Mapping[str, str | Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
     """Those header fields whose values are secrets.
 

@@ -40,9 +40,11 @@ class DaemonSettings:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
-    """``/metrics``, ``/healthz`` and ``/readyz``."""
+    """``/metrics``, ``/healthz``, ``/readyz``, and ``/v1/`` for commands to recordings."""
 
     listen: str = "127.0.0.1:8080"  #: address and port; empty: no HTTP at all
+    token_file: str = ""  #: whoever sends commands shows the token in this file, or credential of systemd
+    token_env: str = ""  #: or in this environment variable; without a token only loopback has commands
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

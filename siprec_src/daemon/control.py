@@ -13,11 +13,12 @@ from siprec_src.app import descriptors, exits, garbage
 from siprec_src.app.control import Control
 from siprec_src.app.driver import Driver
 from siprec_src.app.entropy import SystemIdentity
-from siprec_src.app.http import HttpServer
+from siprec_src.app.http import HttpRequest, HttpServer, Page
 from siprec_src.app.media_client import MediaClient
 from siprec_src.app.pulse import Heart
 from siprec_src.config import Config, read_tls
 from siprec_src.daemon import settings, watching
+from siprec_src.daemon.calls_api import CallsApi
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.ingest import InlineIngest
 from siprec_src.ingest.inline.routing import RoutingTable
@@ -88,7 +89,8 @@ class _ControlProcess:
             stream_limits=limits,
             tls=self._tls,
         )
-        http = HttpServer(watching.pages(self._metrics, lambda: self._process))
+        pages = watching.pages(self._metrics, lambda: self._process)
+        http = HttpServer(pages, self._answer)
         try:
             self._edges = transport.bind()
             self._make(transport, media_socket, status)
@@ -137,6 +139,8 @@ class _ControlProcess:
             observe=self._metrics.observe,
             log=self._log,
         )
+        at, token = config.http_listen, config.http_token
+        self._api = CallsApi(self._pool, self._driver.command, wall, listen=at, token=token)
         self._process = Control(
             log=self._log,
             driver=self._driver,
@@ -147,6 +151,9 @@ class _ControlProcess:
             tell_ready=self._tell_ready,
         )
         watching.gauges(self._metrics, self._ingest, self._pool, self._user_agent, transport)
+
+    async def _answer(self, request: HttpRequest) -> Page:
+        return await self._api.answer(request)
 
     def _received(self, fact: Fact) -> None:
         self._driver.received(fact)

@@ -89,7 +89,8 @@ class CallRecording:
         else:
             state = "setting-up" if session.began is None else "recording"
         srs = self._sessions[-1].target.name if self._sessions else ""
-        return RecordingView(copy=self.copy, srs=srs, state=state)
+        copying = any(session.copying for session in self._sessions)
+        return RecordingView(copy=self.copy, srs=srs, state=state, copying=copying)
 
     @property
     def deadline(self) -> float | None:

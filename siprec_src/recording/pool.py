@@ -80,6 +80,11 @@ class RecordingPool:
         """Every call that is known, the oldest first."""
         return (call.view for call in self._calls.values())
 
+    @property
+    def known(self) -> int:
+        """How many calls `calls` has."""
+        return len(self._calls)
+
     def view(self, call: int) -> CallView | None:
         """One call; None: it is not known, or over."""
         known = self._calls.get(call)

@@ -63,6 +63,11 @@ class RecordingSession:
         return self._ledger.began
 
     @property
+    def copying(self) -> bool:
+        """Whether packets may be leaving now."""
+        return not self._forks.silent
+
+    @property
     def over(self) -> bool:
         return self._state is State.OVER
 

@@ -14,6 +14,7 @@ class RecordingView:
     copy: str  #: its name, "" where there is one alone
     srs: str  #: that of the newest session; "" when none was begun
     state: str  #: ``setting-up``, ``recording``, ``waiting`` until SRSs are asked again, or ``ending``
+    copying: bool  #: packets may be on their way to the SRS
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +24,7 @@ class CallView:
     call: CommunicationSession
     paused: bool
     recordings: tuple[RecordingView, ...]
+
+    @property
+    def copying(self) -> bool:
+        return any(recording.copying for recording in self.recordings)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.conversation import Conversation
-from tests.support.daemon import LOOPBACK, free_port, running, until
-from tests.support.recorder import recorder
+from tests.support.daemon import LOOPBACK, Daemon, free_port, running, until
+from tests.support.recorder import Recorder, recorder
 
 
 def _session_ids(documents: list[bytes]) -> set[bytes]:
@@ -48,3 +55,108 @@ def test_each_of_two_recorders_gets_the_whole_call_while_a_third_is_dead(tmp_pat
             (summary,) = daemon.events("recording.summary")
             assert summary["copies"] == "nobody=failed:srs-unreachable live=recorded archive=recorded"
             assert not daemon.events("machine.failed")
+
+
+@contextlib.contextmanager
+def recorded(directory: Path, config: str = "") -> Iterator[tuple[Recorder, Daemon, dict[str, Any]]]:
+    """A daemon with one SRS, and the ways of a conversation through it."""
+    bob_at, listen = (LOOPBACK, free_port()), free_port()
+    with recorder(directory / "srs") as srs:
+        text = f'{config}[[srs]]\nuri = "{srs.uri(";transport=tcp")}"\n'
+        route = f"sip:{bob_at[0]}:{bob_at[1]}"
+        with running(directory, route=route, listen=listen, config=text) as daemon:
+            yield srs, daemon, {"via": (LOOPBACK, listen), "bob_at": bob_at}
+            assert not daemon.events("machine.failed")
+
+
+def _marked(number: int) -> bytes:
+    """So many packets of G.711, each of which says its number all over."""
+    return b"".join(struct.pack("!I", 0x55AA0000 + i) * 40 for i in range(number))
+
+
+def _numbers(track: bytes, number: int) -> list[int]:
+    """The packets that are in a track, whole or in part."""
+    return [i for i in range(number) if struct.pack("!I", 0x55AA0000 + i) in track]
+
+
+def _command(daemon: Daemon, *words: str) -> dict[str, Any]:
+    at = ("--http", f"{LOOPBACK}:{daemon.http}", "--json")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "siprec_src", "call", *words, *at],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.mark.rfc("7866", "7.1.1.1")
+@pytest.mark.rfc("3550", "5.1")
+@pytest.mark.req("SDP-19", "SIP-23", "RTP-33")
+def test_nothing_spoken_in_a_pause_reaches_the_recorder_and_nothing_is_made_up_for(tmp_path: Path) -> None:
+    packets = 200
+    with (
+        recorded(tmp_path) as (srs, daemon, ways),
+        Conversation(tmp_path, **ways) as call,
+    ):
+        call.alice_says = call.bob_says = _marked(packets)
+        until(lambda: bool(daemon.events("recording.begin")), 10, "the recording begins")
+        (known,) = _command(daemon, "list")["calls"]
+        name = str(known["call"])
+        voices = (call.alice_voice, call.bob_voice)
+        call.talk()
+        until(lambda: min(voice.sent for voice in voices) > 40, 5, "some words")
+        status, paused = daemon.post(f"/v1/calls/{name}/pause")
+        first = [voice.sent + 1 for voice in voices]  # the next one may be on its way already
+        assert (status, paused["paused"], paused["recordings"][0]["copying"]) == (200, True, False)
+        until(lambda: min(voice.sent for voice in voices) > 90, 5, "the card number")
+        last = [voice.sent for voice in voices]
+        assert daemon.post(f"/v1/calls/{name}/resume")[0] == 202
+        call.wait_heard()
+        call.hang_up()
+        recording = srs.recording()
+        for label, begin, end in zip(("1", "2"), first, last, strict=True):
+            there = _numbers(recording.track(label), packets)
+            assert not set(there) & set(range(begin, end))
+            assert set(there) >= set(range(30)) | set(range(end + 40, packets))
+            books = recording.books(label)
+            assert (books["received"], books["lost"]) == (len(there), 0)
+            # In its time the pause is there: fifty packets, which is more than a busy machine is late by.
+            assert abs(recording.channels().shape[1] - packets * 160) < 30 * 160
+        until(lambda: bool(daemon.events("recording.end")), 5, "the end of the recording")
+        (line,) = daemon.events("recording.end")
+        assert line["result"] == "recorded"
+        assert line["offered"] == line["delivered"] + line["skipped_paused"] == 2 * packets
+
+
+@pytest.mark.req("UPD-02", "PER-04")
+def test_a_recording_is_begun_stopped_and_begun_again_while_the_call_lasts(tmp_path: Path) -> None:
+    with (
+        recorded(tmp_path, "[recording]\nautomatic = false\n") as (srs, daemon, ways),
+        Conversation(tmp_path, **ways) as call,
+    ):
+        call.talk()
+        until(lambda: call.alice_voice.sent > 20, 5, "some words that nobody records")
+        (known,) = _command(daemon, "list")["calls"]
+        assert known["recordings"] == []
+        name = str(known["session"])
+        _command(daemon, "start", name)
+        until(lambda: len(daemon.events("recording.begin")) == 1, 5, "the recording")
+        stopped = _command(daemon, "stop", name)
+        assert not any(recording["copying"] for recording in stopped["recordings"])
+        until(lambda: len(daemon.events("recording.end")) == 1, 5, "its end")
+        assert daemon.post(f"/v1/calls/{known['call']}/start")[0] == 202
+        until(lambda: len(daemon.events("recording.begin")) == 2, 5, "the second one")
+        call.assert_heard()
+        call.hang_up()
+        one, two = srs.recordings(2)
+        assert len(_session_ids([*one.metadata(), *two.metadata()])) == 1
+        for recording in (one, two):
+            assert b"<datamode>complete</datamode>" in recording.metadata()[0]
+        assert call.alice_says.endswith(two.track("1"))
+        assert len(two.track("1")) > 160
+        until(lambda: bool(daemon.events("recording.summary")), 5, "the verdict")
+        (summary,) = daemon.events("recording.summary")
+        assert (summary["result"], summary["sessions"]) == ("recorded", 2)

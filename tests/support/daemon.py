@@ -79,9 +79,17 @@ class Daemon:
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a GET."""
+        return self._ask("GET", path)
+
+    def post(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Status and JSON body of a POST without body."""
+        status, body = self._ask("POST", path)
+        return status, json.loads(body)
+
+    def _ask(self, method: str, path: str) -> tuple[int, str]:
         connection = http.client.HTTPConnection(LOOPBACK, self.http or 0, timeout=5)
         try:
-            connection.request("GET", path)
+            connection.request(method, path)
             response = connection.getresponse()
             return response.status, response.read().decode()
         finally:

@@ -23,7 +23,7 @@ struct rtpfork_reader_counters {
 	uint64_t offered;
 	uint64_t delivered;
 	uint64_t delivered_octets; /* of payload */
-	uint64_t skipped_paused;
+	uint64_t skipped_paused;   /* late ones that belong into a pause included */
 	uint64_t skipped_event;
 	uint64_t skipped_comfort_noise; /* RFC 3389, not accepted by the SRS: it holds no speech */
 	uint64_t skipped_format;
@@ -51,6 +51,9 @@ struct rtpfork_reader {
 	int64_t sequence_offset; /* ours = source's extended + this */
 	uint32_t timestamp_offset;
 
+	uint32_t paused_run;   /* of the newest packet withheld by a pause; 0: there is none */
+	int64_t paused_before; /* what has a lower number in that run was spoken before the end */
+
 	int64_t next_sequence;	 /* extended; the one after the highest sent */
 	uint32_t last_timestamp; /* highest sent, or the first one to be sent */
 	bool begun;		 /* a packet was handed out */
@@ -68,7 +71,8 @@ void rtpfork_reader_init(struct rtpfork_reader *reader, uint32_t ssrc, uint32_t 
 			 uint16_t first_sequence, uint32_t first_timestamp, uint64_t position);
 
 /* Start or stop the copying. Sequence numbers go on by one, timestamps by the wall clock
- * (RFC 3550 5.1), when it starts again. */
+ * (RFC 3550 5.1), when it starts again. What was overtaken on its way by packets of the pause
+ * is withheld as they were. */
 void rtpfork_reader_set_live(struct rtpfork_reader *reader, bool live);
 
 /* Account the next |packet| of the log. True: send it with the header |*to|, then settle it by

@@ -1,0 +1,53 @@
+"""The other end of `calls_api`: one request to a daemon that runs, from a command line."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from siprec_src.app.http import API
+
+TIMEOUT_S: Final = 5.0
+
+
+class Unanswered(Exception):
+    """The daemon did not do what it was asked for; the text says why."""
+
+
+def ask(at: str, method: str, path: str, token_file: Path | None = None) -> dict[str, Any]:
+    """What the daemon, whose HTTP is ``at`` ADDRESS:PORT, answers to ``path`` below `API`.
+
+    Raises:
+        Unanswered: it cannot be reached, or refuses.
+    """
+    try:
+        fields = {}
+        if token_file is not None:
+            fields["Authorization"] = f"Bearer {token_file.read_text().strip()}"
+        connection = http.client.HTTPConnection(at, timeout=TIMEOUT_S)
+        connection.request(method, API + path, headers=fields)
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Unanswered(f"{at}: {error or type(error).__name__}") from error
+    if response.status >= 400:
+        raise Unanswered(str(answer.get("error", response.status)))
+    return dict(answer)
+
+
+def as_lines(calls: list[dict[str, Any]]) -> list[str]:
+    """A table of calls, one line each."""
+    lines = []
+    for call in calls:
+        states = ", ".join(_state(call, recording) for recording in call["recordings"])
+        parties = f"{call['caller']} -> {call['callee']}"
+        lines.append(f"{call['call']}  {call['started']}  {parties}  {states or 'not recorded'}")
+    return lines
+
+
+def _state(call: dict[str, Any], recording: dict[str, Any]) -> str:
+    state = "paused" if call["paused"] and recording["state"] == "recording" else recording["state"]
+    named = f"{recording['copy']}: " if recording["copy"] else ""
+    return f"{named}{state}{' at ' + recording['srs'] if recording['srs'] else ''}"
