@@ -10,6 +10,9 @@ DURATION_S ?= 60
 CONCURRENCY ?=
 KILL_SRS   ?=
 
+# make soak CALLS=100000 RATE=80; make overload RATE=80
+CALLS      ?= 100000
+
 # make bench ONLY=control BENCH_RATE=100
 ONLY       ?=
 BENCH_RATE ?=
@@ -18,7 +21,7 @@ TARGET     ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit native-test integration interop lint format load bench fuzz docs lock build clean
+.PHONY: help demo test unit native-test integration interop lint format load overload soak bench fuzz docs lock build clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +62,12 @@ load: build  ## SIPp load with media: RATE, DURATION_S, CONCURRENCY, KILL_SRS=1;
 	@$(PY) -m tests.load --rate $(RATE) --duration-s $(DURATION_S) \
 		$(if $(CONCURRENCY),--concurrency $(CONCURRENCY)) $(if $(KILL_SRS),--kill-srs) \
 		$(if $(TARGET),--target $(TARGET) --callee $(CALLEE) --srs $(SRS))
+
+overload: build  ## how many recorded calls a second, and what becomes of twice as many: RATE to begin with
+	@$(PY) -m tests.load.overload --rate $(RATE)
+
+soak: build  ## CALLS recorded calls at RATE a second, and the memory of the control process meanwhile
+	@$(PY) -m tests.load.soak --rate $(RATE) --calls $(CALLS)
 
 bench: build  ## engine packets a core, control CPU a call, set-up delay; ONLY=control or engine
 	@$(PY) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(BENCH_RATE),--rate $(BENCH_RATE))

@@ -29,11 +29,13 @@ class DaemonSettings:
     log_format: LogFormat | None = None  #: ``json`` or ``console``; by default console on a terminal
     log_level: LogLevel = "info"  #: ``debug``, ``info``, ``warning`` or ``error``
     max_calls: int = 4000  #: calls at a time; above it a new one gets 503 with Retry-After
+    max_load: float = 0.9  #: share of its time that control may be busy; above it new calls get 503; 1: never
     hang_limit_s: float = 5.0  #: a control process that hangs for longer is started again; 0: never
     runtime_directory: Path | None = None  #: by default /run/siprec-src, else $XDG_RUNTIME_DIR
 
     def __post_init__(self) -> None:
         _require(self.max_calls > 0, "max_calls", "expected more than 0")
+        _require(0.1 <= self.max_load <= 1, "max_load", "expected 0.1 to 1")
         sensible = self.hang_limit_s == 0 or 1 <= self.hang_limit_s <= 3600
         _require(sensible, "hang_limit_s", "expected 0, or 1 to 3600")
 

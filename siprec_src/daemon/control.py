@@ -15,6 +15,7 @@ from siprec_src.app.driver import Driver
 from siprec_src.app.entropy import SystemIdentity
 from siprec_src.app.http import HttpRequest, HttpServer, Page
 from siprec_src.app.media_client import MediaClient
+from siprec_src.app.occupancy import Occupancy
 from siprec_src.app.pulse import Heart
 from siprec_src.config import Config, read_tls
 from siprec_src.daemon import settings, watching
@@ -34,6 +35,7 @@ from siprec_src.recording.pool import RecordingPool
 from siprec_src.sip.flow import Edge, Flow, Transport
 from siprec_src.sip.parser import Malformed
 from siprec_src.sip.settings import AgentLimits, AgentSettings
+from siprec_src.sip.throttle import Throttle
 from siprec_src.sip.timers import Timers
 from siprec_src.sip.user_agent import UserAgent
 from siprec_src.sip.vocabulary import Fact
@@ -59,7 +61,9 @@ def control(shared: int, media_socket: Path, status: int) -> int:
     except ConfigurationError as error:
         logs.get_logger("control").error("control.cannot-start", error=f"tls.{error}")
         return exits.UNAVAILABLE
-    return asyncio.run(_ControlProcess(config, shared, tls).run(media_socket, status))
+    process = _ControlProcess(config, shared, tls)
+    with asyncio.Runner(loop_factory=process.occupancy.new_loop) as runner:
+        return runner.run(process.run(media_socket, status))
 
 
 class _ControlProcess:
@@ -72,6 +76,8 @@ class _ControlProcess:
         self._shared = shared
         self._log = logs.get_logger("control")
         self._metrics = Metrics(__version__)
+        self._throttle = Throttle(config.daemon.max_load)
+        self.occupancy = Occupancy(self._throttle, self._log)
 
     async def run(self, media_socket: Path, status: int) -> int:
         """Serve until told to stop; the exit code."""
@@ -103,6 +109,7 @@ class _ControlProcess:
         descriptors.allow_all()
         garbage.collect_seldom()
         self._heart.start()
+        self.occupancy.start()
         self._media.start()
         await transport.start()
         self._driver.start()
@@ -119,7 +126,7 @@ class _ControlProcess:
     def _make(self, transport: SipTransport, media_socket: Path, status: int) -> None:
         """Everything behind the sockets."""
         config, identity = self._config, SystemIdentity()
-        self._user_agent = _user_agent(config, identity, self._edges)
+        self._user_agent = _user_agent(config, identity, self._edges, self._throttle)
         self._ingest = _ingest(config, identity, self._edges)
         wall = WallClock(time.time() - asyncio.get_running_loop().time())
         self._pool = RecordingPool(identity, wall, self._edges, config.srs, settings=config.recording)
@@ -150,7 +157,7 @@ class _ControlProcess:
             reload=self._reload,
             tell_ready=self._tell_ready,
         )
-        watching.gauges(self._metrics, self._ingest, self._pool, self._user_agent, transport)
+        watching.gauges(self._metrics, self._ingest, self._pool, self._user_agent, transport, self._throttle)
 
     async def _answer(self, request: HttpRequest) -> Page:
         return await self._api.answer(request)
@@ -219,7 +226,9 @@ class _ControlProcess:
         self._log.error("control.failed", what=context.get("message", ""), exc_info=context.get("exception"))
 
 
-def _user_agent(config: Config, identity: SystemIdentity, edges: dict[str, Edge]) -> UserAgent:
+def _user_agent(
+    config: Config, identity: SystemIdentity, edges: dict[str, Edge], throttle: Throttle
+) -> UserAgent:
     # Of a call: caller, callee, and for each copy a recording session and one that is being replaced.
     copies = config.recording.max_forked_streams  # each has a stream at least
     usages = (2 + 2 * copies) * config.daemon.max_calls
@@ -229,6 +238,7 @@ def _user_agent(config: Config, identity: SystemIdentity, edges: dict[str, Edge]
         limits=AgentLimits(max_usages=usages, max_transactions=_TRANSACTIONS_PER_USAGE * usages),
         settings=AgentSettings(hold_down_s=config.sip.hold_down_s, keepalive_s=config.sip.keepalive_s),
         timers=Timers(t1_s=config.sip.t1_s, t2_s=config.sip.t2_s, t4_s=config.sip.t4_s),
+        throttle=throttle,
     )
 
 

@@ -9,6 +9,7 @@ from siprec_src.app.http import METRICS, TEXT, Page
 from siprec_src.ingest.inline.ingest import InlineIngest
 from siprec_src.net.transport import SipTransport
 from siprec_src.recording.pool import RecordingPool
+from siprec_src.sip.throttle import Throttle
 from siprec_src.sip.user_agent import UserAgent
 from siprec_src.telemetry import log as logs
 from siprec_src.telemetry.metrics import Metrics
@@ -20,12 +21,20 @@ def gauges(
     pool: RecordingPool,
     user_agent: UserAgent,
     transport: SipTransport,
+    throttle: Throttle,
 ) -> None:
     """Show what the parts count themselves."""
     sip, lines = transport.counters, logs.line_counters()
     metrics.gauge("calls_active", "Calls that have not ended.", lambda: ingest.calls)
     metrics.gauge("recordings_active", "Calls with a recording that is not over.", lambda: pool.live)
     metrics.gauge("sip_transactions", "SIP transactions remembered.", lambda: user_agent.transactions)
+    metrics.gauge("control_load", "Share of its time that the process is busy.", lambda: throttle.load)
+    metrics.counts(
+        "calls_refused",
+        "New calls refused at the door, by reason.",
+        "reason",
+        lambda: (("overload", throttle.refused),),
+    )
     metrics.gauges("srs_up", "1: the SRS is up; 0: it is held down.", "srs", lambda: pool.srs_up)
     metrics.counts(
         "sip_messages",

@@ -26,6 +26,7 @@ from siprec_src.sip.reply import make_response, reply_flow, stateless_tag
 from siprec_src.sip.server_usage import ServerUsage
 from siprec_src.sip.settings import AgentLimits, AgentSettings
 from siprec_src.sip.stack import Stack
+from siprec_src.sip.throttle import Throttle
 from siprec_src.sip.timers import Timers
 from siprec_src.sip.transaction.key import response_key, server_key
 from siprec_src.sip.vocabulary import (
@@ -50,7 +51,7 @@ from siprec_src.sip.writer import write_message
 class UserAgent:
     """All transactions, dialogs and usages of one process."""
 
-    __slots__ = ("_stack", "draining")
+    __slots__ = ("_stack", "_throttle", "draining")
 
     def __init__(
         self,
@@ -59,7 +60,9 @@ class UserAgent:
         limits: AgentLimits | None = None,
         timers: Timers | None = None,
         settings: AgentSettings | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
+        self._throttle = throttle or Throttle()
         self.draining = False  #: new calls get 503 with Retry-After, those that run go on
         self._stack = Stack(
             identity, edges, limits or AgentLimits(), timers or Timers(), settings or AgentSettings()
@@ -239,7 +242,9 @@ class UserAgent:
         if known is not None:
             known.repeat(now)
             return
-        if self._stack.full(newcomer=not self._of_a_call(request)):
+        newcomer = not self._of_a_call(request)
+        overloaded = newcomer and request.method == "INVITE" and not self._throttle.admits()
+        if overloaded or self._stack.full(newcomer=newcomer):
             self._refuse_stateless(request, flow, 503)
             return
         incoming = Incoming(self._stack, request, flow, key)

@@ -22,11 +22,13 @@ class Delays:
     p99_ms: float
 
 
-def measure(daemon: tuple[str, int], callee: socket.socket, *, calls: int, rate: float) -> Delays:
+def measure(
+    daemon: tuple[str, int], callee: socket.socket, *, calls: int, rate: float, source: str = "127.0.0.1"
+) -> Delays:
     """Place ``calls`` calls at ``rate`` a second; ``callee``, where the daemon routes them, declines each."""
     delays: list[float] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
-        caller.bind(("127.0.0.1", 0))
+        caller.bind((source, 0))
         caller.settimeout(2.0)
         callee.settimeout(2.0)
         start = time.monotonic()

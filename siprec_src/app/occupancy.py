@@ -1,0 +1,62 @@
+"""How busy the event loop is: the share of time in which it does not wait for anything to do.
+
+Time in which the loop could run and does not get the processor counts as busy too, as it should: what comes
+meanwhile waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import time
+from typing import Final
+
+from siprec_src.sip.throttle import Throttle
+from siprec_src.telemetry.log import Logger
+
+PERIOD_S: Final = 0.1
+TELL_S: Final = 10.0  #: at most so often the log says that calls are refused
+
+
+class _IdleSelector(selectors.DefaultSelector):
+    """Counts the time that it waits."""
+
+    idle_s = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        before = time.monotonic()
+        ready = super().select(timeout)
+        self.idle_s += time.monotonic() - before
+        return ready
+
+
+class Occupancy:
+    """Tells a throttle how busy the loop is that was made by `new_loop`, and the log what came of it."""
+
+    def __init__(self, throttle: Throttle, log: Logger) -> None:
+        self._throttle = throttle
+        self._log = log
+        self._selector = _IdleSelector()
+        self._begun = self._idle_s = 0.0
+        self._told = 0
+        self._tell_at = 0.0
+
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop to measure."""
+        return asyncio.SelectorEventLoop(self._selector)
+
+    def start(self) -> None:
+        """Measure as long as the loop runs."""
+        self._begun, self._idle_s = time.monotonic(), self._selector.idle_s
+        asyncio.get_running_loop().call_later(PERIOD_S, self._measure)
+
+    def _measure(self) -> None:
+        now = time.monotonic()
+        idle_s = self._selector.idle_s - self._idle_s
+        self._throttle.measured(max(0.0, 1.0 - idle_s / (now - self._begun)))
+        refused = self._throttle.refused
+        if refused != self._told and now >= self._tell_at:
+            load = round(self._throttle.load, 2)
+            self._log.warning("control.overloaded", load=load, calls_refused=refused - self._told)
+            self._told, self._tell_at = refused, now + TELL_S
+        self.start()

@@ -1,0 +1,41 @@
+"""Overload control: how many new calls are taken while there is little time left (RFC 6357, RFC 3261 21.5.4).
+
+By occupancy: of each period it is told which share of its time the process was busy, and it takes
+the share of new calls that would bring this down, or up, to the limit. Calls that run are never touched.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SMOOTHING: Final = 0.5  #: weight of the newest period, so that one busy moment refuses hardly anybody
+LEAST: Final = 0.02  #: share of new calls that is always taken: what is refused for ever is never measured
+FASTEST: Final = 2.0  #: by which the share grows in one period
+
+
+class Throttle:
+    """Which new calls are refused. Made with ``max_load`` 1 it refuses none."""
+
+    def __init__(self, max_load: float = 1.0) -> None:
+        self.load = 0.0  #: share of its time that the process was busy of late, 0..1
+        self.refused = 0  #: new calls, since the start
+        self._max_load = max_load
+        self._taken = 1.0  # share of new calls
+        self._owed = 0.0  # refusals, fractions included
+
+    def measured(self, busy: float) -> None:
+        """One more period is over, of which the process was busy this share."""
+        self.load += (busy - self.load) * SMOOTHING
+        wanted = self._taken * min(FASTEST, self._max_load / max(self.load, LEAST))
+        self._taken = min(1.0, max(LEAST, wanted))
+        if self._taken == 1.0:
+            self._owed = 0.0
+
+    def admits(self) -> bool:
+        """Whether the new call at the door is taken."""
+        self._owed += 1.0 - self._taken
+        if self._owed < 1.0:
+            return True
+        self._owed -= 1.0
+        self.refused += 1
+        return False
