@@ -68,6 +68,8 @@ class ServerUsage(InviteUsage):
         if dialog is None:
             if command.status < 200 and len(self.dialogs) >= self.stack.limits.max_dialogs_per_usage:
                 return
+            if command.tag:
+                self._tags[command.dialog] = command.tag
             dialog = self._new_dialog(command.dialog)
         tag = dialog.dialog.local_tag
         if command.status < 200:

@@ -92,10 +92,11 @@ class Respond:
     """Answer the received request ``token``.
 
     ``dialog`` names the early dialog on the server side of an initial INVITE ("" otherwise and for
-    responses without a To tag of their own). ``reliable``: send this 1xx with RSeq until the PRACK comes
-    (RFC 3262 3). Contact is added where the response makes or refreshes a dialog. ``once``: a failure of
-    an initial INVITE that is neither repeated nor remembered, for a sender whose address may be forged: it
-    must not be multiplied against somebody else (RFC 3261 26.3.2.4).
+    responses without a To tag of their own); ``tag`` is ours in it, where the owner wants to know it.
+    ``reliable``: send this 1xx with RSeq until the PRACK comes (RFC 3262 3). Contact is added where the
+    response makes or refreshes a dialog. ``once``: a failure of an initial INVITE that is neither repeated
+    nor remembered, for a sender whose address may be forged: it must not be multiplied against somebody
+    else (RFC 3261 26.3.2.4).
     """
 
     usage: int
@@ -105,6 +106,7 @@ class Respond:
     headers: Headers = NO_HEADERS
     body: bytes = b""
     dialog: str = ""
+    tag: str = ""
     reliable: bool = False
     once: bool = False
     contact_parameters: str = ""

@@ -37,6 +37,12 @@ HEADERS = (
     (("Content-Type", "text/plain"),),
     (("Content-Type", ";"),),
     (("Reason", ";;"), ("P-Asserted-Identity", "<"), ("Session-ID", "=")),
+    (
+        ("Refer-To", "<sip:c@x?Replaces=%3B%3Bto-tag>"),
+        ("Referred-By", "<"),
+        ("Replaces", ";to-tag=;from-tag"),
+    ),
+    (("Refer-To", "sip:c@x"), ("P-Asserted-Identity", "<tel:+1>, <sip:%00@x>"), ("Join", "c;to-tag=t1")),
 )
 
 numbers = st.integers(1, 8)  # tokens and usages, most of them real

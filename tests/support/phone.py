@@ -85,6 +85,7 @@ class Phone:
         label: str = "",
         reliable: bool = False,
         token: int | None = None,
+        contact_parameters: str = "",
     ) -> None:
         """Answer the newest request, or the one named."""
         fields = Headers(headers)
@@ -102,6 +103,7 @@ class Phone:
                 body=body,
                 dialog=label,
                 reliable=reliable,
+                contact_parameters=contact_parameters,
             )
         )
 

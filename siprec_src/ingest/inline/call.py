@@ -269,9 +269,6 @@ class Call(CallIndication):
             return
         late = relayed.unanswered_offer(event.dialog, other(relayed.origin))
         self._relays.drop(relayed)
-        if relayed is self._first and self._answer_seen is not None:
-            self._enter(event.request, self._answer_seen)
-            self._answer_seen = None
         try:
             session = session_of(event.request)
             if session is None or late is None:

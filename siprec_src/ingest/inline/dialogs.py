@@ -46,7 +46,7 @@ class LegEnd:
 
 
 class DialogBook:
-    """The dialogs of all answered calls, each with the other leg."""
+    """The dialogs of all calls, early ones too, each with the other leg."""
 
     def __init__(self) -> None:
         self._other: dict[LegDialog, LegEnd] = {}

@@ -25,7 +25,7 @@ from siprec_src.sdp.model import SessionDescription
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Edge
 from siprec_src.sip.headers import Reason
-from siprec_src.sip.message import Headers, Message, Request
+from siprec_src.sip.message import Headers, Message, Request, Response
 
 RECORD: Final = "a=record"  #: the way in which a party was told, in logs
 
@@ -61,8 +61,7 @@ class CallLegs(CallLife):
         )
         self._dialogs = dialogs
         self._transfers = transfers
-        self._entry: LegDialog | None = None  # the caller's dialog, once it is in the book
-        self._answer_seen: Message | None = None  # the callee's 2xx, until the ACK
+        self._entries: dict[str, LegDialog] = {}  # the caller's dialogs in the book
         self._usages = {Side.CALLER: arrived.usage, Side.CALLEE: identity.number()}
         self._said = {Side.CALLER: arrived.request.from_.uri, Side.CALLEE: arrived.request.to.uri}
         self._relays = Relays()
@@ -89,6 +88,7 @@ class CallLegs(CallLife):
         headers: Headers | None = None,
         body: bytes = b"",
         dialog: str = "",
+        tag: str = "",
         reliable: bool = False,
     ) -> None:
         """Answer a request; one that is settled already gets nothing more."""
@@ -103,6 +103,7 @@ class CallLegs(CallLife):
                 headers=headers or Headers(),
                 body=body,
                 dialog=dialog,
+                tag=tag,
                 reliable=reliable,
                 contact_parameters=self._contact,
             )
@@ -228,20 +229,23 @@ class CallLegs(CallLife):
 
     # the dialogs' ids
 
-    def _enter(self, caller: Message, callee: Message) -> None:
-        """Both confirmed dialogs are in the book: ``caller`` is the ACK that came, ``callee`` the 2xx."""
-        try:
-            theirs, ours = caller.from_.tag or "", caller.to.tag or ""
-            entry = LegDialog(caller.call_id, ours, theirs)
-            other_ours, other_theirs = callee.from_.tag or "", callee.to.tag or ""
-            exit_ = LegDialog(callee.call_id, other_ours, other_theirs)
-            self._dialogs.add(
-                self._end_of(entry, self._route.trunk, self._request),
-                self._end_of(exit_, self._route.to, callee),
-            )
-        except RemoteProtocolError:
-            return
-        self._entry = entry
+    def _enter(self, label: str, response: Response) -> str:
+        """The dialogs that a response of the callee makes are in the book; our tag on the caller's leg."""
+        request = self._request
+        entry = self._entries.get(label)
+        if entry is None:
+            entry = LegDialog(request.call_id, self._identity.tag(), request.from_.tag or "")
+            self._entries[label] = entry
+        exit_ = LegDialog(response.call_id, response.from_.tag or "", response.to.tag or "")
+        self._dialogs.add(
+            self._end_of(entry, self._route.trunk, request), self._end_of(exit_, self._route.to, response)
+        )
+        return entry.ours
+
+    def _leave_forks(self, kept: str = "") -> None:
+        """Dialogs are over but the one that the callee has answered in."""
+        for label in [label for label in self._entries if label != kept]:
+            self._dialogs.remove(self._entries.pop(label))
 
     def _end_of(self, dialog: LegDialog, trunk: str, message: Message) -> LegEnd:
         contact = str(message.contacts[0].uri) if message.contacts else ""
@@ -260,9 +264,7 @@ class CallLegs(CallLife):
 
     def leave_book(self) -> None:
         """Its dialogs mean nothing any more, however it ended."""
-        if self._entry is not None:
-            self._dialogs.remove(self._entry)
-            self._entry = None
+        self._leave_forks()
 
     def _end(self, outcome: Outcome, status: int, reason: Reason | None = None) -> None:
         self.leave_book()

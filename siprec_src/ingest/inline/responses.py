@@ -102,6 +102,7 @@ class CallResponses(CallLegs):
         if self._relays.settled(relayed.token):
             self._pass_to_nobody(relayed, event)
             return
+        dialog = event.dialog if first else ""
         self._respond(
             relayed.origin,
             relayed.token,
@@ -109,7 +110,8 @@ class CallResponses(CallLegs):
             reason=event.response.reason,
             headers=headers,
             body=body,
-            dialog=event.dialog if first else "",
+            dialog=dialog,
+            tag=self._enter(dialog, event.response) if dialog else "",
             reliable=is_reliable(event.response),
         )
         if status >= 200:
@@ -126,7 +128,7 @@ class CallResponses(CallLegs):
             self._told[other(relayed.origin)].heard(event.response, first=first)
         if success and first:
             self._dialog = event.dialog
-            self._answer_seen = event.response
+            self._leave_forks(event.dialog)
             self._publication.answered(event.response, self._now)
         if success and relayed.method in ("INVITE", "UPDATE") and event.dialog == self._dialog:
             self._vigil.refreshed(event.response, relayed.origin, self._now)

@@ -132,6 +132,34 @@ def test_a_call_that_moves_to_a_new_leg_goes_on_in_the_same_group() -> None:
     assert {p.joined for p in after.participants} == {after.started}
 
 
+@pytest.mark.rfc("3891", "3", "7.2")
+def test_a_call_that_rings_is_picked_up_by_who_replaces_its_early_dialog() -> None:
+    world = World()
+    world.bob.call(audio(BOB, 5000), uri=f"sip:alice@{SRC}")  # somebody calls the PBX
+    for phone in ("desk", "mobile"):
+        world.alice.reply(180, label=phone)
+    invite = world.alice.last(sip.InviteArrived)
+    ringing = world.bob.response_seen  # of the mobile
+    at_bob = dialog_id(ringing, own=ringing.from_.tag or "", peer=ringing.to.tag or "")
+    named = f"{invite.request.call_id};to-tag={invite.request.from_.tag};from-tag=at2;early-only"
+    world.alice.call_headers = Headers((("From", "<sip:next@pbx.example>"), ("To", "<sip:bob@pbx.example>")))
+    world.alice.call(audio(ALICE, 4800), ("Replaces", named))
+    arrived = world.bob.last(sip.InviteArrived).request
+    assert arrived.headers.get("replaces") == f"{at_bob};early-only"
+    world.bob.reply(200, audio(BOB, 5800), token=world.bob.last(sip.InviteArrived).token)
+    world.alice.ack()
+    picked_up = Line.of(world.alice)
+    (usage,) = {e.usage for e in world.bob.events if isinstance(e, sip.ResponseArrived)}
+    world.bob.usage, world.bob.invite = usage, world.bob.last(sip.ResponseArrived).token
+    world.bob.cancel()
+    world.alice.usage = invite.usage
+    assert world.alice.last(sip.CancelArrived).token == invite.token
+    assert len(world.src.calls) == 1
+    picked_up.take_up().request("BYE")
+    world.alice.call(audio(ALICE, 4900), ("Replaces", named))  # what is over is forgotten
+    assert world.bob.request_seen.headers.get("replaces") == named
+
+
 @pytest.mark.rfc("3911", "4")
 def test_a_call_that_joins_another_belongs_to_its_group_and_goes_to_its_party() -> None:
     world = connected()

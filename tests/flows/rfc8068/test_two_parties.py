@@ -214,3 +214,7 @@ def test_a_conference_is_told_as_a_participant_with_a_focus() -> None:
     alice.ack()
     parameters = Told(call.documents[-1]).parameters
     assert parameters == {"sip:alice@pbx.example": [("isfocus", "true")], "sip:bob@pbx.example": []}
+    alice.request("INVITE", audio(ALICE_AT, 4000))  # Bob makes his side of it a conference too
+    bob.reply(200, audio(BOB_AT, 5000), contact_parameters=";isfocus")
+    alice.ack()
+    assert Told(call.documents[-1]).parameters["sip:bob@pbx.example"] == [("isfocus", "true")]
