@@ -1,6 +1,7 @@
 /* Commands as the packet thread carries them out; all memory in them is the control side's. */
 #include <openssl/crypto.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "table.h"
@@ -28,6 +29,16 @@ struct rtpfork_command *rtpfork_command_new(enum rtpfork_command_kind kind, size
 	return command;
 }
 
+bool rtpfork_command_carry(struct rtpfork_command *command, const uint8_t *data, size_t bytes)
+{
+	command->data = malloc(bytes + 1);
+	if (!command->data)
+		return false;
+	memcpy(command->data, data, bytes);
+	command->bytes = bytes;
+	return true;
+}
+
 void rtpfork_command_free(struct rtpfork_command *command)
 {
 	if (!command)
@@ -42,6 +53,7 @@ void rtpfork_command_free(struct rtpfork_command *command)
 		for (int n = 0; n < 2; n++)
 			if (command->ports[i].fds[n] >= 0)
 				close(command->ports[i].fds[n]);
+	free(command->data);
 	free(command->ports);
 	free(command->readers);
 	OPENSSL_cleanse(command, sizeof *command);
@@ -85,6 +97,8 @@ static int open_ports(struct worker *worker, struct rtpfork_command *command, ui
 		uint32_t slot = 0;
 		int result = rtpfork_core_open(worker->core, &item->id, &slot);
 		if (result == 0) {
+			if (command->open.dtls)
+				rtpfork_core_take_dtls(worker->core, item->id);
 			result = worker->ops->add(worker->io, slot, item->fds);
 			if (result == 0) {
 				item->fds[0] = item->fds[1] = -1;
@@ -223,6 +237,9 @@ static int run(struct worker *worker, struct rtpfork_command *command, uint64_t 
 		return close_ports(worker, command, now_ns);
 	case RTPFORK_COUNTERS:
 		return read_counters(worker, command);
+	case RTPFORK_SEND_DTLS:
+		return rtpfork_core_send_dtls(worker->core, command->send.port, command->send.rtcp,
+					      &command->send.to, command->data, command->bytes);
 	}
 	return RTPFORK_EARGUMENT;
 }

@@ -154,6 +154,38 @@ int rtpfork_core_connect(struct rtpfork_core *core, uint64_t id, const struct rt
 	return 0;
 }
 
+int rtpfork_core_take_dtls(struct rtpfork_core *core, uint64_t id)
+{
+	struct port *port = NULL;
+	int result = find_port(core, id, &port);
+	if (result == 0)
+		port->dtls = true;
+	return result;
+}
+
+int rtpfork_core_send_dtls(struct rtpfork_core *core, uint64_t id, bool rtcp,
+			   const struct rtpfork_address *to, const uint8_t *data, size_t bytes)
+{
+	struct port *port = NULL;
+	int result = find_port(core, id, &port);
+	if (result != 0)
+		return result;
+	if (!rtpfork_address_known(to) || bytes == 0 || bytes > RTPFORK_MAX_DATAGRAM_BYTES)
+		return RTPFORK_EARGUMENT;
+	uint8_t *unused = NULL;
+	struct rtpfork_out *out = core_next_out(core, &unused);
+	*out = (struct rtpfork_out){
+		.port = port->slot,
+		.rtcp = rtcp,
+		.kind = RTPFORK_OUT_DTLS,
+		.to = to,
+		.data = data,
+		.bytes = (uint32_t)bytes,
+	};
+	core_queue(core);
+	return 0;
+}
+
 static void unbridge(struct rtpfork_core *core, struct port *port)
 {
 	if (port->peer != NONE)
@@ -229,14 +261,21 @@ static int find_fork(const struct rtpfork_core *core, uint64_t id, uint32_t *slo
 	return rtpfork_table_find(&core->fork_ids, id, slot);
 }
 
-static int aim(struct rtpfork_core *core, struct fork *fork, const struct rtpfork_target *target)
+static int set_keys(struct rtpfork_core *core, struct fork *fork,
+		    const struct rtpfork_target *target)
 {
-	if (!rtpfork_address_known(&target->remote))
-		return RTPFORK_EARGUMENT;
 	int result = core_set_key(core, &fork->send, &target->send_key, RTPFORK_SRTP_SEND);
 	if (result == 0)
 		result = core_set_key(core, &fork->receive, &target->receive_key,
 				      RTPFORK_SRTP_RECEIVE);
+	return result;
+}
+
+static int aim(struct rtpfork_core *core, struct fork *fork, const struct rtpfork_target *target)
+{
+	if (!rtpfork_address_known(&target->remote))
+		return RTPFORK_EARGUMENT;
+	int result = target->keep_keys ? 0 : set_keys(core, fork, target);
 	if (result != 0)
 		return result;
 	fork->remote = target->remote;

@@ -34,6 +34,7 @@ struct port {
 	bool dirty; /* its log has what readers have not seen */
 	bool heard; /* a valid RTP packet came */
 	bool silent;
+	bool dtls; /* is handed over */
 	uint32_t run;
 	uint64_t last_rtp_ns;
 	struct rtpfork_log *log;
@@ -44,6 +45,7 @@ struct port {
 	struct rtpfork_party
 		party;	      /* its keys are wiped, |receive| and |send| hold what is needed */
 	uint64_t dtmf_due_ns; /* when DTMF would be due that came as fast as is reported */
+	uint64_t dtls_due_ns; /* likewise, of DTLS that is handed over */
 	struct rtpfork_port_counters counters;
 	struct rtpfork_source source;
 	struct rtpfork_event_tracker tracker;

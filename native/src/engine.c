@@ -338,6 +338,9 @@ void rtpfork_engine_submit(struct rtpfork_engine *engine, struct rtpfork_command
 	case RTPFORK_COUNTERS:
 		send_round(engine, command);
 		break;
+	case RTPFORK_SEND_DTLS:
+		dispatch(engine, command, rtpfork_id_thread(command->send.port));
+		break;
 	}
 }
 
@@ -399,6 +402,7 @@ static struct rtpfork_command *take_answer(struct rtpfork_engine *engine)
 bool rtpfork_engine_next(struct rtpfork_engine *engine, struct rtpfork_message *message)
 {
 	message->answer = NULL;
+	message->is_handed = false;
 	for (;;) {
 		struct rtpfork_command *command = take_answered(engine);
 		if (command) {
@@ -415,6 +419,10 @@ bool rtpfork_engine_next(struct rtpfork_engine *engine, struct rtpfork_message *
 	}
 	for (uint32_t i = 0; i < engine->thread_count; i++)
 		if (rtpfork_ring_pop(engine->workers[i].notices, &message->notice))
+			return true;
+	message->is_handed = true;
+	for (uint32_t i = 0; i < engine->thread_count; i++)
+		if (rtpfork_ring_pop(engine->workers[i].handed, &message->handed))
 			return true;
 	return false;
 }

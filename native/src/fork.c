@@ -124,6 +124,7 @@ void rtpfork_core_settle(struct rtpfork_core *core, uint64_t now_ns)
 			settle_reader(core, out, now_ns);
 			break;
 		case RTPFORK_OUT_BYE:
+		case RTPFORK_OUT_DTLS:
 			break;
 		}
 	}

@@ -82,6 +82,8 @@ int core_set_key(struct rtpfork_core *core, struct keys *keys, const struct rtpf
 	struct rtpfork_srtp_key fresh = {0};
 	int result = rtpfork_srtp_key_init(&fresh, core->crypto, sdes->suite, sdes->material, bytes,
 					   direction);
+	if (result == 0 && sdes->rtcp_apart)
+		result = rtpfork_srtp_key_set_rtcp(&fresh, core->crypto, sdes->rtcp_material);
 	if (result == 0 && direction == RTPFORK_SRTP_SEND && !use(keys, fingerprint(&fresh)))
 		result = RTPFORK_EKEYSPENT;
 	if (result == 0) {

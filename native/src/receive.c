@@ -1,10 +1,13 @@
 /* The way of one datagram: admit, unprotect, account, relay, append. */
+#include <string.h>
+
 #include "core_internal.h"
 
 #define MS_PER_S       1000U
 #define NS_PER_MS      1000000ULL
 #define DTMF_EVERY_MS  20U   /* so often DTMF is reported for long, */
-#define DTMF_AHEAD_MS  1000U /* and so much of it at once */
+#define DTLS_EVERY_MS  10U   /* and DTLS handed over, */
+#define AHEAD_MS       1000U /* and so much of either at once */
 #define RTCP_TYPE_SR   200U
 #define RTCP_TYPE_LAST 207U /* RFC 3550, 4585, 3611; 72..79 as payload types with marker */
 
@@ -135,21 +138,22 @@ static bool is_event(const struct port *port, uint8_t payload_type)
 	return false;
 }
 
-/* Nobody presses so many keys: a flood of them must not keep the control side busy. */
-static bool too_much_dtmf(struct port *port, uint64_t now_ns)
+/* Nobody presses so many keys, no handshake is so long: a flood of either must not keep the control
+ * side busy. */
+static bool too_much(uint64_t *due_ns, uint64_t every_ms, uint64_t now_ns)
 {
-	if (port->dtmf_due_ns > now_ns + DTMF_AHEAD_MS * NS_PER_MS)
+	if (*due_ns > now_ns + AHEAD_MS * NS_PER_MS)
 		return true;
-	if (port->dtmf_due_ns < now_ns)
-		port->dtmf_due_ns = now_ns;
-	port->dtmf_due_ns += DTMF_EVERY_MS * NS_PER_MS;
+	if (*due_ns < now_ns)
+		*due_ns = now_ns;
+	*due_ns += every_ms * NS_PER_MS;
 	return false;
 }
 
 void core_notice_dtmf(struct rtpfork_core *core, struct port *port, uint64_t now_ns,
 		      const struct rtpfork_event_ended *ended)
 {
-	if (too_much_dtmf(port, now_ns)) {
+	if (too_much(&port->dtmf_due_ns, DTMF_EVERY_MS, now_ns)) {
 		port->counters.dtmf_unreported++;
 		return;
 	}
@@ -308,6 +312,23 @@ static enum rtpfork_kind kind_here(const struct port *port, const struct rtpfork
 	return secure ? RTPFORK_KIND_UNKNOWN : RTPFORK_KIND_STUN;
 }
 
+/* Whose the handshake is, the control side knows. */
+static void hand_over(struct rtpfork_core *core, struct port *port, const struct rtpfork_in *in)
+{
+	if (too_much(&port->dtls_due_ns, DTLS_EVERY_MS, in->now_ns)) {
+		port->counters.dropped_foreign++;
+		return;
+	}
+	struct rtpfork_handed handed = {
+		.port = rtpfork_table_id(&core->port_ids, port->slot),
+		.rtcp = in->rtcp,
+		.from = in->from,
+		.bytes = in->bytes,
+	};
+	memcpy(handed.data, in->data, in->bytes);
+	core->options.hand_over(core->options.owner, &handed);
+}
+
 void rtpfork_core_receive(struct rtpfork_core *core, const struct rtpfork_in *in)
 {
 	struct rtpfork_in opened = *in; /* decrypting shortens it */
@@ -318,6 +339,10 @@ void rtpfork_core_receive(struct rtpfork_core *core, const struct rtpfork_in *in
 	}
 	if (in->bytes > RTPFORK_MAX_DATAGRAM_BYTES) {
 		port->counters.dropped_malformed++;
+		return;
+	}
+	if (port->dtls && rtpfork_classify(in->data, in->bytes) == RTPFORK_KIND_DTLS) {
+		hand_over(core, port, in);
 		return;
 	}
 	if (port->via_readers != NONE && core_receive_from_srs(core, port, in))

@@ -100,6 +100,15 @@ int rtpfork_srtp_key_init(struct rtpfork_srtp_key *key, struct rtpfork_crypto *c
 	return RTPFORK_OK;
 }
 
+int rtpfork_srtp_key_set_rtcp(struct rtpfork_srtp_key *key, struct rtpfork_crypto *crypto,
+			      const uint8_t *material)
+{
+	int error = derive_session(crypto, key->suite, material, LABEL_RTCP_CIPHER, &key->rtcp);
+	if (error)
+		rtpfork_srtp_key_clear(key);
+	return error;
+}
+
 bool rtpfork_srtp_key_matches(const struct rtpfork_srtp_key *key, struct rtpfork_crypto *crypto,
 			      const struct rtpfork_srtp_suite *suite, const uint8_t *material,
 			      size_t material_bytes)

@@ -29,6 +29,14 @@ static void notify(void *owner, const struct rtpfork_notice *notice)
 	worker->said = true;
 }
 
+static void hand_over(void *owner, const struct rtpfork_handed *handed)
+{
+	struct worker *worker = owner;
+	if (!rtpfork_ring_push(worker->handed, handed))
+		atomic_fetch_add_explicit(&worker->notices_lost, 1, memory_order_relaxed);
+	worker->said = true;
+}
+
 static void count(_Atomic uint64_t *counter, uint64_t more)
 {
 	/* One writer: no need of a locked instruction. */
@@ -122,6 +130,7 @@ static int make_core(struct worker *worker, uint32_t index,
 		.silence_ns = (uint64_t)options->silence_ms * NS_PER_MS,
 		.unix_offset_ns = unix_offset_ns,
 		.notify = notify,
+		.hand_over = hand_over,
 		.owner = worker,
 	};
 	if (getrandom(&core.random_seed, sizeof core.random_seed, 0) < 0)
@@ -154,8 +163,10 @@ int worker_start(struct worker *worker, uint32_t index,
 	worker->commands = rtpfork_ring_new(WORKER_COMMANDS, sizeof(struct rtpfork_command *));
 	worker->answers = rtpfork_ring_new(WORKER_COMMANDS, sizeof(struct rtpfork_command *));
 	worker->notices = rtpfork_ring_new(WORKER_NOTICES, sizeof(struct rtpfork_notice));
+	worker->handed = rtpfork_ring_new(WORKER_HANDED, sizeof(struct rtpfork_handed));
 	worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (!worker->commands || !worker->answers || !worker->notices || worker->wake_fd < 0)
+	if (!worker->commands || !worker->answers || !worker->notices || !worker->handed ||
+	    worker->wake_fd < 0)
 		return RTPFORK_ENOMEM;
 	int result = make_core(worker, index, options, unix_offset_ns);
 	if (result == 0)
@@ -188,6 +199,7 @@ void worker_free(struct worker *worker)
 		rtpfork_command_free(command);
 	}
 	rtpfork_ring_free(worker->notices);
+	rtpfork_ring_free(worker->handed);
 	if (worker->io)
 		worker->ops->close(worker->io);
 	rtpfork_core_free(worker->core);

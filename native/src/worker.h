@@ -13,6 +13,7 @@
 #define WORKER_OUTS	256  /* datagrams sent at once */
 #define WORKER_COMMANDS 1024 /* under way to one thread; more wait on the control side */
 #define WORKER_NOTICES	4096
+#define WORKER_HANDED	64
 
 struct worker {
 	/* The thread's own. */
@@ -27,6 +28,7 @@ struct worker {
 	struct rtpfork_ring *commands; /* of struct rtpfork_command * */
 	struct rtpfork_ring *answers;  /* likewise; as large, so it never overflows */
 	struct rtpfork_ring *notices;
+	struct rtpfork_ring *handed;
 	int wake_fd; /* the thread waits for it */
 	int said_fd; /* the control side waits for it */
 	atomic_bool stop;

@@ -16,6 +16,8 @@ struct fixture {
 	uint64_t now_ns;
 	struct rtpfork_notice notices[MAX_NOTICES];
 	size_t notice_count;
+	struct rtpfork_handed handed; /* the latest */
+	size_t handed_count;
 	uint64_t ids[3]; /* caller, callee, via */
 	uint32_t slots[3];
 	struct rtpfork_address addresses[4]; /* caller, callee, srs, stranger */
@@ -30,6 +32,13 @@ static inline void fixture_notify(void *owner, const struct rtpfork_notice *noti
 	struct fixture *fixture = owner;
 	CHECK(fixture->notice_count < MAX_NOTICES);
 	fixture->notices[fixture->notice_count++] = *notice;
+}
+
+static inline void fixture_hand_over(void *owner, const struct rtpfork_handed *handed)
+{
+	struct fixture *fixture = owner;
+	fixture->handed = *handed;
+	fixture->handed_count++;
 }
 
 static inline struct rtpfork_party fixture_party(const struct rtpfork_address *remote)
@@ -49,6 +58,7 @@ static inline void fixture_new(struct fixture *fixture, uint32_t max_outs)
 		.unix_offset_ns = UNIX_NS - fixture->now_ns,
 		.random_seed = 42,
 		.notify = fixture_notify,
+		.hand_over = fixture_hand_over,
 		.owner = fixture,
 	};
 	CHECK_EQ(rtpfork_core_new(&options, &fixture->core), 0);

@@ -65,6 +65,27 @@ static void same_material_is_recognised(void)
 	}
 }
 
+/* RFC 5764 3: RTCP on a port of its own has a handshake, and so keys, of its own. */
+static void rtcp_may_have_keys_of_its_own(void)
+{
+	struct rtpfork_srtp_key send = any_key(default_suite(), RTPFORK_SRTP_SEND);
+	struct rtpfork_srtp_key rtp = any_key(default_suite(), RTPFORK_SRTP_RECEIVE);
+	struct rtpfork_srtp_key rtcp =
+		key_of("AES_CM_128_HMAC_SHA1_80", KEY_128, RTPFORK_SRTP_RECEIVE);
+	uint8_t material[30];
+	uint8_t packet[ROOM];
+	size_t bytes;
+
+	check_hex(KEY_128, material);
+	CHECK_EQ(rtpfork_srtp_key_set_rtcp(&send, crypto, material), RTPFORK_OK);
+	CHECK_EQ(send_rtp(&send, 9, 1, packet, &bytes), RTPFORK_OK);
+	CHECK_EQ(receive_rtp(&rtcp, packet, bytes), RTPFORK_EAUTH);
+	CHECK_EQ(receive_rtp(&rtp, packet, bytes), RTPFORK_OK);
+	CHECK_EQ(send_rtcp(&send, 9, packet, &bytes), RTPFORK_OK);
+	CHECK_EQ(receive_rtcp(&rtp, packet, bytes), RTPFORK_EAUTH);
+	CHECK_EQ(receive_rtcp(&rtcp, packet, bytes), RTPFORK_OK);
+}
+
 static void cleared_key_holds_nothing_and_protects_nothing(void)
 {
 	static const struct rtpfork_srtp_key empty;
@@ -268,6 +289,7 @@ int main(void)
 	RUN(suites_have_the_lengths_of_the_rfcs);
 	RUN(key_of_another_length_is_refused);
 	RUN(same_material_is_recognised);
+	RUN(rtcp_may_have_keys_of_its_own);
 	RUN(cleared_key_holds_nothing_and_protects_nothing);
 	RUN(index_is_estimated_as_the_rfc_does);
 	RUN(window_agrees_with_a_list);

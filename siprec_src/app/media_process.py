@@ -14,11 +14,12 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from siprec_src.app import descriptors, exits, orders
 from siprec_src.app.custody import Custody
 from siprec_src.app.losses import Losses
+from siprec_src.app.secure_engine import Engine, SecureEngine
 from siprec_src.errors import NoRoom, RemoteProtocolError
 from siprec_src.media import plane
 from siprec_src.media.wire import MAX_MESSAGE_BYTES, Message, decode, encode
@@ -27,23 +28,6 @@ from siprec_src.telemetry.log import Logger, get_logger
 BATCH: Final = 64  #: commands read for one readiness
 MAX_UNREAD: Final = 20_000  #: messages; a control that leaves more unread is cut off and connects again
 SOCKET_BUFFER_BYTES: Final = 1024 * 1024
-
-
-class ThreadStats(Protocol):
-    """What is asked of the engine's statistics."""
-
-    @property
-    def notices_lost(self) -> int: ...
-
-
-class Engine(Protocol):
-    """What the media process needs of the native engine (`media.engine.Engine`)."""
-
-    def submit(self, command: plane.Command) -> None: ...
-    def fileno(self) -> int: ...
-    def drain(self) -> Sequence[plane.Answer | plane.Event]: ...
-    def stats(self) -> Sequence[ThreadStats]: ...
-    def close(self) -> None: ...
 
 
 def listen(path: Path) -> socket.socket:
@@ -61,7 +45,7 @@ class MediaServer:
     """Carries messages between the control process in charge and the engine until `stop`."""
 
     def __init__(self, engine: Engine, listener: socket.socket, log: Logger) -> None:
-        self._engine = engine
+        self._engine = SecureEngine(engine)
         self._listener = listener
         self._log = log
         self._custody = Custody()
@@ -96,6 +80,7 @@ class MediaServer:
                 now = time.monotonic()
                 for command in self._custody.wake(now):
                     self._submit(command)
+                self._deliver_all(self._engine.wake(now))
                 self._tell_losses(now)
         finally:
             self._drop_control("")
@@ -105,7 +90,7 @@ class MediaServer:
             self._engine.close()
 
     def _patience_s(self) -> float | None:
-        deadlines = (self._custody.deadline, self._losses.deadline)
+        deadlines = (self._custody.deadline, self._engine.deadline, self._losses.deadline)
         due = min((deadline for deadline in deadlines if deadline is not None), default=None)
         return None if due is None else max(0.0, due - time.monotonic())
 
@@ -157,18 +142,11 @@ class MediaServer:
             self._log.warning("media.bad-command", error=f"{type(message).__name__} is not a command")
 
     def _submit(self, command: plane.Command) -> None:
-        try:
-            self._engine.submit(command)
-        except (ValueError, TypeError, OverflowError) as error:
-            # Values that no engine takes: answered like any command that changed nothing.
-            self._deliver(plane.Refused(tag=command.tag, reason="bad-argument", detail=str(error)))
-        except (NoRoom, MemoryError) as error:
-            self._deliver(plane.Refused(tag=command.tag, reason="no-room", detail=str(error)))
+        self._deliver_all(self._engine.submit(command))
 
     def _engine_ready(self) -> None:
-        for message in self._engine.drain():
-            self._deliver(message)
-        self._losses.counted(sum(thread.notices_lost for thread in self._engine.stats()))
+        self._deliver_all(self._engine.drain())
+        self._losses.counted(self._engine.notices_lost())
 
     def _tell_losses(self, now: float) -> None:
         count = self._losses.due(now)
@@ -176,10 +154,11 @@ class MediaServer:
             self._log.warning("media.events-lost", count=count)
             self._send(plane.EventsLost(count=count))
 
-    def _deliver(self, message: Message) -> None:
-        told = self._custody.message(message, time.monotonic())
-        if told is not None:
-            self._send(told)
+    def _deliver_all(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            told = self._custody.message(message, time.monotonic())
+            if told is not None:
+                self._send(told)
 
     def _send(self, message: Message) -> None:
         if self._control is None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from siprec_src.media.handshake import DtlsReceived, SendDtls
 from siprec_src.media.plane import Answer, Command, Event
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class Engine:
             OSError: a thread cannot be started, or libcrypto lacks a suite or fails its self-test.
         """
 
-    def submit(self, command: Command) -> None:
+    def submit(self, command: Command | SendDtls) -> None:
         """Hand one command over. Exactly one answer with its tag comes from `drain`.
 
         Raises:
@@ -54,7 +55,7 @@ class Engine:
     def fileno(self) -> int:
         """Descriptor that is readable while `drain` may have something (level-triggered)."""
 
-    def drain(self) -> list[Answer | Event]:
+    def drain(self) -> list[Answer | Event | DtlsReceived]:
         """Take the answers and events that are there, answers first; a call may give none."""
 
     def stats(self) -> tuple[ThreadStats, ...]:

@@ -9,10 +9,11 @@ import dataclasses
 import errno
 import os
 
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.string cimport memcpy, memset
 
 from siprec_src.media cimport rtpfork as c
+from siprec_src.media.handshake import DtlsReceived, SendDtls
 from siprec_src.media.model import Endpoint, PayloadKind, PortCounters, ReaderCounters, SourcePolicy
 from siprec_src.media.plane import (
     AttachReader,
@@ -133,6 +134,8 @@ cdef class Engine:
                     messages.append(_answer(message.answer))
                 finally:
                     c.rtpfork_command_free(message.answer)
+            elif message.is_handed:
+                messages.append(_handed(&message.handed))
             else:
                 messages.append(_event(&message.notice))
         return messages
@@ -201,6 +204,8 @@ cdef c.rtpfork_command *_make(object command) except NULL:
         kind, ports = c.RTPFORK_CLOSE, len(set(command.ports))
     elif isinstance(command, ReadCounters):
         kind, ports, readers = c.RTPFORK_COUNTERS, len(command.ports), len(command.readers)
+    elif isinstance(command, SendDtls):
+        kind = c.RTPFORK_SEND_DTLS
     else:
         raise ValueError(f"no command of the media plane: {type(command).__name__}")
     cdef c.rtpfork_command *native = c.rtpfork_command_new(kind, ports, readers)
@@ -215,6 +220,7 @@ cdef int _fill(c.rtpfork_command *native, object command) except -1:
         native.open.low = command.low
         native.open.high = command.high
         native.open.near = 0 if command.near is None else command.near
+        native.open.dtls = command.dtls
     elif native.kind == c.RTPFORK_CONNECT:
         native.connect.port = command.port
         _put_party(&native.connect.party, command)
@@ -225,11 +231,14 @@ cdef int _fill(c.rtpfork_command *native, object command) except -1:
         native.attach.stream = command.stream
         native.attach.via = command.via
         native.attach.live = command.live
+        if command.dtls is not None:
+            raise ValueError("a reader that waits for a handshake is not the engine's")
         _put_identity(&native.attach.identity, command)
         _put_target(&native.attach.target, command)
     elif native.kind == c.RTPFORK_UPDATE:
         native.update.reader = command.reader
         _put_target(&native.update.target, command)
+        native.update.target.keep_keys = command.keep_keys
     elif native.kind == c.RTPFORK_SET_LIVE:
         native.set_live.reader = command.reader
         native.set_live.live = command.live
@@ -241,6 +250,19 @@ cdef int _fill(c.rtpfork_command *native, object command) except -1:
         _put_ports(native, command.ports)
         for index, reader in enumerate(command.readers):
             native.readers[index].id = reader
+    elif native.kind == c.RTPFORK_SEND_DTLS:
+        native.send.port = command.port
+        native.send.rtcp = command.rtcp
+        _put_address(&native.send.to, command.to)
+        _put_datagram(native, command.data)
+    return 0
+
+
+cdef int _put_datagram(c.rtpfork_command *native, bytes data) except -1:
+    if not 0 < len(data) <= c.RTPFORK_MAX_DATAGRAM_BYTES:
+        raise ValueError("a datagram of that length is not sent")
+    if not c.rtpfork_command_carry(native, <const c.uint8_t *>PyBytes_AS_STRING(data), len(data)):
+        raise MemoryError
     return 0
 
 
@@ -281,7 +303,12 @@ cdef int _put_key(c.rtpfork_sdes *to, object key) except -1:
     cdef bytes material = key.material
     if len(material) != suite.key_bytes + suite.salt_bytes:
         raise ValueError(f"key material of {key.suite} is {len(material)} bytes long")
+    cdef bytes rtcp = key.rtcp_material
+    if rtcp and len(rtcp) != len(material):
+        raise ValueError(f"RTCP key material of {key.suite} is {len(rtcp)} bytes long")
     memcpy(to.material, PyBytes_AS_STRING(material), len(material))
+    memcpy(to.rtcp_material, PyBytes_AS_STRING(rtcp), len(rtcp))
+    to.rtcp_apart = len(rtcp) != 0
     to.suite = suite
     return 0
 
@@ -446,6 +473,15 @@ cdef object _endpoint(const c.rtpfork_address *address):
     cdef char host[64]
     c.rtpfork_address_host(address, host)
     return Endpoint(host.decode("ascii"), c.rtpfork_address_port(address))
+
+
+cdef object _handed(const c.rtpfork_handed *handed):
+    return DtlsReceived(
+        port=handed.port,
+        rtcp=bool(handed.rtcp),
+        source=_endpoint(&handed.source),
+        data=PyBytes_FromStringAndSize(<const char *>handed.data, handed.bytes),
+    )
 
 
 cdef object _event(const c.rtpfork_notice *notice):

@@ -23,13 +23,24 @@ class Endpoint:
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class SrtpKey:
-    """One direction's SDES master key and salt (RFC 4568 6.1). Its repr never shows the key."""
+    """One direction's master key and salt (RFC 4568 6.1, RFC 5764 4.2). Its repr never shows the key."""
 
     suite: str  #: crypto-suite of RFC 4568 6.2, 6188 4, 7714 14, e.g. ``AES_CM_128_HMAC_SHA1_80``
     material: bytes  #: master key followed by master salt
+    rtcp_material: bytes = b""  #: the same for RTCP where it had a handshake of its own (RFC 5764 3)
 
     def __repr__(self) -> str:
         return f"SrtpKey({self.suite})"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DtlsPeer:
+    """Who the other end of a DTLS-SRTP association must be, as its SDP says (RFC 5763 5, RFC 8122 5)."""
+
+    association: str  #: while this is the same on a port, so are the keys (RFC 8842 3.1)
+    active: bool  #: it sends the ClientHello
+    fingerprints: tuple[str, ...]  #: of its certificate, ``sha-256 AB:CD:…``; any of them will do
+    suites: tuple[str, ...]  #: what may be agreed on, preferred first
 
 
 class SourcePolicy(enum.Enum):

@@ -12,6 +12,7 @@ import dataclasses
 from typing import Protocol
 
 from siprec_src.media.model import (
+    DtlsPeer,
     Endpoint,
     PayloadKind,
     PortCounters,
@@ -40,6 +41,7 @@ class OpenPorts:
     high: int
     count: int
     near: PortId | None = None
+    dtls: bool = False  #: towards SRSs that speak DTLS-SRTP; `PortsOpen` has our certificate's fingerprint
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,8 @@ class AttachReader:
     The reader starts paused unless ``live``. Packets leave with ``ssrc``; sequence numbers start at
     ``first_sequence`` and keep the gaps of the source; timestamps start at ``first_timestamp`` and
     advance as the source's, by the wall clock over a pause or a change of source (RFC 7866 8.2.3,
-    RFC 3550 5.1). Answered with `ReaderAttached`.
+    RFC 3550 5.1). Answered with `ReaderAttached`; with ``dtls`` when the handshake has ended, or `Refused`
+    with reason ``dtls-failed``. Nothing is sent before that, and what comes meanwhile is ``before_attach``.
     """
 
     tag: int
@@ -98,6 +101,7 @@ class AttachReader:
     events: bool = False  #: also copy RFC 4733 events whose payload type is mapped
     send_key: SrtpKey | None = None
     receive_key: SrtpKey | None = None  #: opens the SRS's SRTCP
+    dtls: DtlsPeer | None = None  #: both keys come from a handshake with it, on a port opened for that
     live: bool = False
 
 
@@ -114,6 +118,7 @@ class UpdateReader:
     events: bool = False
     send_key: SrtpKey | None = None
     receive_key: SrtpKey | None = None
+    keep_keys: bool = False  #: both keys stay as they are
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +180,7 @@ class OpenPort:
 class PortsOpen:
     tag: int
     ports: tuple[OpenPort, ...]
+    fingerprint: str = ""  #: ``sha-256 AB:CD:…`` of the certificate for their handshakes (RFC 8122 5)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +217,8 @@ class Done:
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """The command changed nothing. Reasons: ``ports-exhausted``, ``gone``, ``no-room``,
-    ``bad-argument``, ``media-down`` (the media process is not there).
+    ``bad-argument``, ``dtls-failed`` (the handshake did not succeed, ``detail`` says why), ``media-down``
+    (the media process is not there).
     """
 
     tag: int

@@ -47,10 +47,13 @@ cdef extern from "rtpfork/reader.h":
 cdef extern from "rtpfork/core.h":
     int RTPFORK_MAX_EVENT_TYPES
     int RTPFORK_MAX_CNAME_BYTES
+    int RTPFORK_MAX_DATAGRAM_BYTES
 
     struct rtpfork_sdes:
         const rtpfork_srtp_suite *suite
         uint8_t *material
+        bint rtcp_apart
+        uint8_t *rtcp_material
 
     struct rtpfork_party:
         bint raw, learn, rtcp_mux
@@ -61,7 +64,7 @@ cdef extern from "rtpfork/core.h":
         rtpfork_sdes receive_key, send_key
 
     struct rtpfork_target:
-        bint rtcp_mux, events
+        bint rtcp_mux, events, keep_keys
         rtpfork_address remote, remote_rtcp
         uint8_t *map
         rtpfork_sdes receive_key, send_key
@@ -100,6 +103,13 @@ cdef extern from "rtpfork/core.h":
         int32_t cumulative_lost
         uint64_t jitter_us, round_trip_us
 
+    struct rtpfork_handed:
+        uint64_t port
+        bint rtcp
+        rtpfork_address source "from"
+        size_t bytes
+        uint8_t *data
+
     struct rtpfork_notice:
         rtpfork_notice_kind kind
         uint64_t id
@@ -130,6 +140,7 @@ cdef extern from "rtpfork/engine.h":
         RTPFORK_DETACH
         RTPFORK_CLOSE
         RTPFORK_COUNTERS
+        RTPFORK_SEND_DTLS
 
     struct rtpfork_port_item:
         uint64_t id
@@ -144,6 +155,7 @@ cdef extern from "rtpfork/engine.h":
         char *host
         uint16_t low, high
         uint64_t near
+        bint dtls
 
     struct command_connect:
         uint64_t port
@@ -171,6 +183,11 @@ cdef extern from "rtpfork/engine.h":
         uint64_t reader
         rtpfork_reader_counters counters
 
+    struct command_send:
+        uint64_t port
+        bint rtcp
+        rtpfork_address to
+
     struct rtpfork_command:
         rtpfork_command_kind kind
         uint64_t tag
@@ -183,17 +200,21 @@ cdef extern from "rtpfork/engine.h":
         command_update update
         command_set_live set_live
         command_detach detach
+        command_send send
         size_t port_count
         rtpfork_port_item *ports
         size_t reader_count
         rtpfork_reader_item *readers
 
     rtpfork_command *rtpfork_command_new(rtpfork_command_kind kind, size_t ports, size_t readers)
+    bint rtpfork_command_carry(rtpfork_command *command, const uint8_t *data, size_t bytes)
     void rtpfork_command_free(rtpfork_command *command)
 
     struct rtpfork_message:
         rtpfork_command *answer
+        bint is_handed
         rtpfork_notice notice
+        rtpfork_handed handed
 
     struct rtpfork_thread_stats:
         uint64_t cpu_ns, packets_received, packets_sent, notices_lost

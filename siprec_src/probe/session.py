@@ -21,6 +21,7 @@ from siprec_src.probe.bench import Bench, Said, Seen
 from siprec_src.probe.report import Report
 from siprec_src.probe.talker import PAYLOAD_TYPES, Talker
 from siprec_src.recording.incoming import answer_in
+from siprec_src.recording.protection import MediaSecurity
 from siprec_src.recording.srs import SrsTarget
 from siprec_src.sdp.model import Media, SessionDescription
 from siprec_src.sip.message import Message, Response
@@ -219,12 +220,11 @@ def _examine_security(target: SrsTarget, description: SessionDescription, report
         report.not_asked("srtp", "the media goes as RTP in clear; add secure=true to the URI to ask for SRTP")
         return
     suites = ", ".join(sorted({line.suite for media in description.media for line in media.crypto}))
+    how = "keys by DTLS" if target.security is MediaSecurity.DTLS else suites
     if target.warning:
-        report.warning(
-            "srtp", f"SRTP with {suites}, but {target.warning}", "leave transport=tcp away, for TLS"
-        )
+        report.warning("srtp", f"SRTP with {how}, but {target.warning}", "leave transport=tcp away, for TLS")
     else:
-        report.ok("srtp", f"SRTP with {suites}, keys of its own for each track", suites=suites)
+        report.ok("srtp", f"SRTP with {how}, keys of its own for each track", suites=suites)
 
 
 def _examine_timer(target: SrsTarget, response: Message, report: Report) -> None:

@@ -303,7 +303,8 @@ class CallRecording:
             self._rounds.steady()
             known = session.target
             return self._begin_round(now, self._rounds.other_than(known) if outcome.vanished else known)
-        return self._try_next(now) if outcome.vanished else self._round_failed(now)
+        elsewhere = outcome.vanished or outcome.reason == "srs-dtls-failed"
+        return self._try_next(now) if elsewhere else self._round_failed(now)
 
     def _round_failed(self, now: float) -> Effects:
         if (reason := self._rounds.newest_failure) not in ("", *NOT_YET):

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from siprec_src.identity import Identity
 from siprec_src.media import plane
-from siprec_src.media.model import Endpoint, PortId, ReaderCounters, ReaderId, SrtpKey
+from siprec_src.media.model import DtlsPeer, Endpoint, PortId, ReaderCounters, ReaderId, SrtpKey
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,16 @@ class Sending:
     events: bool
     send_key: SrtpKey | None
     receive_key: SrtpKey | None
+    dtls: DtlsPeer | None  #: whose handshake makes the keys instead
     live: bool
+
+    @property
+    def path(self) -> object:
+        """What one reader goes by all its life; where it changes another one is needed."""
+        if self.dtls is None:
+            return self.stream, self.clock_rate
+        flow = (self.remote, self.remote_rtcp, self.rtcp_mux)
+        return self.stream, self.clock_rate, flow, self.dtls.association
 
 
 class Fork:
@@ -149,7 +158,7 @@ class Fork:
         have, reader, tag = self._have, self.reader, self._identity.number()
         if have is None or reader is None:
             return self._attach(tag, want) if want is not None else None
-        if want is None or (have.stream, have.clock_rate) != (want.stream, want.clock_rate):
+        if want is None or have.path != want.path:
             return plane.DetachReader(tag=tag, reader=reader)
         if have.live and not want.live:
             self._have = dataclasses.replace(have, live=False)
@@ -180,6 +189,7 @@ class Fork:
             events=want.events,
             send_key=want.send_key,
             receive_key=want.receive_key,
+            dtls=want.dtls,
             live=want.live,
         )
 
@@ -195,6 +205,7 @@ def _update(tag: int, reader: ReaderId, want: Sending) -> plane.UpdateReader:
         events=want.events,
         send_key=want.send_key,
         receive_key=want.receive_key,
+        keep_keys=want.dtls is not None,
     )
 
 

@@ -15,7 +15,7 @@ from siprec_src.media import plane
 from siprec_src.media.model import PortId, ReaderId
 from siprec_src.recording.fork import Fork
 from siprec_src.recording.line import RecordedLine, label_of
-from siprec_src.recording.offer import fresh_keys
+from siprec_src.recording.protection import MediaSecurity, fresh_end, fresh_keys
 from siprec_src.recording.srs import SrsTarget
 from siprec_src.sip.flow import Edge
 
@@ -77,6 +77,7 @@ class Forks:
             high=self._edge.rtp_high,
             count=len(tracks),
             near=PortId(near) if near is not None else None,
+            dtls=self._target.security is MediaSecurity.DTLS,
         )
         self._asked = (command, tracks)
         return [command]
@@ -132,10 +133,10 @@ class Forks:
         match answer:
             case plane.PortsOpen(ports=ports) if self._ended:
                 return self._close(tuple(port.port for port in ports))
-            case plane.PortsOpen(ports=ports):
+            case plane.PortsOpen(ports=ports, fingerprint=fingerprint):
                 self.refusal = ""
                 for track, port in zip(tracks, ports, strict=False):
-                    self._add(track, port)
+                    self._add(track, port, fingerprint)
             case plane.Refused(reason=reason):
                 self.refusal = reason
             case _:
@@ -146,7 +147,7 @@ class Forks:
         self._closing = plane.ClosePorts(tag=self._identity.number(), ports=ports)
         return [self._closing]
 
-    def _add(self, track: Wanted, port: plane.OpenPort) -> None:
+    def _add(self, track: Wanted, port: plane.OpenPort, fingerprint: str) -> None:
         config = self._target.config
         sender = track.stream.sender
         cname = self._cnames.get(sender) or self._cnames.setdefault(sender, self._identity.cname())
@@ -156,6 +157,12 @@ class Forks:
             label=label_of(index, config.labels, [line.label for line in self.lines]),
             port=port,
             fork=Fork(self._identity, via=port.port, cname=cname),
-            cryptos=fresh_keys(config.srtp_suites, self._identity.secret) if self._target.secure else (),
         )
+        match self._target.security:
+            case MediaSecurity.SDES:
+                line.cryptos = fresh_keys(config.srtp_suites, self._identity.secret)
+            case MediaSecurity.DTLS:
+                line.dtls = fresh_end(config.srtp_suites, fingerprint, self._identity.secret)
+            case _:
+                pass
         self.lines.append(line)

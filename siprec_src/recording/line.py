@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from siprec_src.communication import Format, MediaStream
-from siprec_src.media.model import Endpoint, PortId, SrtpKey
+from siprec_src.media.model import DtlsPeer, Endpoint, PortId, SrtpKey
 from siprec_src.media.plane import OpenPort
 from siprec_src.recording.fork import Fork, Sending
+from siprec_src.recording.protection import DtlsEnd
 from siprec_src.sdp import codecs
 from siprec_src.sdp.crypto import Crypto
+from siprec_src.sdp.dtls import Dtls, Setup, opposite
 from siprec_src.sdp.offer_answer import Verdict
 
 
@@ -59,6 +61,7 @@ class RecordedLine:
     port: OpenPort  #: where its RTP leaves from
     fork: Fork
     cryptos: tuple[Crypto, ...] = ()  #: what is offered, each with a key of its own (RFC 4568 6.1)
+    dtls: DtlsEnd | None = None  #: what is offered instead (RFC 5763 5)
     numbers: PayloadNumbers = dataclasses.field(default_factory=PayloadNumbers)
     offered: tuple[Format, ...] = ()  #: what the newest description of ours lists
     removed: bool = False  #: the call has no such track any more
@@ -88,8 +91,21 @@ class RecordedLine:
             events=any(codecs.is_event(ours) for ours, _ in pairs),
             send_key=_key(verdict.local_crypto),
             receive_key=_key(verdict.remote_crypto),
+            dtls=_peer(self.dtls, verdict.dtls),
             live=live and verdict.sends,
         )
+
+    def renew_dtls(self, tls_id: str, secret: Callable[[int], bytes]) -> None:
+        """The SRS's offer says ``tls_id``: where that is another one, so is ours (RFC 8842 5.3)."""
+        known = self.verdict.dtls if self.verdict is not None else None
+        if self.dtls is not None and known is not None and known.tls_id != tls_id:
+            self.dtls = dataclasses.replace(self.dtls, tls_id=secret(16).hex())
+
+    @property
+    def role(self) -> Setup:
+        """Ours in the association in force (RFC 8842 5.3)."""
+        known = self.verdict.dtls if self.verdict is not None else None
+        return Setup.ACTPASS if known is None or known.setup is None else opposite(known.setup)
 
     def _pairs(self, verdict: Verdict) -> list[tuple[Format, Format]]:
         """The call's formats that the SRS takes, each with the format as the SRS numbers it."""
@@ -125,6 +141,17 @@ def label_of(index: int, labels: tuple[str, str], taken: Iterable[str]) -> str:
     if labels[index] not in used:
         return labels[index]
     return next(str(n) for n in range(3, 1000) if str(n) not in used and str(n) not in labels)
+
+
+def _peer(ours: DtlsEnd | None, theirs: Dtls | None) -> DtlsPeer | None:
+    if ours is None or theirs is None:
+        return None
+    return DtlsPeer(
+        association=" ".join((ours.tls_id, theirs.tls_id, *theirs.fingerprints)),
+        active=theirs.setup is Setup.ACTIVE,
+        fingerprints=theirs.fingerprints,
+        suites=ours.suites,
+    )
 
 
 def _key(crypto: Crypto | None) -> SrtpKey | None:

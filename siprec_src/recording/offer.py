@@ -7,13 +7,12 @@ RTCP is on the next port always, so ``a=rtcp`` is never needed (RFC 3550 11).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from siprec_src.communication import Direction, Format, MediaStream
 from siprec_src.recording.line import RecordedLine
 from siprec_src.recording.srs import SrsConfig
-from siprec_src.sdp import codecs
-from siprec_src.sdp.crypto import SUITES, Crypto
+from siprec_src.sdp import codecs, dtls
 from siprec_src.sdp.model import Media, Origin, SessionDescription, new_session
 
 
@@ -27,11 +26,6 @@ def offerable(stream: MediaStream, config: SrsConfig) -> tuple[Format, ...]:
     wanted = {name.lower() for name in config.codecs}
     forms = [form for form in stream.formats if _may_offer(form, wanted, events=config.events)]
     return tuple(forms) if any(codecs.is_primary(form) for form in forms) else ()
-
-
-def fresh_keys(suites: Sequence[str], secret: Callable[[int], bytes]) -> tuple[Crypto, ...]:
-    """The ``a=crypto`` lines of one m-line, every key new (RFC 4568 6.1)."""
-    return tuple(Crypto(tag, suite, secret(SUITES[suite])) for tag, suite in enumerate(suites, start=1))
 
 
 def describe(
@@ -57,12 +51,24 @@ def _media(line: RecordedLine, config: SrsConfig, direction: Direction) -> Media
     media = Media(
         medium=line.stream.medium,
         port=line.port.rtp_port,
-        protocol="RTP/SAVP" if line.cryptos else "RTP/AVP",
+        protocol=_protocol(line, config),
         formats=(),
     ).with_formats(line.offered)
     if line.stream.packet_time_ms is not None:
         media = media.with_packet_time(line.stream.packet_time_ms)
+    if config.rtcp_mux:
+        media = media.with_attribute("rtcp-mux", "")
     if line.cryptos:
         media = media.with_crypto(*line.cryptos)
+    if line.dtls is not None:
+        media = media.with_attribute("fingerprint", line.dtls.fingerprint)
+        media = media.with_attribute("setup", dtls.Setup.ACTPASS.value)
+        media = media.with_attribute("tls-id", line.dtls.tls_id)
     media = media.with_label(line.label).with_direction(direction)
     return media.with_port(0) if line.removed or not forms else media
+
+
+def _protocol(line: RecordedLine, config: SrsConfig) -> str:
+    """The profile, with F where feedback is offered (RFC 4585 4, RFC 5124 3.1)."""
+    secured = "RTP/SAVP" if line.cryptos else "RTP/AVP"
+    return (dtls.PROTOCOL if line.dtls is not None else secured) + ("F" if config.feedback else "")

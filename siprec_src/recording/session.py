@@ -143,6 +143,9 @@ class RecordingSession:
         effects: Effects = [*self._forks.answered(answer)]
         if isinstance(answer, plane.Refused) and self._state is State.ACTIVE:
             effects += self._ledger.refused(answer)
+            if answer.reason == "dtls-failed":  # no association, no session (RFC 5763 5)
+                failed = Outcome(result=Result.INTERRUPTED, reason="srs-dtls-failed", detail=answer.detail)
+                return effects + self._end(failed, Farewell.BYE, now)
         if self._state is State.OPENING and not self._forks.opening:
             if self._forks.refusal:
                 refused = Outcome(result=Result.FAILED, reason=self._forks.refusal, detail="media plane")

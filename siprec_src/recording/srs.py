@@ -15,8 +15,10 @@ from typing import Final
 
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
 from siprec_src.recording.extensions import ExtensionConfig, configured
+from siprec_src.recording.protection import MediaSecurity
 from siprec_src.recording.templates import constants_of, parse_template
 from siprec_src.sdp.crypto import SUITES
+from siprec_src.sdp.dtls import SUITES as DTLS_SUITES
 from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Edge, Transport
 from siprec_src.sip.message import header_key
@@ -116,11 +118,16 @@ class SrsConfig:
     codecs: tuple[str, ...] = ()  #: encodings that may be offered, e.g. ``PCMU``; empty: the call's
     fallback_codecs: tuple[str, ...] = ()  #: in place of ``codecs`` after a 488 or 606; empty: no second try
     events: bool = False  #: offer telephone-event and send DTMF to the SRS (RFC 4733)
-    srtp_suites: tuple[str, ...] = (  #: offered with ``secure=true``, preferred first (RFC 4568 6.2)
+    media_security: MediaSecurity = (
+        MediaSecurity.AUTO
+    )  #: how the media is protected, or the call not recorded
+    srtp_suites: tuple[str, ...] = (  #: offered for SRTP, preferred first (RFC 4568 6.2, RFC 5764 4.1.2)
         "AES_CM_128_HMAC_SHA1_80",
         "AES_CM_128_HMAC_SHA1_32",
     )
-    clear_copy_of_encrypted: bool = False  #: record calls that use SRTP also without ``secure=true``
+    clear_copy_of_encrypted: bool = False  #: record calls that use SRTP also without it
+    rtcp_mux: bool = False  #: offer RTCP on the port of RTP (RFC 5761)
+    feedback: bool = False  #: offer RTP/AVPF and RTP/SAVPF (RFC 7866 8.1.2)
     final_statuses: tuple[int, ...] = ()  #: answers that mean "do not record": no other SRS is tried
     username: str = ""  #: answers the SRS's Digest challenges (RFC 8760); empty: nobody does
     password_file: str = ""  #: where its password stands: an absolute path, or a credential of systemd
@@ -157,6 +164,12 @@ class SrsConfig:
         _require(bool(self.srtp_suites), "srtp_suites", "expected at least one")
         _require(
             len(set(self.srtp_suites)) == len(self.srtp_suites), "srtp_suites", "expected no suite twice"
+        )
+        _require(
+            self.media_security is not MediaSecurity.DTLS
+            or not DTLS_SUITES.keys().isdisjoint(self.srtp_suites),
+            "srtp_suites",
+            f"DTLS can agree on {', '.join(DTLS_SUITES)}",
         )
         _require(
             all(400 <= status <= 699 for status in self.final_statuses),
@@ -201,12 +214,17 @@ class SrsTarget:
 
     uri: Uri  #: the Request-URI; without our parameters
     edge: str  #: name of the edge it leaves by
-    secure: bool  #: SRTP or nothing (RFC 7866 12.2)
+    security: MediaSecurity  #: of its media, or nothing is recorded (RFC 7866 12.2); never ``AUTO``
     transport: Transport | None  #: that the URI asks for; None: as RFC 3263 chooses
     warning: str = ""  #: what the operator should be told of this target, once
     config: SrsConfig  #: in effect
     written: SrsConfig  #: as the operator has it; other than `config` when the SRS wanted it otherwise
     metadata: bool = True  #: False: it takes none
+
+    @property
+    def secure(self) -> bool:
+        """Whether its media is SRTP."""
+        return self.security is not MediaSecurity.NONE
 
     @property
     def name(self) -> str:
@@ -226,7 +244,8 @@ def parse_target(config: SrsConfig, edges: Mapping[str, Edge]) -> SrsTarget:
         ConfigurationError: naming the parameter that is unknown, repeated or has an unusable value.
     """
     head, parameters = _split(config.uri)
-    secure = _flag(config.uri, parameters.pop("secure", "false"))
+    said = _flag(config.uri, parameters.pop("secure")) if "secure" in parameters else None
+    security = _security(config, said)
     edge = edges.get(parameters.pop("edge", next(iter(edges))) or "")
     if edge is None:
         raise _bad(config.uri, f"unknown edge; expected one of {', '.join(edges)}")
@@ -234,11 +253,11 @@ def parse_target(config: SrsConfig, edges: Mapping[str, Edge]) -> SrsTarget:
         if name not in _STANDARD:
             raise _bad(config.uri, f"unknown parameter {name!r}")
     uri = _uri(config.uri, head, parameters)
-    transport, warning = _transport(config.uri, uri, edge, _named_transport(parameters), secure=secure)
+    transport, warning = _transport(config.uri, uri, edge, _named_transport(parameters), security)
     return SrsTarget(
         uri=_on_the_wire(uri, transport),
         edge=edge.name,
-        secure=secure,
+        security=security,
         transport=transport,
         warning=warning,
         config=config,
@@ -254,6 +273,10 @@ _NOT_TO_BE_SET: Final = frozenset({  # the user agent's, the dialog's, and those
     "proxy-authorization", "proxy-require", "rack", "record-route", "require", "route", "rseq", "supported",
     "to", "via",
 })  # fmt: skip
+_RISKS: Final = {  # of SIP without TLS
+    MediaSecurity.SDES: "the SRTP keys cross the network in clear",
+    MediaSecurity.DTLS: "whoever changes the fingerprint on the way gets the media",
+}
 _TRANSPORTS: Final = {"udp": Transport.UDP, "tcp": Transport.TCP, "tls": Transport.TLS}
 
 
@@ -279,6 +302,19 @@ def _flag(text: str, value: str | None) -> bool:
     if value not in ("true", "false"):
         raise _bad(text, f"secure={value or ''}: expected true or false")
     return value == "true"
+
+
+def _security(config: SrsConfig, said: bool | None) -> MediaSecurity:
+    """What the URI's ``secure`` and ``media_security`` say together."""
+    match config.media_security:
+        case MediaSecurity.AUTO:
+            return MediaSecurity.SDES if said else MediaSecurity.NONE
+        case MediaSecurity.NONE if said:
+            raise _bad(config.uri, 'secure=true, but media_security = "none"')
+        case (MediaSecurity.SDES | MediaSecurity.DTLS) as chosen if said is False:
+            raise _bad(config.uri, f'secure=false, but media_security = "{chosen.value}"')
+        case chosen:
+            return chosen
 
 
 def _uri(text: str, head: str, parameters: Mapping[str, str | None]) -> Uri:
@@ -307,11 +343,13 @@ def _named_transport(parameters: Mapping[str, str | None]) -> str | None:
 
 
 def _transport(
-    text: str, uri: Uri, edge: Edge, named: str | None, *, secure: bool
+    text: str, uri: Uri, edge: Edge, named: str | None, security: MediaSecurity
 ) -> tuple[Transport | None, str]:
-    """The transport that the URI asks for. Keys need a confidential way to the SRS (RFC 4568 8.3), so that
-    ``secure`` alone means TLS.
+    """The transport that the URI asks for. Keys need a confidential way to the SRS (RFC 4568 8.3), and
+    fingerprints one on which nobody can change them (RFC 8122 7), so that SRTP alone means TLS.
     """
+    secure = security is not MediaSecurity.NONE
+    risk = _RISKS.get(security, "")
     if named is not None and named.lower() not in _TRANSPORTS:
         raise _bad(text, f"unknown transport {named!r}")
     transport = _TRANSPORTS[named.lower()] if named is not None else None
@@ -320,19 +358,19 @@ def _transport(
             raise _bad(text, "sips: goes over TLS, not over UDP")
         transport = Transport.TLS
     if secure and transport is Transport.UDP:
-        raise _bad(text, "secure=true over UDP would show the SRTP keys to everybody")
+        raise _bad(text, f"{risk}; over UDP it is not offered")
     if secure and transport is None:
         if Transport.TLS not in edge.transports:
             raise _bad(
                 text,
-                f'secure=true goes over TLS: put "tls" into the transports of edge {edge.name!r} '
-                "(transport=tcp would send the SRTP keys in clear)",
+                f'secure media goes over TLS: put "tls" into the transports of edge {edge.name!r} '
+                f"(with transport=tcp {risk})",
             )
         transport = Transport.TLS
     if transport is not None and transport not in edge.transports:
         raise _bad(text, f"edge {edge.name!r} has no {transport.value}")
     if secure and transport is Transport.TCP:
-        return transport, "secure=true over TCP: the SRTP keys cross the network in clear"
+        return transport, f"SRTP agreed on over TCP: {risk}"
     if transport is Transport.TLS or _stays_here(uri.host):
         return transport, ""
     return transport, "without TLS the metadata may cross the network in clear (RFC 7866 12.3)"

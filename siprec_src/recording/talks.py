@@ -23,6 +23,7 @@ class Talks:
     """Offer and answer of one recording session."""
 
     def __init__(self, identity: Identity, target: SrsTarget, address: str) -> None:
+        self._identity = identity
         number = identity.session_number()
         self._origin = Origin(session_id=number, version=1, address=address)
         self._target = target
@@ -83,7 +84,10 @@ class Talks:
             raise RemoteProtocolError("an offer before there is a session", status=488, section="RFC 3264 4")
         known = lines[: len(self._agreed.media)]
         wanted = Direction.INACTIVE if paused else Direction.SENDONLY
-        answer = _answer(self._describe(known, paused=paused), offer, [wanted] * len(known))
+        for line, theirs in zip(known, offer.media, strict=False):
+            line.renew_dtls(theirs.attribute("tls-id") or "", self._identity.secret)
+        local = _in_roles(self._describe(known, paused=paused), known)
+        answer = _answer(local, offer, [wanted] * len(known))
         verdicts = [_usable(verdict) for verdict in check_answer(answer, _one_key_each(answer, offer))]
         for line, verdict in zip(known, verdicts, strict=True):
             if not all(
@@ -138,6 +142,14 @@ def _check_security(verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         if verdict.insecure:
             raise RemoteProtocolError(verdict.failure, status=488, section="RFC 4568 5.1.3")
+
+
+def _in_roles(local: SessionDescription, lines: Sequence[RecordedLine]) -> SessionDescription:
+    """Our description as an answer keeps the roles of associations that are there (RFC 8842 5.3)."""
+    pairs = zip(lines, local.media, strict=True)
+    return local.with_media(
+        *(m.with_attribute("setup", line.role.value) if line.dtls is not None else m for line, m in pairs)
+    )
 
 
 def _answer(

@@ -14,6 +14,7 @@ from siprec_src.communication import Direction, Format
 from siprec_src.errors import RemoteProtocolError, StateError
 from siprec_src.sdp import codecs
 from siprec_src.sdp.crypto import Crypto
+from siprec_src.sdp.dtls import Dtls, Setup, agree, is_dtls, opposite, read_dtls
 from siprec_src.sdp.model import Media, Rtcp, SessionDescription
 
 
@@ -97,6 +98,7 @@ class Verdict:
     packet_time_ms: int | None = None
     local_crypto: Crypto | None = None  #: our offered line that was chosen: protects what we send
     remote_crypto: Crypto | None = None  #: the answer's: opens what they send (RFC 4568 5.1.3)
+    dtls: Dtls | None = None  #: their end of the association that makes the keys instead
     failure: str = ""  #: why it cannot be used, when `accepted` is False
     insecure: bool = False  #: that is because the protection that we offered was not agreed on
     warnings: tuple[str, ...] = ()
@@ -210,12 +212,13 @@ def _judge(
         return _failed(index, f"{ours.medium} answered with {theirs.medium[:20]}")
     if not _same_profile(ours.protocol, theirs.protocol):
         failure = f"{ours.protocol} answered with {theirs.protocol[:20]}"
-        return _failed(index, failure, insecure=ours.is_sdes)
+        return _failed(index, failure, insecure=ours.is_sdes or is_dtls(ours))
     formats = _accepted_formats(ours, theirs)
     if not any(codecs.is_primary(pair.answered) for pair in formats):
         return _failed(index, "no format of the offer accepted")
     local, remote, failure = _chosen_crypto(ours, theirs)
-    if failure:
+    association, broken = _association(offer, answer, ours, theirs)
+    if failure := failure or broken:
         return _failed(index, failure, insecure=True)
     offered, warnings = offer.direction(ours), list(_cross_check(ours, theirs))
     direction, complaint = _our_direction(offered, answer, theirs)
@@ -236,6 +239,7 @@ def _judge(
         packet_time_ms=theirs.packet_time_ms,
         local_crypto=local,
         remote_crypto=remote,
+        dtls=association,
         warnings=tuple(warnings),
     )
 
@@ -308,6 +312,17 @@ def _chosen_crypto(ours: Media, theirs: Media) -> tuple[Crypto | None, Crypto | 
     return local, chosen, ""
 
 
+def _association(
+    offer: SessionDescription, answer: SessionDescription, ours: Media, theirs: Media
+) -> tuple[Dtls | None, str]:
+    """Their end of the DTLS association, and what is wrong with it (RFC 5763 5)."""
+    if not is_dtls(ours):
+        return None, ""
+    local = read_dtls(offer, ours, default=Setup.ACTIVE)
+    default = Setup.ACTIVE if local.setup is Setup.PASSIVE else Setup.PASSIVE
+    return agree(local, read_dtls(answer, theirs, default=default))
+
+
 def _cross_check(ours: Media, theirs: Media) -> tuple[str, ...]:
     """What differs without harm: labels only inform (RFC 3264 6)."""
     if theirs.label is not None and theirs.label != ours.label:
@@ -337,6 +352,8 @@ def _answer_media(offer: SessionDescription, ours: Media, theirs: Media, wanted:
     media = ours.with_formats(formats)
     if ours.is_sdes:
         media = media.with_crypto(_answer_crypto(ours, theirs))
+    if is_dtls(ours):
+        media = media.with_attribute("setup", _answer_setup(offer, ours, theirs).value)
     if not theirs.rtcp_mux:
         media = media.without_attribute("rtcp-mux")
     return media.with_direction(restricted(offer.direction(theirs), wanted))
@@ -349,6 +366,16 @@ def _answer_crypto(ours: Media, theirs: Media) -> Crypto:
         if same is not None:
             return dataclasses.replace(same, tag=line.tag)
     raise _unacceptable("the SRS offers no crypto suite of the stream", "RFC 4568 5.1.2")
+
+
+def _answer_setup(offer: SessionDescription, ours: Media, theirs: Media) -> Setup:
+    """Our role: the one in force, else the active one, unless they take it (RFC 5763 5, RFC 8842 5.3)."""
+    said = read_dtls(offer, theirs, default=Setup.ACTIVE).setup
+    if said is None:
+        raise _unacceptable("the SRS wants no DTLS association", "RFC 5763 5")
+    if said is not Setup.ACTPASS:
+        return opposite(said)
+    return Setup.PASSIVE if ours.attribute("setup") == Setup.PASSIVE.value else Setup.ACTIVE
 
 
 def _unacceptable(what: str, section: str) -> RemoteProtocolError:

@@ -7,18 +7,20 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from siprec_src.communication import Direction, Format
+from siprec_src.media.model import DtlsPeer
 from siprec_src.sdp import codecs
 from siprec_src.sdp.crypto import SUITES, Crypto
+from siprec_src.sdp.dtls import Setup, agree, is_dtls, read_dtls
 from siprec_src.sdp.model import Media, Origin, Rtcp, SessionDescription, new_session
 from siprec_src.sdp.offer_answer import next_offer, restricted
 from siprec_src.srs.settings import Behaviour
 
 CODECS: Final = ("PCMU", "PCMA")
-SECURE_SUITES: Final = (  #: those that pylibsrtp can do
+SECURE_SUITES: Final = (  #: those that pylibsrtp can do, preferred first where the choice is ours
+    "AEAD_AES_256_GCM",
+    "AEAD_AES_128_GCM",
     "AES_CM_128_HMAC_SHA1_80",
     "AES_CM_128_HMAC_SHA1_32",
-    "AEAD_AES_128_GCM",
-    "AEAD_AES_256_GCM",
 )
 
 
@@ -29,9 +31,12 @@ class Reception:
     index: int  #: position of the m-line
     label: str
     formats: tuple[Format, ...]
+    rtp: Rtcp | None  #: where it comes from, and our handshake goes to; None: nowhere
     rtcp: Rtcp | None  #: where our receiver reports go; None: nowhere
+    rtcp_mux: bool = False  #: they come and go on the RTP port (RFC 5761)
     receive_key: Crypto | None = None  #: the offer's, opens what comes
     send_key: Crypto | None = None  #: ours, protects our RTCP
+    dtls: DtlsPeer | None = None  #: whose handshake makes the keys instead (RFC 5763)
 
 
 def acceptable(media: Media) -> tuple[Format, ...]:
@@ -57,6 +62,7 @@ def make_answer(
     keys: Mapping[int, Crypto],
     secret: Callable[[int], bytes],
     behaviour: Behaviour,
+    fingerprint: str = "",
 ) -> tuple[SessionDescription, tuple[Reception, ...]]:
     """The answer to ``offer``, and what we receive by it.
 
@@ -67,26 +73,35 @@ def make_answer(
         keys: our own keys by position, kept from an exchange before.
         secret: makes key material.
         behaviour: what to do wrong on purpose.
+        fingerprint: of our certificate; "": no DTLS.
     """
     answers: list[Media] = []
     receptions: list[Reception] = []
     for index, media in enumerate(offer.media):
         forms = acceptable(media)
         chosen = choose_key(media) if media.is_sdes else None
-        refused = index + 1 in behaviour.port_zero or (media.is_sdes and chosen is None)
+        dtls = _peer(offer, media, behaviour) if fingerprint and is_dtls(media) else None
+        insecure = (media.is_sdes and chosen is None) or (is_dtls(media) and dtls is None)
+        refused = index + 1 in behaviour.port_zero or insecure
         if not forms or refused or index not in ports:
             answers.append(_refusal(media))
             continue
         own = _own_key(chosen, keys.get(index), secret) if chosen is not None else None
-        answers.append(_answer(offer, media, forms, ports[index], own, behaviour))
+        answer = _answer(offer, media, forms, ports[index], own, behaviour)
+        if dtls is not None:
+            answer = _with_dtls(answer, media, dtls, fingerprint)
+        answers.append(answer)
         receptions.append(
             Reception(
                 index=index,
                 label=media.label or str(index + 1),
                 formats=forms,
-                rtcp=_rtcp(offer, media),
+                rtp=_rtp(offer, media),
+                rtcp=_rtcp(offer, media, mux=answer.rtcp_mux),
+                rtcp_mux=answer.rtcp_mux,
                 receive_key=chosen,
                 send_key=own,
+                dtls=dtls,
             )
         )
     made = new_session(origin, *answers[: len(answers) - behaviour.fewer])
@@ -125,6 +140,8 @@ def _answer(
         answer = answer.with_crypto(own)
     if media.label is not None and not behaviour.no_label:
         answer = answer.with_label(media.label)
+    if media.rtcp_mux and not behaviour.no_mux:
+        answer = answer.with_attribute("rtcp-mux", "")
     if behaviour.no_direction:
         return answer
     wanted = Direction.INACTIVE if behaviour.inactive else Direction.RECVONLY
@@ -138,6 +155,35 @@ def _own_key(chosen: Crypto, before: Crypto | None, secret: Callable[[int], byte
     return Crypto(chosen.tag, chosen.suite, secret(SUITES[chosen.suite]))
 
 
-def _rtcp(offer: SessionDescription, media: Media) -> Rtcp | None:
+def _peer(offer: SessionDescription, media: Media, behaviour: Behaviour) -> DtlsPeer | None:
+    """Their end of the association; we begin it where we may, as RFC 5763 5 would have it."""
+    theirs = read_dtls(offer, media, default=Setup.ACTIVE)
+    ours = Setup.PASSIVE if behaviour.dtls_passive or theirs.setup is Setup.ACTIVE else Setup.ACTIVE
+    agreed, _ = agree(dataclasses.replace(theirs, setup=ours), theirs)
+    if agreed is None:
+        return None
+    return DtlsPeer(
+        association=" ".join((theirs.tls_id, *theirs.fingerprints)),
+        active=agreed.setup is Setup.ACTIVE,
+        fingerprints=theirs.fingerprints,
+        suites=SECURE_SUITES,
+    )
+
+
+def _with_dtls(answer: Media, media: Media, peer: DtlsPeer, fingerprint: str) -> Media:
+    """Our end; its id is made of theirs, so that it is as new as theirs is (RFC 8842 5.3)."""
+    setup = Setup.PASSIVE if peer.active else Setup.ACTIVE
+    answer = answer.with_attribute("fingerprint", fingerprint).with_attribute("setup", setup.value)
+    tls_id = media.attribute("tls-id")
+    return answer if tls_id is None else answer.with_attribute("tls-id", tls_id[::-1])
+
+
+def _rtp(offer: SessionDescription, media: Media) -> Rtcp | None:
     connection = offer.connection(media)
-    return None if connection is None or connection.on_hold else offer.rtcp(media)
+    return None if connection is None or connection.on_hold else Rtcp(connection.host, media.port)
+
+
+def _rtcp(offer: SessionDescription, media: Media, *, mux: bool) -> Rtcp | None:
+    if _rtp(offer, media) is None or mux:
+        return _rtp(offer, media)
+    return offer.rtcp(media.without_attribute("rtcp-mux"))

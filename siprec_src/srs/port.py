@@ -10,6 +10,7 @@ from typing import Final
 
 from siprec_src.errors import NoRoom
 from siprec_src.net.sockets import BindError, bind_udp
+from siprec_src.sdp.model import Rtcp
 from siprec_src.sip.flow import Address
 
 RECEIVE_BUFFER_BYTES: Final = 4 << 20
@@ -18,16 +19,22 @@ MAX_INBOX: Final = 20_000  #: datagrams that wait for the writer
 MAX_DATAGRAM_BYTES: Final = 2048
 
 
-class TrackPort:
-    """Receives RTP into an inbox, RTCP into a callback."""
+OnDtls = Callable[[bytes, bool], None]  #: a datagram, and whether it came to the RTCP socket
 
-    def __init__(self, rtp: socket.socket, rtcp: socket.socket, on_rtcp: Callable[[bytes], None]) -> None:
+
+class TrackPort:
+    """Receives RTP into an inbox, RTCP and DTLS into callbacks (RFC 5761 4, RFC 5764 5.1.2)."""
+
+    def __init__(
+        self, rtp: socket.socket, rtcp: socket.socket, on_rtcp: Callable[[bytes], None], on_dtls: OnDtls
+    ) -> None:
         self.port: int = rtp.getsockname()[1]
         self.foreign = 0
         self.overrun = 0
         self._rtp = rtp
         self._rtcp = rtcp
         self._on_rtcp = on_rtcp
+        self._on_dtls = on_dtls
         self._inbox: list[tuple[float, bytes]] = []
         self._source: object = None
         self._loop = asyncio.get_running_loop()
@@ -49,10 +56,10 @@ class TrackPort:
         """The sender may have moved: whoever sends next is the source."""
         self._source = None
 
-    def send_rtcp(self, data: bytes, host: str, port: int) -> None:
-        """Send without waiting; what cannot be sent is left out, reports repeat."""
+    def send(self, data: bytes, to: Rtcp, *, rtcp: bool) -> None:
+        """Send without waiting; what cannot be sent is left out, for all of it repeats."""
         with contextlib.suppress(OSError):
-            self._rtcp.sendto(data, (host, port))
+            (self._rtcp if rtcp else self._rtp).sendto(data, (to.host, to.port))
 
     def drain_and_close(self) -> list[tuple[float, bytes]]:
         """Read what the sockets still hold, then close them."""
@@ -70,6 +77,12 @@ class TrackPort:
                 data, source = receive(MAX_DATAGRAM_BYTES)
             except OSError:
                 return
+            if _is_dtls(data):
+                self._on_dtls(data, False)
+                continue
+            if _is_rtcp(data):
+                self._on_rtcp(data)
+                continue
             if source != self._source:
                 if self._source is not None:
                     self.foreign += 1
@@ -82,10 +95,24 @@ class TrackPort:
 
     def _read_rtcp(self) -> None:
         with contextlib.suppress(OSError):
-            self._on_rtcp(self._rtcp.recv(MAX_DATAGRAM_BYTES))
+            data = self._rtcp.recv(MAX_DATAGRAM_BYTES)
+            if _is_dtls(data):
+                self._on_dtls(data, True)
+            else:
+                self._on_rtcp(data)
 
 
-def open_port(host: str, low: int, high: int, start: int, on_rtcp: Callable[[bytes], None]) -> TrackPort:
+def _is_dtls(data: bytes) -> bool:
+    return len(data) > 0 and 20 <= data[0] <= 63
+
+
+def _is_rtcp(data: bytes) -> bool:
+    return len(data) > 1 and data[0] >= 128 and 192 <= data[1] <= 223
+
+
+def open_port(
+    host: str, low: int, high: int, start: int, on_rtcp: Callable[[bytes], None], on_dtls: OnDtls
+) -> TrackPort:
     """Bind the first free pair at or after ``start``, round the range, RTP on an even port.
 
     Raises:
@@ -98,7 +125,7 @@ def open_port(host: str, low: int, high: int, start: int, on_rtcp: Callable[[byt
         with contextlib.suppress(BindError):
             rtp = bind_udp(Address(host, port))
             try:
-                return TrackPort(rtp, bind_udp(Address(host, port + 1)), on_rtcp)
+                return TrackPort(rtp, bind_udp(Address(host, port + 1)), on_rtcp, on_dtls)
             except BindError:
                 rtp.close()
     msg = "no free RTP port"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, Final
 
+from siprec_src.app import dtls
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.identity import Identity
 from siprec_src.metadata import model as m
@@ -20,6 +21,7 @@ from siprec_src.metadata.validate import check_metadata
 from siprec_src.sip.message import Request
 from siprec_src.srs.answer import Reception
 from siprec_src.srs.archive import Archive
+from siprec_src.srs.handshake import Handshake
 from siprec_src.srs.port import TrackPort, open_port
 from siprec_src.srs.roster import Roster
 from siprec_src.srs.rtp import ReportBlock, SenderReport, parse_rtcp, receiver_report
@@ -43,6 +45,7 @@ class _Line:
     track: Track | None = None
     open_rtcp: Transform | None = None
     seal_rtcp: Transform | None = None
+    handshake: Handshake | None = None
     codec: str = ""
     secure: str = ""
     report: tuple[SenderReport, float] | None = None  #: the sender's last, and when it came
@@ -63,12 +66,14 @@ class LiveRecording:
         *,
         settings: SrsSettings,
         identity: Identity,
+        dtls: dtls.Identity,
         writer: Executor,
         log: Logger,
         on_end: Callable[[LiveRecording], None],
     ) -> None:
         self._settings = settings
         self._identity = identity
+        self._dtls = dtls
         self._writer = writer
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -98,6 +103,7 @@ class LiveRecording:
                 settings.rtp_high,
                 start,
                 lambda data: self._rtcp_arrived(index, data),
+                lambda data, rtcp: self._dtls_arrived(index, data, rtcp=rtcp),
             )
             line = self._lines[index] = _Line(port, ssrc=self._identity.ssrc())
         return line.port.port
@@ -117,6 +123,7 @@ class LiveRecording:
             else:
                 self._submit(line.track.retarget, item.formats)
             line.reception = item
+            self._shake_hands(line, item)
 
     def metadata(self, document: bytes) -> None:
         self._documents += 1
@@ -144,6 +151,8 @@ class LiveRecording:
         for index, line in self._lines.items():
             if line.track is None:
                 continue
+            if line.handshake is not None:
+                line.handshake.tick()
             waits = line.port.waiting or line.track.waiting
             if waits and (line.job is None or line.job.done()):
                 line.job = self._submit(self._write, index, line.track, line.label, line.port.take(), now)
@@ -154,6 +163,8 @@ class LiveRecording:
     def _key(self, line: _Line, item: Reception) -> None:
         """Take the keys of a new answer; a key that stays keeps its roll-over counter (RFC 4568 7.1.4)."""
         before = line.reception
+        if item.dtls is not None:
+            return
         if item.receive_key is None or item.send_key is None:
             line.open_rtcp = line.seal_rtcp = None
             return
@@ -165,6 +176,38 @@ class LiveRecording:
         elif before.receive_key.material != item.receive_key.material:
             line.open_rtcp = rtcp_opener(item.receive_key)
             self._open_with(line, item)
+
+    def _shake_hands(self, line: _Line, item: Reception) -> None:
+        """Begin the handshake of a new association; nothing is opened before it has ended (RFC 5764 5.1)."""
+        peer = item.dtls
+        if peer is None or item.rtp is None or item.rtcp is None or line.track is None:
+            return
+        if line.handshake is not None and line.handshake.peer.association == peer.association:
+            return
+        self._submit(_set_unprotect, line.track, _not_yet)
+        line.open_rtcp = line.seal_rtcp = _not_yet
+        remotes = {False: item.rtp} if item.rtcp_mux else {False: item.rtp, True: item.rtcp}
+        line.handshake = Handshake(
+            self._dtls, peer, remotes, lambda data, to, rtcp: line.port.send(data, to, rtcp=rtcp)
+        )
+        if not self._settings.behaviour.dtls_silent:
+            line.handshake.begin()
+
+    def _dtls_arrived(self, index: int, data: bytes, *, rtcp: bool) -> None:
+        line = self._lines[index]
+        if line.handshake is None or self._settings.behaviour.dtls_silent:
+            return
+        known = line.handshake.keys
+        line.handshake.receive(data, rtcp=rtcp)
+        if line.handshake.failure:
+            self._complain(f"label {line.label}: {line.handshake.failure}")
+        keys = line.handshake.keys
+        if known is None and keys is not None and line.track is not None:
+            rtp, reports = keys
+            line.secure = rtp.receive.suite
+            self._log.info("recording.secured", id=self._archive.name, label=line.label, suite=line.secure)
+            self._submit(_set_unprotect, line.track, opener(rtp.receive))
+            line.open_rtcp, line.seal_rtcp = rtcp_opener(reports.receive), rtcp_sealer(reports.send)
 
     def _open_with(self, line: _Line, item: Reception) -> None:
         if line.track is not None and item.receive_key is not None:
@@ -245,7 +288,7 @@ class LiveRecording:
         packet = receiver_report(line.ssrc, self._cname, _block(line, now))
         with contextlib.suppress(ValueError):
             data = line.seal_rtcp(packet) if line.seal_rtcp is not None else packet
-            line.port.send_rtcp(data, line.reception.rtcp.host, line.reception.rtcp.port)
+            line.port.send(data, line.reception.rtcp, rtcp=not line.reception.rtcp_mux)
 
     def _summary(self, now: float) -> dict[str, object]:
         return {
@@ -293,6 +336,11 @@ def recording_name(document: bytes | None, request: Request) -> str:
 
 def _set_unprotect(track: Track, unprotect: Transform) -> None:
     track.unprotect = unprotect
+
+
+def _not_yet(_packet: bytes) -> bytes:
+    msg = "no keys yet"
+    raise ValueError(msg)
 
 
 def _block(line: _Line, now: float) -> ReportBlock | None:

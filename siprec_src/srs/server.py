@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from siprec_src.app import dtls
 from siprec_src.app.entropy import SystemIdentity
 from siprec_src.net.resolver import Resolver
 from siprec_src.net.tls import TlsContexts, TlsLayer
@@ -38,6 +39,7 @@ class SrsServer:
         self._settings = settings
         self._log = log or get_logger("srs")
         self._identity = SystemIdentity()
+        self._dtls = dtls.Identity()
         behaviour = settings.behaviour
         self._gate = Gate(behaviour, self._identity) if behaviour.digest else None
         self._loop = asyncio.get_running_loop()
@@ -144,8 +146,14 @@ class SrsServer:
             retry = Headers([("Retry-After", "5")])
             self._command([sip.Respond(usage=event.usage, token=event.token, status=503, headers=retry)])
             return None
+        shown = dtls.Identity() if self._settings.behaviour.dtls_forged else self._dtls
         session = ServedSession(
-            event, identity=self._identity, settings=self._settings, begin=self._begin, gate=self._gate
+            event,
+            identity=self._identity,
+            settings=self._settings,
+            begin=self._begin,
+            gate=self._gate,
+            fingerprint=shown.fingerprint,
         )
         self._sessions[event.usage] = session
         return session
@@ -156,6 +164,7 @@ class SrsServer:
             document,
             settings=self._settings,
             identity=self._identity,
+            dtls=self._dtls,
             writer=self._writer,
             log=self._log,
             on_end=self._recordings.discard,

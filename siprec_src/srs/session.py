@@ -58,6 +58,7 @@ class ServedSession:
         settings: SrsSettings,
         begin: Callable[[Request, bytes | None], Recording],
         gate: Gate | None = None,
+        fingerprint: str = "",
     ) -> None:
         self.finished = False
         self._usage = invite.usage
@@ -65,6 +66,7 @@ class ServedSession:
         self._settings = settings
         self._begin = begin
         self._gate = gate
+        self._fingerprint = fingerprint
         self._behaviour = settings.behaviour
         self._host = settings.advertised or settings.host
         self._origin = Origin(session_id=identity.session_number(), version=1, address=self._host)
@@ -227,6 +229,7 @@ class ServedSession:
             keys=self._keys,
             secret=self._identity.secret,
             behaviour=self._behaviour,
+            fingerprint=self._fingerprint,
         )
         self._keys |= {item.index: item.send_key for item in receptions if item.send_key is not None}
         self._local = renewed(self._local, answer)

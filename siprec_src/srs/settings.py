@@ -22,6 +22,10 @@ class Behaviour:
     no_direction: bool = False  #: no direction in the answer
     no_feature: bool = False  #: no +sip.srs in Contact
     plain: bool = False  #: RTP/AVP answered where RTP/SAVP was offered
+    no_mux: bool = False  #: no a=rtcp-mux in the answer
+    dtls_passive: bool = False  #: the recording client has to begin the DTLS handshake
+    dtls_forged: bool = False  #: a=fingerprint of another certificate
+    dtls_silent: bool = False  #: DTLS is agreed on, but no handshake takes place
     delay_s: float = 0.0  #: before the final answer to a new INVITE
     bye_after_s: float | None = None  #: after the answer, the SRS ends the session
     snapshot_after_s: float | None = None  #: after the answer, the SRS asks for a snapshot

@@ -1,4 +1,4 @@
-"""SDES-keyed SRTP through pylibsrtp (RFC 3711, RFC 4568 6.2, RFC 7714 14)."""
+"""SRTP through pylibsrtp (RFC 3711, RFC 4568 6.2, RFC 7714 14)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from pylibsrtp import Error, Policy, Session
 
+from siprec_src.media.model import SrtpKey
 from siprec_src.sdp.crypto import Crypto
 
 Transform = Callable[[bytes], bytes]
@@ -19,22 +20,22 @@ _PROFILES: Final[Mapping[str, int]] = {
 }
 
 
-def opener(key: Crypto) -> Transform:
+def opener(key: Crypto | SrtpKey) -> Transform:
     """Opens RTP under ``key``; ValueError for what fails authentication or is a replay."""
     return _checked(_session(key, Policy.SSRC_ANY_INBOUND).unprotect)
 
 
-def rtcp_opener(key: Crypto) -> Transform:
+def rtcp_opener(key: Crypto | SrtpKey) -> Transform:
     """Opens RTCP under ``key``; of a session of its own, so that another thread may use it."""
     return _checked(_session(key, Policy.SSRC_ANY_INBOUND).unprotect_rtcp)
 
 
-def rtcp_sealer(key: Crypto) -> Transform:
+def rtcp_sealer(key: Crypto | SrtpKey) -> Transform:
     """Protects RTCP under ``key``."""
     return _checked(_session(key, Policy.SSRC_ANY_OUTBOUND).protect_rtcp)
 
 
-def _session(key: Crypto, kind: int) -> Session:
+def _session(key: Crypto | SrtpKey, kind: int) -> Session:
     return Session(Policy(key=key.material, ssrc_type=kind, srtp_profile=_PROFILES[key.suite]))
 
 

@@ -54,6 +54,10 @@ _REASONS: Final[Mapping[str, tuple[str, str]]] = {
         "it took no track",
         "see that it has recording channels and takes PCMU or PCMA, or what codecs of this [[srs]] says",
     ),
+    "srs-dtls-failed": (
+        "the DTLS handshake between the media ports failed",
+        "see that UDP passes both ways, that no SBC changes a=fingerprint, and what the detail says",
+    ),
     "srs-not-secure": (
         "the call is encrypted and the SRS is not",
         "add secure=true to its URI, or allow clear_copy_of_encrypted",

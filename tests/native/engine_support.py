@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from siprec_src.media.engine import Engine
+from siprec_src.media.handshake import DtlsReceived, SendDtls
 from siprec_src.media.model import Endpoint, PortCounters, PortId, ReaderCounters, ReaderId
 from siprec_src.media.plane import (
     Answer,
@@ -121,7 +122,7 @@ class Plane:
 
     def __init__(self, engine: Engine, low: int = 21000, high: int = 21999) -> None:
         self.engine = engine
-        self.events: list[Event] = []
+        self.events: list[Event | DtlsReceived] = []
         self._answers: dict[int, Answer] = {}
         self._tag = 0
         self._range = (low, high)
@@ -130,12 +131,12 @@ class Plane:
         self._tag += 1
         return self._tag
 
-    def ask(self, command: Command) -> Answer:
+    def ask(self, command: Command | SendDtls) -> Answer:
         self.engine.submit(command)
         self._until(lambda: command.tag in self._answers)
         return self._answers.pop(command.tag)
 
-    def do(self, command: Command) -> None:
+    def do(self, command: Command | SendDtls) -> None:
         assert self.ask(command) == Done(tag=command.tag)
 
     def event(self, kind: type[_T], wait_s: float = WAIT_S) -> _T:
@@ -145,9 +146,11 @@ class Plane:
         self.events.remove(found)
         return found
 
-    def open(self, count: int, host: str = HOST) -> tuple[OpenPort, ...]:
+    def open(self, count: int, host: str = HOST, *, dtls: bool = False) -> tuple[OpenPort, ...]:
         low, high = self._range
-        answer = self.ask(OpenPorts(tag=self.next_tag(), host=host, low=low, high=high, count=count))
+        answer = self.ask(
+            OpenPorts(tag=self.next_tag(), host=host, low=low, high=high, count=count, dtls=dtls)
+        )
         assert isinstance(answer, PortsOpen)
         return answer.ports
 

@@ -13,6 +13,8 @@ from typing import assert_never
 from siprec_src.media import plane
 from siprec_src.media.model import PortCounters, PortId, ReaderCounters, ReaderId
 
+FINGERPRINT = "sha-256 " + ":".join(["AA"] * 32)  #: of the certificate that it would have
+
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class FakePort:
@@ -125,7 +127,8 @@ class FakeMedia:
             self.ports[new.port] = FakePort(
                 port=new.port, host=command.host, rtp_port=new.rtp_port, near=command.near
             )
-        return plane.PortsOpen(tag=command.tag, ports=opened)
+        fingerprint = FINGERPRINT if command.dtls else ""
+        return plane.PortsOpen(tag=command.tag, ports=opened, fingerprint=fingerprint)
 
     def _connect(self, command: plane.ConnectPort) -> plane.Answer:
         if command.port not in self.ports:

@@ -94,6 +94,11 @@ class Recorder:
         numbered = sorted(files, key=lambda path: int(path.stem.rpartition("-")[2]))
         return [path.read_bytes() for path in numbered]
 
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Every line of its log whose event is ``name``, in order."""
+        lines = (line for line in self._log.read_text().splitlines() if line.startswith("{"))
+        return [event for event in map(json.loads, lines) if event["event"] == name]
+
     def kill(self) -> None:
         """As a crash would: no goodbye."""
         self.process.kill()

@@ -28,6 +28,7 @@
 
 struct rtpfork_core;
 struct rtpfork_notice;
+struct rtpfork_handed;
 
 /* what is configured */
 
@@ -35,6 +36,9 @@ struct rtpfork_notice;
 struct rtpfork_sdes {
 	const struct rtpfork_srtp_suite *suite;
 	uint8_t material[RTPFORK_SRTP_MATERIAL_BYTES];
+	bool rtcp_apart; /* RTCP is protected by |rtcp_material|: a handshake of its own
+			    (RFC 5764 3) */
+	uint8_t rtcp_material[RTPFORK_SRTP_MATERIAL_BYTES];
 };
 
 /* Who is at the other end of a port. */
@@ -58,6 +62,7 @@ struct rtpfork_target {
 	struct rtpfork_address remote;
 	struct rtpfork_address remote_rtcp; /* unknown: the port after |remote|'s */
 	uint8_t map[RTPFORK_PAYLOAD_TYPES]; /* RTPFORK_UNMAPPED: not accepted by the SRS */
+	bool keep_keys;			    /* of an update: the keys stay as they are */
 	struct rtpfork_sdes receive_key;    /* of the SRS's SRTCP */
 	struct rtpfork_sdes send_key;
 };
@@ -80,7 +85,9 @@ struct rtpfork_core_options {
 	uint64_t unix_offset_ns; /* Unix time minus the caller's |now_ns|, the same for all threads
 				  */
 	uint64_t random_seed;	 /* of the RTCP intervals only */
-	void (*notify)(void *owner, const struct rtpfork_notice *notice); /* called in place */
+	/* Called in place. */
+	void (*notify)(void *owner, const struct rtpfork_notice *notice);
+	void (*hand_over)(void *owner, const struct rtpfork_handed *handed);
 	void *owner;
 };
 
@@ -139,6 +146,15 @@ struct rtpfork_notice {
 	};
 };
 
+/* A datagram of a DTLS handshake with an SRS, which is not this library's affair (RFC 5764 5.1). */
+struct rtpfork_handed {
+	uint64_t port;
+	bool rtcp; /* came on the RTCP socket */
+	struct rtpfork_address from;
+	size_t bytes;
+	uint8_t data[RTPFORK_MAX_DATAGRAM_BYTES];
+};
+
 struct rtpfork_in {
 	uint32_t port; /* slot */
 	bool rtcp;     /* came on the RTCP socket */
@@ -155,7 +171,8 @@ enum rtpfork_out_kind {
 	RTPFORK_OUT_RAW,  /* likewise */
 	RTPFORK_OUT_FORK, /* |owner| is the reader */
 	RTPFORK_OUT_REPORT,
-	RTPFORK_OUT_BYE, /* the reader is gone */
+	RTPFORK_OUT_BYE,  /* the reader is gone */
+	RTPFORK_OUT_DTLS, /* nobody's */
 };
 
 struct rtpfork_out {
@@ -191,6 +208,15 @@ int rtpfork_core_slot(const struct rtpfork_core *core, uint64_t port, uint32_t *
  * same address again keeps what was learned. RTPFORK_EKEYSPENT: |send_key| was in use before these
  * (RFC 3711 9.1); RTPFORK_ECRYPTO: libcrypto failed. Then nothing but keys was changed. */
 int rtpfork_core_connect(struct rtpfork_core *core, uint64_t id, const struct rtpfork_party *party);
+
+/* Hand DTLS that comes to port |id| over from now on, at most 100 datagrams a second, whoever sent
+ * it: for ports towards an SRS. */
+int rtpfork_core_take_dtls(struct rtpfork_core *core, uint64_t id);
+
+/* Queue one datagram of a handshake. |to| and |data| are borrowed until the outs are settled. There
+ * must be room. */
+int rtpfork_core_send_dtls(struct rtpfork_core *core, uint64_t id, bool rtcp,
+			   const struct rtpfork_address *to, const uint8_t *data, size_t bytes);
 
 /* Relay between |a| and |b|; a bridge that either had ends. RTPFORK_EARGUMENT: they are one. */
 int rtpfork_core_bridge(struct rtpfork_core *core, uint64_t a, uint64_t b);

@@ -31,15 +31,16 @@ void rtpfork_engine_defaults(struct rtpfork_engine_options *options);
 /* commands */
 
 enum rtpfork_command_kind {
-	RTPFORK_OPEN,	  /* |open|, |ports| */
-	RTPFORK_CONNECT,  /* |connect| */
-	RTPFORK_BRIDGE,	  /* |bridge| */
-	RTPFORK_ATTACH,	  /* |attach| */
-	RTPFORK_UPDATE,	  /* |update| */
-	RTPFORK_SET_LIVE, /* |set_live| */
-	RTPFORK_DETACH,	  /* |detach| */
-	RTPFORK_CLOSE,	  /* |ports| */
-	RTPFORK_COUNTERS, /* |ports|, |readers| */
+	RTPFORK_OPEN,	   /* |open|, |ports| */
+	RTPFORK_CONNECT,   /* |connect| */
+	RTPFORK_BRIDGE,	   /* |bridge| */
+	RTPFORK_ATTACH,	   /* |attach| */
+	RTPFORK_UPDATE,	   /* |update| */
+	RTPFORK_SET_LIVE,  /* |set_live| */
+	RTPFORK_DETACH,	   /* |detach| */
+	RTPFORK_CLOSE,	   /* |ports| */
+	RTPFORK_COUNTERS,  /* |ports|, |readers| */
+	RTPFORK_SEND_DTLS, /* |send|, after rtpfork_command_carry() */
 };
 
 struct rtpfork_port_item {
@@ -68,6 +69,7 @@ struct rtpfork_command {
 			uint16_t low;
 			uint16_t high;
 			uint64_t near; /* 0, or a port whose thread is wanted */
+			bool dtls;     /* DTLS that comes to them is handed over */
 		} open;
 		struct {
 			uint64_t port;
@@ -97,6 +99,11 @@ struct rtpfork_command {
 			uint64_t reader;
 			struct rtpfork_reader_counters counters; /* result */
 		} detach;
+		struct {
+			uint64_t port;
+			bool rtcp; /* from the RTCP socket */
+			struct rtpfork_address to;
+		} send;
 	};
 	size_t port_count;
 	struct rtpfork_port_item *ports;
@@ -106,6 +113,8 @@ struct rtpfork_command {
 	/* Private. */
 	bool checking; /* first round of a CLOSE over several threads */
 	uint32_t thread;
+	uint8_t *data; /* carried */
+	size_t bytes;
 	struct rtpfork_log *log;     /* for ATTACH to use */
 	struct rtpfork_log *garbage; /* logs that nobody reads any more */
 	struct rtpfork_command *next;
@@ -115,15 +124,20 @@ struct rtpfork_command {
 struct rtpfork_command *rtpfork_command_new(enum rtpfork_command_kind kind, size_t ports,
 					    size_t readers);
 
+/* Give |command| a copy of one datagram of |bytes| octets. False: no memory. */
+bool rtpfork_command_carry(struct rtpfork_command *command, const uint8_t *data, size_t bytes);
+
 /* Wipe and free a command that was not submitted, or came back. NULL is allowed. */
 void rtpfork_command_free(struct rtpfork_command *command);
 
 /* the door */
 
-/* Either an answer, then owned by the caller, or a notice. */
+/* An answer, then owned by the caller, or a notice, or what was handed over. */
 struct rtpfork_message {
-	struct rtpfork_command *answer; /* NULL: |notice| */
+	struct rtpfork_command *answer; /* NULL: |notice| or |handed| */
+	bool is_handed;
 	struct rtpfork_notice notice;
+	struct rtpfork_handed handed;
 };
 
 struct rtpfork_thread_stats {

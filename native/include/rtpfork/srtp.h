@@ -99,6 +99,11 @@ int rtpfork_srtp_key_init(struct rtpfork_srtp_key *key, struct rtpfork_crypto *c
 			  const struct rtpfork_srtp_suite *suite, const uint8_t *material,
 			  size_t material_bytes, enum rtpfork_srtp_direction direction);
 
+/* Protect RTCP by session keys of another |material| of the same suite and length, before anything
+ * was protected. RTPFORK_ECRYPTO: |*key| is clear. */
+int rtpfork_srtp_key_set_rtcp(struct rtpfork_srtp_key *key, struct rtpfork_crypto *crypto,
+			      const uint8_t *material);
+
 /* Whether |key| was made of this suite and material, so that giving them again must keep its
  * roll-over counter (RFC 4568 7.1.4). Constant time in the key. */
 bool rtpfork_srtp_key_matches(const struct rtpfork_srtp_key *key, struct rtpfork_crypto *crypto,

@@ -20,6 +20,7 @@ SENDING = Sending(
     events=False,
     send_key=None,
     receive_key=None,
+    dtls=None,
     live=True,
 )
 

@@ -1,0 +1,55 @@
+"""How a recorder may want its RTP and RTCP offered: on one port, and under the profiles with feedback."""
+
+from __future__ import annotations
+
+import pytest
+
+from siprec_src.media import plane
+from siprec_src.recording.protection import MediaSecurity
+from siprec_src.recording.srs import SrsConfig
+from siprec_src.sdp.model import Media
+from tests.unit.recording.play import Play, offer_of, two_party_call
+
+TCP = "sip:srs.example;transport=tcp"
+
+
+def started(config: SrsConfig) -> Play:
+    play = Play(config)
+    play.publish(two_party_call())
+    return play
+
+
+@pytest.mark.rfc("7866", "8.1.2")
+@pytest.mark.rfc("4585", "4")
+@pytest.mark.req("SDP-30", "KEY-01")
+@pytest.mark.parametrize(
+    ("security", "profile"),
+    [
+        (MediaSecurity.NONE, "RTP/AVPF"),
+        (MediaSecurity.SDES, "RTP/SAVPF"),
+        (MediaSecurity.DTLS, "UDP/TLS/RTP/SAVPF"),
+    ],
+)
+def test_the_profiles_with_feedback_are_offered_where_the_srs_wants_them(
+    security: MediaSecurity, profile: str
+) -> None:
+    play = started(SrsConfig(uri=TCP, media_security=security, feedback=True))
+    assert {media.protocol for media in offer_of(play.invites[0]).media} == {profile}
+
+
+@pytest.mark.rfc("5761", "5.1.1")
+@pytest.mark.req("RTP-27")
+@pytest.mark.parametrize("taken", [True, False])
+def test_rtcp_is_multiplexed_when_the_answer_has_it_too(taken: bool) -> None:
+    play = started(SrsConfig(uri=TCP, rtcp_mux=True))
+    assert all(media.rtcp_mux for media in offer_of(play.invites[0]).media)
+
+    def answer(_index: int, media: Media) -> Media:
+        return media.with_attribute("rtcp-mux", "") if taken else media
+
+    play.accept(answer)
+    attached = [command for command in play.commands if isinstance(command, plane.AttachReader)]
+    assert [command.rtcp_mux for command in attached] == [taken] * 2
+    if not taken:
+        rtcp = [command.remote_rtcp.port for command in attached if command.remote_rtcp is not None]
+        assert rtcp == [command.remote.port + 1 for command in attached]
