@@ -192,6 +192,45 @@ def call(verb: str, call: str | None, at: str, token_file: Path | None, *, as_js
 
 
 @main.command()
+@click.argument("call", required=False)
+@click.option("--http", "at", default="127.0.0.1:8080", show_default=True, metavar="ADDRESS:PORT")
+@click.option("--token-file", type=click.Path(path_type=Path), help="The token of [http], where it has one.")
+@click.option("--json", "as_json", is_flag=True, help="What the daemon answers, as it comes.")
+@click.option("--full", is_flag=True, help="With every message whole.")
+@click.option("--html", "page", type=click.Path(path_type=Path), help="Write a page for a browser.")
+def explain(
+    call: str | None, at: str, token_file: Path | None, page: Path | None, *, as_json: bool, full: bool
+) -> NoReturn:
+    """Say why a CALL was or was not recorded, with its SIP messages as a ladder.
+
+    CALL is the `call` or `session` of the log, or the Call-ID of any leg. Without it the calls that the
+    running daemon keeps are listed. Keys and credentials are blanked.
+    """
+    import json
+    from urllib.parse import quote
+
+    from siprec_src.daemon.remote import Unanswered, ask
+    from siprec_src.telemetry import drawing
+
+    texts = "/full" if full or page is not None else ""
+    path = "explained" if call is None else f"explained/{quote(call, safe='')}{texts}"
+    try:
+        answer = ask(at, "GET", path, token_file)
+    except Unanswered as error:
+        click.echo(str(error), err=True)
+        sys.exit(exits.FAILED)
+    if call is not None and page is not None:
+        page.write_text(drawing.as_html(answer), encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    elif call is None:
+        click.echo(drawing.listed(answer["calls"]))
+    else:
+        click.echo(drawing.as_text(answer, full=full))
+    sys.exit(exits.OK)
+
+
+@main.command()
 def version() -> None:
     """Print the version."""
     click.echo(__version__)

@@ -26,6 +26,7 @@ from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Flow
 from siprec_src.sip.parser import Malformed
 from siprec_src.telemetry.books import observations
+from siprec_src.telemetry.ladder import Case, Ladder
 from siprec_src.telemetry.log import Logger
 
 INTERNAL_ERROR: Final = 500  # RFC 3261 21.5.1
@@ -59,6 +60,7 @@ class Driver:
         submit: Callable[[plane.Command], None],
         observe: Callable[[Observe], None],
         log: Logger,
+        ladder: Ladder | None = None,
     ) -> None:
         self._user_agent = user_agent
         self._identity = identity
@@ -68,6 +70,7 @@ class Driver:
         self._submit = submit
         self._observe = observe
         self._log = log
+        self._ladder = ladder or Ladder(0)
         self._owners = Owners()
         self._ingest = self._owners.add(ingest)
         self._pool = self._owners.add(pool)
@@ -94,7 +97,8 @@ class Driver:
     def received(self, fact: sip.Fact) -> None:
         """A message, the answer to a `Resolve`, or the failure of a `Transmit`."""
         now = self._loop.time()
-        self._user_agent_does(partial(self._user_agent.receive, fact, now), now)
+        work = partial(self._user_agent.receive, fact, now)
+        self._user_agent_does(work, now, self._ladder.came(fact, now))
         self._run(now)
 
     def malformed(self, malformed: Malformed, flow: Flow) -> None:
@@ -115,15 +119,10 @@ class Driver:
         self._run(now)
 
     def record(self, event: CommunicationSession | recording.Command) -> None:
-        """Show recording a call that no ingest of this process has, or command it."""
+        """Command the recording of a call, or show it one that no ingest of this process has."""
         now = self._loop.time()
         self._queue.append((self._pool, event))
         self._run(now)
-
-    def command(self, command: object) -> None:
-        """A command for the recording of a call."""
-        self._queue.append((self._pool, command))
-        self._run(self._loop.time())
 
     def hang_up(self) -> None:
         """End every call now (RFC 3261 15); their machines finish in the usual way."""
@@ -228,17 +227,21 @@ class Driver:
                 self._command(owner, effect, now)
             case LogLine():
                 self._write(effect)
+                self._ladder.noted(effect, now, owner.case)
             case Observe():
                 self._observe(effect)
             case Publish():
                 # At once: the forks end, with their books, before this list closes the call's ports.
                 self._owners.published(owner, effect.session)
+                self._ladder.published(owner.case, effect.session)
                 self._drive(self._pool, effect.session, now)
             case RecordingChanged():
                 if (told := self._owners.owner_of_call(effect.call)) is not None:
                     self._queue.append((told, effect))
             case Forward() if owner is self._pool:
-                self._drive(self._owners.of(effect.machine, owner), effect.event, now)
+                made = self._owners.of(effect.machine, owner)
+                made.case = made.case or self._ladder.of_event(effect.event)
+                self._drive(made, effect.event, now)
             case Forward():
                 self._forward(owner, effect, now)
             case _ if isinstance(effect, plane.Command):
@@ -250,7 +253,7 @@ class Driver:
     def _command(self, owner: Owner, command: sip.Command, now: float) -> None:
         if not owner.permanent:
             self._owners.usage(owner, command.usage).commanded(command)
-        sent = self._perform_sip(self._user_agent.command(command, now), now)
+        sent = self._perform_sip(self._user_agent.command(command, now), now, owner.case)
         if isinstance(command, sip.StartInvite) and owner.invited_at is not None:
             # With a name to look up first, the INVITE leaves later and is not measured here.
             if sent:
@@ -258,24 +261,28 @@ class Driver:
                 self._observe(Observe("call_setup_added_seconds", value=added_s))
             owner.invited_at = None
 
-    def _user_agent_does(self, work: Callable[[], Sequence[sip.Effect]], now: float) -> None:
+    def _user_agent_does(
+        self, work: Callable[[], Sequence[sip.Effect]], now: float, about: Case | None = None
+    ) -> None:
         """Let the user agent work and perform what it returns."""
         try:
             effects = work()
         except Exception:  # noqa: BLE001 whatever one message did to it, the next one is served
             self._log.error("sip.failed", exc_info=True)
         else:
-            self._perform_sip(effects, now)
+            self._perform_sip(effects, now, about)
 
-    def _perform_sip(self, effects: Sequence[sip.Effect], now: float) -> int:
+    def _perform_sip(self, effects: Sequence[sip.Effect], now: float, about: Case | None) -> int:
         """Perform the user agent's effects; how many messages were sent."""
         sent = 0
         for effect in effects:
             match effect:
                 case sip.Transmit():
                     self._transmit(effect)
+                    self._ladder.sent(effect, now, about)
                     sent += 1
                 case sip.Resolve():
+                    self._ladder.waits(effect.query, about)
                     self._resolve(effect)
                 case sip.KeepFlow():
                     self._keep(effect)
@@ -303,6 +310,7 @@ class Driver:
         owner = self._owners.of(forward.machine, sender)
         if isinstance(forward.event, sip.InviteArrived):
             owner.invited_at = now
+            owner.case = self._ladder.of_request(forward.event.request)
             self._owners.usage(owner, forward.event.usage).told(forward.event)
         self._queue.append((owner, forward.event))
 
@@ -368,6 +376,7 @@ class Driver:
             usages=sorted(owner.usages),
             exc_info=True,
         )
+        self._ladder.noted(LogLine("error", "machine.failed", (("machine", owner.name),)), now, owner.case)
         self._observe(Observe("machine_failures_total", (("machine", owner.name),)))
         if owner.permanent:
             if isinstance(event, sip.InviteArrived):

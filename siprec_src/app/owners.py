@@ -14,6 +14,7 @@ from siprec_src.communication import CommunicationSession
 from siprec_src.machine import Machine
 from siprec_src.media import plane
 from siprec_src.media.model import PortId, ReaderId
+from siprec_src.telemetry.ladder import Case
 
 
 @dataclasses.dataclass(slots=True, eq=False, kw_only=True)
@@ -25,6 +26,7 @@ class Owner:
     aside: bool = False  #: it belongs to no call; nobody waits for its end
     parent: Owner | None = None  #: whose `Forward` began this machine
     published: CommunicationSession | None = None  #: the last that recording was told, until it has ended
+    case: Case | None = None  #: where it is kept what was said and decided of its call
     usages: dict[int, UsageTrace] = dataclasses.field(default_factory=dict)
     tags: set[int] = dataclasses.field(default_factory=set)
     ports: set[PortId] = dataclasses.field(default_factory=set)

@@ -17,6 +17,7 @@ from siprec_src.config.settings import (
     HttpSettings,
     MediaSettings,
     SipSettings,
+    TelemetrySettings,
     TrunkSettings,
 )
 from siprec_src.config.sources import Problems, merge, suggestion
@@ -55,6 +56,7 @@ class Config:
     http: HttpSettings
     sip: SipSettings
     media: MediaSettings
+    telemetry: TelemetrySettings
     tls: TlsSettings
     tls_peers: Mapping[str, PeerTls]  #: by host, where an entry has keys of its own
     edges: Mapping[str, Edge]  #: the first one is the default
@@ -134,6 +136,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         http=http,
         sip=sip,
         media=media,
+        telemetry=built["telemetry"] or TelemetrySettings(),
         tls=tls,
         tls_peers=tls_peers,
         edges=edges,

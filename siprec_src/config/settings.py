@@ -106,6 +106,18 @@ class MediaSettings:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetrySettings:
+    """What is kept to be looked at afterwards."""
+
+    explain_calls: int = (
+        500  #: for `siprec-src explain`: so many calls, and as many that had a fault; 0: none
+    )
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.explain_calls <= 100_000, "explain_calls", "expected 0 to 100000")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeSettings:
     """One place where our SIP and media leave; the first one is used where none is named."""
 
@@ -155,6 +167,7 @@ SECTIONS: Final = {
     "sip": SipSettings,
     "tls": TlsSettings,
     "media": MediaSettings,
+    "telemetry": TelemetrySettings,
     "recording": RecordingSettings,
     "indication": IndicationSettings,
 }

@@ -3,6 +3,8 @@
     GET  /v1/calls                 every call, the oldest first
     GET  /v1/calls/CALL            one of them, by the ``call`` or ``session`` of the log
     POST /v1/calls/CALL/pause      and resume, stop, start: for all its recordings
+    GET  /v1/explained             the calls that are kept, also those that have ended, each with its verdict
+    GET  /v1/explained/CALL        one of them with its ladder, also by a Call-ID; /full: with whole messages
 
 Provisional: the smallest door that an operator needs. An answer to ``pause`` or ``stop`` with status 200 says
 that nothing which is received from then on reaches an SRS; 202, that this is under way.
@@ -26,6 +28,7 @@ from siprec_src.recording import commands
 from siprec_src.recording.pool import RecordingPool
 from siprec_src.recording.view import CallView
 from siprec_src.sip.flow import Address
+from siprec_src.telemetry.explain import Explainer
 
 MAX_LISTED: Final = 500  #: calls in one answer, so that it holds nobody up
 PATIENCE_S: Final = 2.0  #: for the engine to have stopped the copying
@@ -51,6 +54,7 @@ class CallsApi:
     def __init__(
         self,
         pool: RecordingPool,
+        explainer: Explainer,
         tell: Callable[[commands.Command], None],
         wall: WallClock,
         *,
@@ -58,6 +62,7 @@ class CallsApi:
         token: str | None,
     ) -> None:
         self._pool = pool
+        self._explainer = explainer
         self._tell = tell
         self._wall = wall
         self._local = listen is not None and _is_loopback(listen.host)
@@ -76,6 +81,10 @@ class CallsApi:
                 return _json(200, self._shown(view)) if request.method == "GET" else _problem(405, "only GET")
             case ["calls", name, verb] if verb in COMMANDS:
                 return await self._command(name, verb) if request.method == "POST" else _problem(405, "POST")
+            case ["explained"]:
+                return self._explained("", texts=False, method=request.method)
+            case ["explained", name, *rest] if rest in ([], ["full"]):
+                return self._explained(name, texts=bool(rest), method=request.method)
             case _:
                 return _problem(404, "not found")
 
@@ -96,6 +105,12 @@ class CallsApi:
 
     def _done(self, status: int, view: CallView | None) -> Page:
         return _json(status, self._shown(view)) if view is not None else _problem(404, "the call has ended")
+
+    def _explained(self, name: str, *, texts: bool, method: str) -> Page:
+        if method != "GET":
+            return _problem(405, "only GET")
+        found = self._explainer.call(name, texts=texts) if name else self._explainer.calls()
+        return _problem(404, "no such call is kept") if found is None else _json(200, found)
 
     def _list(self) -> Page:
         views = list(islice(self._pool.calls, MAX_LISTED))

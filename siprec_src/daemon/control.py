@@ -40,10 +40,13 @@ from siprec_src.sip.timers import Timers
 from siprec_src.sip.user_agent import UserAgent
 from siprec_src.sip.vocabulary import Fact
 from siprec_src.telemetry import log as logs
+from siprec_src.telemetry.explain import Explainer
+from siprec_src.telemetry.ladder import Ladder
 from siprec_src.telemetry.metrics import Metrics
 
 _TRANSACTIONS_PER_USAGE: Final = 3  # with the ended ones that still absorb retransmissions
-_FIXED: Final = ("edges", "http", "sip", "media", "indication")  # what a running process does not change
+# What a running process does not change.
+_FIXED: Final = ("edges", "http", "sip", "media", "indication", "telemetry")
 
 
 def control(shared: int, media_socket: Path, status: int) -> int:
@@ -134,6 +137,8 @@ class _ControlProcess:
         self._resolver = Resolver(self._edges, self._received, limits=lookups, servers=config.dns_servers)
         self._media = MediaClient(media_socket, self._media_says)
         self._heart = Heart(status)
+        ladder = Ladder(config.telemetry.explain_calls)
+        self._explainer = Explainer(ladder, wall, _secret_fields(config))
         self._driver = Driver(
             user_agent=self._user_agent,
             ingest=self._ingest,
@@ -145,9 +150,10 @@ class _ControlProcess:
             submit=self._media.submit,
             observe=self._metrics.observe,
             log=self._log,
+            ladder=ladder,
         )
         at, token = config.http_listen, config.http_token
-        self._api = CallsApi(self._pool, self._driver.command, wall, listen=at, token=token)
+        self._api = CallsApi(self._pool, self._explainer, self._driver.record, wall, listen=at, token=token)
         self._process = Control(
             log=self._log,
             driver=self._driver,
@@ -188,6 +194,7 @@ class _ControlProcess:
             self._log.error("config.not-reloaded", error=str(error))
             return
         self._ingest.reroute(routing)
+        self._explainer.hide(_secret_fields(fresh))
         self._driver.start()
         _configure_logs(fresh)
         was = self._config
@@ -260,6 +267,11 @@ def _tls_contexts(config: Config) -> TlsContexts | None:
     """The files of ``[tls]``, read where an edge needs them."""
     wanted = any(Transport.TLS in edge.transports for edge in config.edges.values())
     return read_tls(config) if wanted else None
+
+
+def _secret_fields(config: Config) -> list[str]:
+    """Names of the header fields whose values are secret."""
+    return [name for srs in config.srs for name, _ in srs.secret_headers]
 
 
 def _configure_logs(config: Config) -> None:

@@ -171,13 +171,14 @@ async def _over_tls(bench: Bench, flow: Flow, report: Report) -> bool:
             address=str(flow.remote),
         )
         return False
-    shaken = await shake(flow.remote, domain, bench.tls)
+    tls = bench.tls.towards(domain)
+    shaken = await shake(flow.remote, domain, tls)
     facts = {"address": str(flow.remote), **shaken.facts()}
     if shaken.problem:
         report.failed("tls", f"{flow.remote}: {shaken.problem}", _tls_advice(shaken, domain), **facts)
         return False
     says = f"{flow.remote}: {shaken.version}, {shaken.suite}; the certificate {shaken.who}"
-    if shaken.asks_certificate and bench.config.tls.certificate is None:
+    if shaken.asks_certificate and tls.settings.certificate is None:
         report.warning(
             "tls",
             f"{says}; it asks for our certificate and there is none",

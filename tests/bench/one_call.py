@@ -37,6 +37,7 @@ from siprec_src.sip.uri import parse_uri
 from siprec_src.sip.user_agent import UserAgent
 from siprec_src.sip.vocabulary import Received, Resolve, Transmit
 from siprec_src.telemetry import log as logs
+from siprec_src.telemetry.ladder import Ladder
 from siprec_src.telemetry.metrics import Metrics
 from tests.support.media import FakeMedia
 
@@ -44,6 +45,7 @@ SRC, ALICE, BOB, SRS = "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"
 HOLD_S = 1.0  #: from ACK to BYE
 RATE = 50  #: calls a second of virtual time
 BLOCK = 100  #: calls; what is told is of the quietest block, as other programs only add to it
+EXPLAIN_CALLS = 500  #: calls kept for `siprec-src explain`, as by default
 DOORS = ("sip", "media", "timers")
 
 
@@ -60,12 +62,12 @@ class CallCost:
     by_door_us: dict[str, float]  #: what it came by: SIP messages, the media plane's answers, timers
 
 
-def measure(*, calls: int, warm_up: int = 300) -> CallCost:
+def measure(*, calls: int, warm_up: int = 300, explain_calls: int = EXPLAIN_CALLS) -> CallCost:
     """Place ``calls`` recorded calls, and some before them that are not counted."""
     loop = _VirtualLoop()
     asyncio.set_event_loop(loop)
     try:
-        control = _Control(loop)
+        control = _Control(loop, explain_calls)
         loop.run_soon(control.make)
         control.place(warm_up)
         before = dict(control.counts)
@@ -122,7 +124,8 @@ class _Lines(io.StringIO):
 class _Control:
     """The control process between its doors, and scripted peers behind each."""
 
-    def __init__(self, loop: _VirtualLoop) -> None:
+    def __init__(self, loop: _VirtualLoop, explain_calls: int) -> None:
+        self._explain_calls = explain_calls
         self._loop = loop
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -177,6 +180,7 @@ class _Control:
             submit=lambda command: self._commands.append(encode(command)),
             observe=self._metrics.observe,
             log=logs.get_logger("control"),
+            ladder=Ladder(self._explain_calls),
         )
         self._driver.start()
 

@@ -18,6 +18,8 @@ from siprec_src.daemon.remote import as_lines
 from siprec_src.machine import WallClock
 from siprec_src.recording import commands
 from siprec_src.sip.flow import Address
+from siprec_src.telemetry.explain import Explainer
+from siprec_src.telemetry.ladder import Ladder
 from tests.unit.recording.play import Play, two_party_call
 
 LOCAL: Mapping[str, str] = {"host": "127.0.0.1:8080"}
@@ -30,7 +32,8 @@ class Door:
         self.play = Play("sip:srs.example")
         self.told: list[commands.Command] = []
         wall = WallClock(1_767_312_000.0)
-        self.api = CallsApi(self.play.pool, self._tell, wall, listen=Address(listen, 8080), token=token)
+        kept = Explainer(Ladder(0), wall, ())
+        self.api = CallsApi(self.play.pool, kept, self._tell, wall, listen=Address(listen, 8080), token=token)
         self.play.publish(two_party_call())
         self.play.accept()
 
