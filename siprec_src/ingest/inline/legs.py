@@ -63,7 +63,6 @@ class CallLegs(CallLife):
         self._transfers = transfers
         self._entries: dict[str, LegDialog] = {}  # the caller's dialogs in the book
         self._usages = {Side.CALLER: arrived.usage, Side.CALLEE: identity.number()}
-        self._said = {Side.CALLER: arrived.request.from_.uri, Side.CALLEE: arrived.request.to.uri}
         self._relays = Relays()
         self._first: Relayed | None = None  # the INVITE that began the call
         self._first_token = arrived.token
@@ -153,9 +152,8 @@ class CallLegs(CallLife):
 
     def _with_name(self, side: Side, request: Request, headers: Headers) -> Headers:
         """A party that says From somebody else now is told so to the other (RFC 4916 4.3)."""
-        if request.from_.uri == self._said[side]:
+        if not self._publication.renames(side, request):
             return headers
-        self._said[side] = request.from_.uri
         return headers.prepended("From", crossing.without_tag(request.headers.get("from") or ""))
 
     def _bye_with(self, side: Side, dialog: str, reason: Reason) -> None:

@@ -1,4 +1,4 @@
-"""Who a message says its sender is (RFC 3261 8.1.1, RFC 3325, RFC 3323, RFC 7989, RFC 3840)."""
+"""Who a message says its sender is (RFC 3261 8.1.1, RFC 3325, RFC 3323, RFC 4916, RFC 7989)."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ def said_names(message: Message, field: str) -> tuple[Name, ...]:
         return (ANONYMOUS,) if value is None else (_name(parse_name_address(value)),)
     except RemoteProtocolError:
         return (ANONYMOUS,)
+
+
+def changes_from(message: Message) -> bool:
+    """Whether the sender's From tells who speaks, each time anew (RFC 4916 4.1)."""
+    try:
+        return "from-change" in message.tags("supported")
+    except RemoteProtocolError:
+        return False
 
 
 def session_uuid(message: Message) -> str | None:

@@ -17,7 +17,7 @@ from siprec_src.identity import Identity
 from siprec_src.ingest.inline.groups import ANONYMOUS, Group, same_person
 from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.media import SIDES, AgreedLine, CallMedia, sent_direction, sent_formats
-from siprec_src.ingest.inline.names import asserted_names, is_focus, said_names, session_uuid
+from siprec_src.ingest.inline.names import asserted_names, changes_from, is_focus, said_names, session_uuid
 from siprec_src.sip.headers import Reason as ReasonField
 from siprec_src.sip.headers import parse_reasons
 from siprec_src.sip.message import Message, Request, Response
@@ -33,6 +33,7 @@ class Party:
 
     names: tuple[Name, ...]
     said: Name  #: in From, which may change beside P-Asserted-Identity
+    changes_from: bool  #: and then means what it says (RFC 4916)
     participant_id: bytes = b""  #: from the answer on
     joined: float = 0.0
     focus: bool = False
@@ -77,10 +78,20 @@ class Publication:
         caller, callee = (self._parties[side] for side in SIDES)
         callee.names = asserted_names(response) or callee.names
         callee.session_uuid = session_uuid(response)
+        callee.changes_from = changes_from(response)
         caller.focus, callee.focus = bool(is_focus(self._request)), bool(is_focus(response))
         caller.joined = callee.joined = now
         caller.participant_id = self.group.person(caller.names)
         callee.participant_id = self.group.person(callee.names, caller.participant_id)
+
+    def renames(self, side: Side, request: Request) -> bool:
+        """Whether a party says in From that somebody else speaks there now.
+
+        Only where it has said that it does so: others change the text of From without a meaning.
+        """
+        party = self._parties[side]
+        (said,) = said_names(request, "from")
+        return said.aor != party.said.aor and (party.changes_from or changes_from(request))
 
     def heard(self, side: Side, message: Message, now: float) -> None:
         """An INVITE or UPDATE inside the call has succeeded: what one message of it says of its sender."""
@@ -89,11 +100,9 @@ class Publication:
         focus = is_focus(message)
         party.focus = party.focus if focus is None else focus
         names = asserted_names(message)
-        if isinstance(message, Request):
-            (said,) = said_names(message, "from")
-            if said.aor != party.said.aor:
-                names = names or (said,)
-            party.said = said
+        if isinstance(message, Request) and self.renames(side, message):
+            (party.said,) = said_names(message, "from")
+            names = names or (party.said,)
         if names and names != party.names:
             self._is_now(side, names, now)
 
@@ -194,4 +203,5 @@ def reason_of(message: Message) -> ReasonField | None:
 
 def _first_party(request: Request, field: str, asserted: tuple[Name, ...]) -> Party:
     (said,) = said_names(request, field)
-    return Party(names=asserted or (said,), said=said)
+    own = field == "from"  # what the caller says of himself, and what he calls the callee
+    return Party(names=asserted or (said,), said=said, changes_from=own and changes_from(request))

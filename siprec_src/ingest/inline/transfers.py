@@ -41,9 +41,6 @@ class Transfers:
     def __init__(self) -> None:
         self._waiting: dict[Asked, None] = {}
 
-    def __len__(self) -> int:
-        return len(self._waiting)
-
     def ask(self, refer_to: str, referred_by: str, group: Group, whom: tuple[Name, ...], now: float) -> Asked:
         """Expect the call that a REFER asks for.
 

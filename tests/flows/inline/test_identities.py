@@ -49,6 +49,20 @@ def test_a_changed_from_crosses_and_is_the_to_of_later_requests() -> None:
     assert str(world.alice.request_seen.to.uri) == "sip:carol@pbx.example"
 
 
+@pytest.mark.rfc("4916", "4.1")
+@pytest.mark.parametrize("says_so", [True, False])
+def test_a_callee_changes_its_from_when_it_has_said_that_it_does(*, says_so: bool) -> None:
+    world = World()
+    world.alice.call(audio(ALICE, 4000), ("Supported", "from-change"))
+    world.bob.reply(200, audio(BOB, 5000), *((("Supported", "timer, from-change"),) if says_so else ()))
+    world.alice.ack()
+    world.bob.request("UPDATE", b"", ("From", "<sip:dave@carrier.example>"))
+    world.alice.reply(200)
+    expected = "sip:dave@carrier.example" if says_so else "sip:bob@pbx.example"
+    assert str(world.alice.request_seen.from_.uri) == expected
+    assert people(world)[1].names == (Name(aor=expected),)
+
+
 @pytest.mark.rfc("3261", "12.2.1.1")
 def test_a_from_that_has_not_changed_stays_as_it_was_word_for_word() -> None:
     world = connected()
