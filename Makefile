@@ -72,8 +72,13 @@ soak: build  ## CALLS recorded calls at RATE a second, and the memory of the con
 bench: build  ## engine packets a core, control CPU a call, set-up delay; ONLY=control or engine
 	@$(PY) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(BENCH_RATE),--rate $(BENCH_RATE))
 
-fuzz: build  ## coverage-guided fuzzing of the packet parsers for FUZZ_SECONDS each
-	$(MAKE) --no-print-directory -C native fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)
+fuzz: build  ## coverage-guided fuzzing of all parsers, C and Python, for FUZZ_SECONDS each; ONLY=sdp for one
+	$(if $(ONLY),,$(MAKE) --no-print-directory -C native fuzz FUZZ_SECONDS=$(FUZZ_SECONDS))
+	@$(PY) -m pip install -q --disable-pip-version-check --only-binary :all: 'atheris>=3,<4'
+	@for target in $(or $(ONLY),$$($(PY) -m tests.fuzz --list)); do \
+		echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
+		$(PY) -m tests.fuzz $$target --seconds $(FUZZ_SECONDS) || exit 1; \
+	done
 
 docs: build  ## write what is generated: docs/rfc-matrix.md, configs/siprec-src.full.toml
 	$(PY) -m tests.support.matrix

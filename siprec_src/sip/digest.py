@@ -167,7 +167,7 @@ _ALGORITHMS: Final = {algorithm.value: algorithm for algorithm in Algorithm}
 _BLANK: Final = re.compile(r"[ \t,]*+")
 _SCHEME: Final = re.compile(rf"({TOKEN}++)(?:[ \t]++|\Z)")
 _PARAMETER: Final = re.compile(
-    rf"({TOKEN}++)[ \t]*+=[ \t]*+({QUOTED}|[^\x00-\x20\x7f,\"][^\x00-\x20\x7f,\"]*+)[ \t]*+(?:,[ \t,]*+|\Z)",
+    rf"({TOKEN}++)[ \t]*+=[ \t]*+({QUOTED}|[^\x00-\x20\x7f,\"\\]++)[ \t]*+(?:,[ \t,]*+|\Z)",
     re.DOTALL,
 )
 

@@ -105,3 +105,35 @@ def test_a_blind_transfer_is_made_and_both_calls_are_recorded(site: Make, transf
         recordings = here.srs.recordings(2)
     for recording, (caller, callee) in zip(recordings, parties, strict=True):
         assert_recorded(recording, caller, callee)
+
+
+@pytest.mark.rfc("3891", "3")
+@pytest.mark.rfc("3515", "2.4.4")
+def test_an_attended_transfer_joins_the_two_that_are_left_and_each_call_is_recorded(site: Make) -> None:
+    """Alice speaks with Bob, then with Carol, and connects them: Bob's INVITE replaces her call to Carol."""
+    with site() as here:
+        here.call()
+        talk()
+        here.call("two", "carol")
+        talk()
+        here.pbx.do("replace", **{"call": "one", "with": "two"})
+        here.carrier.wait("transfer", call="bob-1")
+        here.carrier.wait("replaced", call="carol-1")
+        here.pbx.wait("transferred", call="one", status=200, final=True)
+        here.pbx.do("hangup", call="one")
+        talk()
+        here.carrier.do("hangup", call="bob-1-transferred")
+        here.carrier.wait("state", call="carol-1-replacing", state="DISCONNECTED")
+        recordings = here.srs.recordings(3)
+    heard = {label_pair(recording) for recording in recordings}
+    assert heard == {("alice", "bob"), ("alice", "carol"), ("bob", "carol")}
+    for recording in recordings:
+        assert_recorded(recording, *label_pair(recording))
+
+
+def label_pair(recording: Recording) -> tuple[str, str]:
+    """Who is loudest on each side."""
+    left, right = (
+        max(HERTZ, key=lambda name: loudness(channel, HERTZ[name])) for channel in recording.channels()
+    )
+    return left, right

@@ -87,6 +87,13 @@ def test_several_challenges_in_one_field_are_told_apart() -> None:
     assert (found[2].realm, found[2].algorithm, found[2].qop) == ("c", Algorithm.SHA_512_256, "auth")
 
 
+@pytest.mark.rfc("7616", "3.3")
+def test_what_would_break_the_quotes_of_our_credentials_is_no_challenge() -> None:
+    """A backslash outside quotes is in no token; written back within them it would escape their end."""
+    with pytest.raises(RemoteProtocolError):
+        digest.parse_schemes('Digest realm="r", nonce=n\\')
+
+
 @pytest.mark.rfc("8760", "2.3")
 @pytest.mark.req("AUT-03")
 @pytest.mark.parametrize("algorithm", ["", ", algorithm=MD5", ", algorithm=md5"])
