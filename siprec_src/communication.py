@@ -97,6 +97,7 @@ class MediaStream:
     formats: tuple[Format, ...]  #: what the sender may use now, preferred first; events included
     packet_time_ms: int | None = None
     direction: Direction = Direction.SENDRECV  #: of the sender
+    content: str = ""  #: what the sender says is in it, e.g. ``speaker`` (RFC 4796); "" when it does not
     encrypted: bool = False  #: this track is SRTP in the call (RFC 7866 12.2)
 
 

@@ -64,6 +64,8 @@ def _media(line: RecordedLine, config: SrsConfig, direction: Direction) -> Media
         media = media.with_attribute("fingerprint", line.dtls.fingerprint)
         media = media.with_attribute("setup", dtls.Setup.ACTPASS.value)
         media = media.with_attribute("tls-id", line.dtls.tls_id)
+    if line.stream.content:
+        media = media.with_attribute("content", line.stream.content)
     media = media.with_label(line.label).with_direction(direction)
     return media.with_port(0) if line.removed or not forms else media
 

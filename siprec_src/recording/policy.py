@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from siprec_src.communication import CommunicationSession, MediaStream, Side
+from siprec_src.communication import CommunicationSession, Direction, MediaStream, Side
 from siprec_src.recording.forks import Wanted
 from siprec_src.recording.offer import offerable
 from siprec_src.recording.presentation import first_side
@@ -52,6 +52,11 @@ def waits_for_track(session: CommunicationSession, config: SrsConfig) -> bool:
     if config.late_track is LateTrack.ADD or config.track is not Track.BOTH:
         return False
     return len({track.first for track in tracks_of(session, config)}) < len(Side)
+
+
+def held(session: CommunicationSession) -> bool:
+    """Whether a party holds the other: some audio of the call goes one way only, or not at all."""
+    return any(s.medium == "audio" and s.direction is not Direction.SENDRECV for s in session.streams)
 
 
 def secure_enough(session: CommunicationSession, target: SrsTarget) -> bool:

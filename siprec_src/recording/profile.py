@@ -26,7 +26,7 @@ PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
     "amazon-connect": {"codecs": G711, "order": "agent-first", "extensions": ("amazon-connect",)},
     "oracle": {"extensions": ("apkt",)},
     "audiocodes": {"metadata_type": "application/rs-metadata", "extensions": ("audiocodes",)},
-    "cisco": {"events": True},
+    "cisco": {"events": True, "on_hold": "pause"},
     "metaswitch": {
         "metadata_type": "application/rs-metadata",
         "events": True,

@@ -18,9 +18,9 @@ from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.ledger import Ledger
 from siprec_src.recording.life import PATIENCE_S, Farewell, State
 from siprec_src.recording.outcome import Outcome, Result
-from siprec_src.recording.policy import tracks_of
+from siprec_src.recording.policy import held, tracks_of
 from siprec_src.recording.presentation import presented
-from siprec_src.recording.srs import OnEnd, OnSrsBye, SrsTarget
+from siprec_src.recording.srs import OnEnd, OnHold, OnSrsBye, SrsTarget
 from siprec_src.recording.talks import Talks
 from siprec_src.recording.updates import Exchange, Updates, Verb
 from siprec_src.sip import vocabulary as sip
@@ -50,7 +50,7 @@ class RecordingSession:
         self._dialog = ""
         self._invite = 0
         self._bye: int | None = None
-        self._paused = paused
+        self._told_to_pause = paused
 
     @property
     def outcome(self) -> Outcome | None:
@@ -83,22 +83,23 @@ class RecordingSession:
 
     def update(self, call: CommunicationSession, now: float) -> Effects:
         """The call has changed."""
+        was_paused = self._paused
         self._call = presented(call, self.target.config)
         if self._state is not State.ACTIVE:
             return []
+        if was_paused and not self._paused:
+            return [*self._updates.follow(self._call, paused=True), *self._go_on(now)]
         return self._updates.follow(self._call, paused=self._paused) + self._flush(now)
 
     def pause(self, now: float) -> Effects:
         """Stop the copying, then tell the SRS (RFC 7866 7.1.1.1)."""
-        self._paused = True
+        self._told_to_pause = True
         return [*self._forks.pause(), *self._flush(now)]
 
     def resume(self, now: float) -> Effects:
         """Ask the SRS; the copying goes on when it agrees, or at once if it was never told of the pause."""
-        self._paused = False
-        told = self._flush(now)
-        undone = self._state is State.ACTIVE and self._updates.agreed(paused=False)
-        return [*told, *(self._forks.apply(paused=False) if undone else [])]
+        self._told_to_pause = False
+        return self._go_on(now) if not self._paused else self._flush(now)
 
     def stop(self, reason: str, now: float) -> Effects:
         """End it in good order: the call has ended, or it shall not be recorded any more."""
@@ -247,6 +248,17 @@ class RecordingSession:
         return [*forks, *begun, *self._updates.follow(self._call, paused=self._paused), *self._flush(now)]
 
     # While it is up.
+
+    @property
+    def _paused(self) -> bool:
+        """By command, or because a party holds the other."""
+        return self._told_to_pause or (self.target.config.on_hold is OnHold.PAUSE and held(self._call))
+
+    def _go_on(self, now: float) -> Effects:
+        """After a pause: the SRS is asked, and copying begins with its answer if it knew of the pause."""
+        told = self._flush(now)
+        undone = self._state is State.ACTIVE and self._updates.agreed(paused=False)
+        return [*told, *(self._forks.apply(paused=False) if undone else [])]
 
     def _flush(self, now: float) -> Effects:
         """Tell the SRS what it does not know yet, when it may be told."""

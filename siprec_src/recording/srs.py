@@ -72,6 +72,13 @@ class Order(enum.Enum):
     AGENT_FIRST = "agent-first"  #: the callee's, or the caller's if the call came by a trunk of ``agents``
 
 
+class OnHold(enum.Enum):
+    """What becomes of the recording while a party holds the other (RFC 7866 7.1.1.1)."""
+
+    RECORD = "record"  #: it goes on, with whatever is sent; the metadata says who holds
+    PAUSE = "pause"  #: no track is sent, and the SDP says so
+
+
 class Hidden(enum.Enum):
     """A part of the metadata that an SRS may be kept from knowing (RFC 7866 9.1, RFC 7865 10)."""
 
@@ -108,6 +115,7 @@ class SrsConfig:
     sdp_only_if_refused: bool = False  #: record without metadata where it takes none (415)
     partial_updates: bool = False  #: after the first document only what has changed (RFC 7865 5)
     on_end: OnEnd = OnEnd.UPDATE  #: how the final metadata travels
+    on_hold: OnHold = OnHold.RECORD  #: what happens while a recorded track is not both sent and received
     on_srs_bye: OnSrsBye = OnSrsBye.STOP  #: what follows a BYE of the SRS
     order: Order = Order.CALLER_FIRST  #: whose track comes first
     agents: tuple[str, ...] = ()  #: trunks from which agents call; in other calls the callee is the agent

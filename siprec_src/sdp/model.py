@@ -19,6 +19,9 @@ _MEDIA_ORDER: Final = "icbka"
 _DIRECTIONS: Final = tuple(direction.value for direction in Direction)
 _RTPMAP: Final = re.compile(r"([0-9]{1,3})[ \t]+([^\s/]{1,64})/([0-9]{1,9})(?:/([0-9]{1,2}))?[ \t]*")
 _RTCP: Final = re.compile(r"([0-9]{1,5})(?:[ \t]+IN[ \t]+IP[46][ \t]+(\S{1,255}))?[ \t]*")
+_CONTENT: Final = re.compile(
+    r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}(?:,[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}){0,7}"
+)
 _MAX_PTIME_MS: Final = 1000
 
 
@@ -112,6 +115,12 @@ class Media:
     def label(self) -> str | None:
         """``a=label``, an opaque text (RFC 4574)."""
         return self.attribute("label")
+
+    @property
+    def content(self) -> str:
+        """``a=content`` (RFC 4796 5); "" when absent or no list of tokens."""
+        value = self.attribute("content") or ""
+        return value if _CONTENT.fullmatch(value) else ""
 
     @property
     def rtcp_mux(self) -> bool:

@@ -36,6 +36,7 @@ class Party:
     direction: Direction  #: as it said, both spellings of hold understood
     formats: tuple[Format, ...]  #: what it takes, under the numbers it wants
     packet_time_ms: int | None
+    content: str = ""  #: what is in the stream that it sends (RFC 4796)
     keys: KeyPair | None = None  #: of the port that faces it
 
 
@@ -266,6 +267,7 @@ class CallMedia:
             direction=effective_direction(description, media),
             formats=media.rtp_formats if media.is_rtp else (),
             packet_time_ms=media.packet_time_ms,
+            content=media.content,
             keys=pair,
         )
 

@@ -181,6 +181,7 @@ class Publication:
             formats=sent_formats(line, side),
             packet_time_ms=theirs.packet_time_ms or line.parties[side].packet_time_ms,
             direction=sent_direction(line, side),
+            content=line.parties[side].content,
             encrypted=line.encrypted,
         )
 

@@ -53,6 +53,17 @@ def test_without_asserted_identity_from_and_to_name_them() -> None:
     )
 
 
+@pytest.mark.rfc("4796", "5")
+@pytest.mark.req("SDP-29")
+@pytest.mark.parametrize(("said", "published"), [("speaker", "speaker"), ("sl,alt", "sl,alt"), ("<x>", "")])
+def test_what_a_party_says_of_its_stream_is_published_of_that_stream(said: str, published: str) -> None:
+    world = World()
+    world.alice.call(audio(ALICE, 4000))
+    world.bob.reply(200, audio(BOB, 5000) + f"a=content:{said}\r\n".encode())
+    world.alice.ack()
+    assert [stream.content for stream in world.src.published[0].streams] == ["", published]
+
+
 @pytest.mark.rfc("3323", "4.1")
 @pytest.mark.req("MD-32")
 @pytest.mark.parametrize("sender", ['"Anonymous" <sip:anonymous@anonymous.invalid>', "<data:x>"])

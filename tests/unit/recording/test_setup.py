@@ -108,6 +108,14 @@ def test_each_track_has_a_sendonly_m_line_with_its_label() -> None:
         assert media.attribute("rtcp") is None
 
 
+@pytest.mark.rfc("4796", "5")
+@pytest.mark.req("SDP-29")
+def test_the_content_of_a_track_is_told_on_its_m_line() -> None:
+    play = Play()
+    play.publish(with_stream(two_party_call(), VOICE_B, content="speaker"))
+    assert [m.attribute("content") for m in offer_of(play.invites[0]).media] == [None, "speaker"]
+
+
 @pytest.mark.req("SDP-02", "MD-61")
 def test_labels_go_by_the_speaker_even_if_the_callee_comes_first() -> None:
     call = two_party_call()
