@@ -20,6 +20,7 @@ from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.health import Health
 from siprec_src.recording.outcome import Fields, Outcome, Result, of_several
 from siprec_src.recording.policy import secure_enough, tracks_of
+from siprec_src.recording.redirect import follow
 from siprec_src.recording.refusal import Remedy
 from siprec_src.recording.rounds import NOT_YET, Rounds
 from siprec_src.recording.session import RecordingSession
@@ -273,12 +274,29 @@ class CallRecording:
         told = self._asked_with(other_way, session.target, outcome) if other_way is not None else []
         if session.began is not None:
             self._recorded_until, self._said = now, []
-        return [*told, *self._found(session.target, outcome), *self._go_elsewhere(session, outcome, now)]
+        return [
+            *told,
+            *self._found(session.target, outcome),
+            *self._redirected(session.target, outcome),
+            *self._go_elsewhere(session, outcome, now),
+        ]
 
     def _asked_with(self, other_way: Remedy, target: SrsTarget, outcome: Outcome) -> Effects:
         """A refusal is followed by the same SRS, asked in another way."""
         said = (("srs", target.name), ("status", outcome.status), ("asked_with", other_way.value))
         return [LogLine("warning", "recording.other-way", (*self._fields, *said))]
+
+    def _redirected(self, target: SrsTarget, outcome: Outcome) -> Effects:
+        """Where its SRS has sent us, and whether we go (RFC 3261 8.1.3.4)."""
+        edge = self._ground.edges[target.edge]
+        followed, refused = follow(target, outcome.contacts, edge)
+        asked = ((found.name, why) for found, why in self._rounds.redirect(followed))
+        effects: Effects = []
+        for name, why in (*asked, *refused):
+            said = (("srs", target.name), ("to", name), *((("refused", why),) if why else ()))
+            level = "warning" if why else "info"
+            effects.append(LogLine(level, "recording.redirected", (*self._fields, *said)))
+        return effects
 
     def _found(self, target: SrsTarget, outcome: Outcome) -> Effects:
         """What the end of a session says of its SRS, for all calls."""

@@ -11,6 +11,7 @@ from siprec_src.metadata.model import SnapshotRequest
 from siprec_src.metadata.reader import read_metadata
 from siprec_src.recording.line import RecordedLine
 from siprec_src.recording.outcome import Outcome, Result
+from siprec_src.recording.redirect import contacts
 from siprec_src.recording.refusal import remedy, warnings_of
 from siprec_src.recording.request import ACCEPT, Fields, capabilities
 from siprec_src.recording.srs import MetadataType, SrsTarget
@@ -64,15 +65,17 @@ def refusal(response: Response, target: SrsTarget, *, made_here: bool) -> Outcom
     if made_here:
         reason = "srs-timeout" if status == 408 else "srs-unreachable"
         return Outcome(result=Result.FAILED, reason=reason, status=status)
+    found = contacts(response)
     return Outcome(
         result=Result.FAILED,
-        reason=_REASONS.get(status, "srs-refused"),
+        reason="srs-redirected" if found else _REASONS.get(status, "srs-refused"),
         detail="; ".join(text for text in (response.reason[:80], warnings_of(response)) if text),
         status=status,
         wait_s=retry_after_s(response),
         again=again,
         unusable=status == 420,
         remedy=remedy(response, target) if again else None,
+        contacts=found,
     )
 
 

@@ -7,6 +7,7 @@ import enum
 from collections.abc import Sequence
 
 from siprec_src.recording.refusal import Remedy
+from siprec_src.sip.uri import Uri
 
 Fields = tuple[tuple[str, object], ...]
 
@@ -36,6 +37,7 @@ class Outcome:
     vanished: bool = False  #: the SRS does not answer any more
     unusable: bool = False  #: the peer is no SRS; it is not asked again for this call
     remedy: Remedy | None = None  #: how the same SRS may be asked instead
+    contacts: tuple[Uri, ...] = ()  #: where it sends us, preferred first (RFC 3261 8.1.3.4)
 
 
 def of_several(ends: Sequence[Outcome]) -> Outcome:

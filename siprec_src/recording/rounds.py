@@ -22,6 +22,7 @@ from siprec_src.recording.srs import SrsTarget
 FIRST_PAUSE_S: Final = 5.0  #: after a round in which no SRS took the call; doubled after each further one
 LAST_PAUSE_S: Final = 60.0
 NOT_YET: Final = ("no-track", "track-missing")  #: why an SRS is not asked before the call is another
+MAX_REDIRECTIONS: Final = 5  #: that one round follows
 SPREAD: Final = (0.5, 1.5)  #: by which the pauses of two calls may differ
 
 
@@ -51,6 +52,8 @@ class Rounds:
         self._tried: set[tuple[str, Remedy]] = set()  #: other ways in which an SRS was asked
         self._busy_until: dict[str, float] = {}  #: whoever said Retry-After
         self._failed = 0  #: rounds, one after the other
+        self._been: set[str] = set()  #: Request-URIs of this round
+        self._redirections = 0  #: followed in this round
 
     @property
     def hopeless(self) -> bool:
@@ -68,7 +71,9 @@ class Rounds:
         self.asked = False
         self.retry_at = None
         self._last_resort = False
-        wanted = sorted(self._targets, key=lambda target: target is not first)
+        self._been = set()
+        self._redirections = 0
+        wanted = sorted(self._targets, key=lambda target: first is None or not _same(target, first))
         self._waiting = deque(self._health.choose(wanted, now))
 
     def next(self, call: CommunicationSession, now: float) -> SrsTarget | None:
@@ -77,6 +82,7 @@ class Rounds:
             target = self._waiting.popleft()
             if not (why := self._unfit(target, call, now)):
                 self.asked = True
+                self._been.add(str(target.uri))
                 self._last_resort = self._last_resort or self._health.down(target)
                 return target
             self.failures.append((target.name, why))
@@ -87,20 +93,39 @@ class Rounds:
         status = "" if outcome.status is None else f" {outcome.status}"
         self.failures.append((target.name, outcome.reason + status))
         if outcome.wait_s is not None:
-            self._busy_until[target.config.uri] = now + outcome.wait_s
+            self._busy_until[str(target.uri)] = now + outcome.wait_s
         if outcome.unusable:
-            self._targets = [known for known in self._targets if known is not target]
-        if outcome.remedy is None or (target.config.uri, outcome.remedy) in self._tried:
+            self._targets = [known for known in self._targets if not _same(known, target)]
+        change = outcome.remedy
+        if change is None or (target.config.uri, change) in self._tried:
             return None
-        self._tried.add((target.config.uri, outcome.remedy))
-        other = applied(target, outcome.remedy)
-        self._targets = [other if known is target else known for known in self._targets]
-        self._waiting.appendleft(other)
-        return outcome.remedy
+        self._tried.add((target.config.uri, change))
+        self._targets = [applied(known, change) if _same(known, target) else known for known in self._targets]
+        self._waiting.appendleft(applied(target, change))
+        return change
+
+    def redirect(self, targets: Sequence[SrsTarget]) -> list[tuple[SrsTarget, str]]:
+        """Ask these next, whom an SRS has named: each with why it is not asked, "" when it is."""
+        found = []
+        for target in targets:
+            why = ""
+            if str(target.uri) in self._been:
+                why = "it was asked in this round"
+            elif self._redirections == MAX_REDIRECTIONS:
+                why = "too many redirections in this round"
+            else:
+                self._redirections += 1
+                self._been.add(str(target.uri))
+            found.append((target, why))
+        followed = [target for target, why in found if not why]
+        named = {target.uri for target in followed}
+        others = (waiting for waiting in self._waiting if waiting.uri not in named)
+        self._waiting = deque([*followed, *others])
+        return found
 
     def other_than(self, target: SrsTarget) -> SrsTarget:
         """Another SRS, or the same where there is no other."""
-        return next((known for known in self._targets if known is not target), target)
+        return next((known for known in self._targets if not _same(known, target)), target)
 
     def pause(self, now: float) -> None:
         """No SRS took the call: they are asked again later, if any could be asked at all."""
@@ -123,8 +148,13 @@ class Rounds:
             return "track-missing"
         if not secure_enough(call, target):
             return "srs-not-secure"
-        if self._last_resort and self._health.down(target):
+        if self._last_resort and target.redirected_from is None and self._health.down(target):
             return "srs-down"
-        if self._busy_until.get(target.config.uri, now) > now:
+        if self._busy_until.get(str(target.uri), now) > now:
             return "srs-busy"
         return "" if self._take(len(tracks)) else "max-forked-streams"
+
+
+def _same(one: SrsTarget, other: SrsTarget) -> bool:
+    """Whether both stand for one SRS of the configuration."""
+    return one.config.uri == other.config.uri

@@ -136,6 +136,9 @@ class SrsConfig:
     clear_copy_of_encrypted: bool = False  #: record calls that use SRTP also without it
     rtcp_mux: bool = False  #: offer RTCP on the port of RTP (RFC 5761)
     feedback: bool = False  #: offer RTP/AVPF and RTP/SAVPF (RFC 7866 8.1.2)
+    redirect_hosts: tuple[
+        str, ...
+    ] = ()  #: hosts, with all below, that may be redirected to like that of ``uri``
     final_statuses: tuple[int, ...] = ()  #: answers that mean "do not record": no other SRS is tried
     username: str = ""  #: answers the SRS's Digest challenges (RFC 8760); empty: nobody does
     password_file: str = ""  #: where its password stands: an absolute path, or a credential of systemd
@@ -228,6 +231,7 @@ class SrsTarget:
     config: SrsConfig  #: in effect
     written: SrsConfig  #: as the operator has it; other than `config` when the SRS wanted it otherwise
     metadata: bool = True  #: False: it takes none
+    redirected_from: SrsTarget | None = None  #: the one of the configuration whose SRS has sent us here
 
     @property
     def secure(self) -> bool:
@@ -263,7 +267,7 @@ def parse_target(config: SrsConfig, edges: Mapping[str, Edge]) -> SrsTarget:
     uri = _uri(config.uri, head, parameters)
     transport, warning = _transport(config.uri, uri, edge, _named_transport(parameters), security)
     return SrsTarget(
-        uri=_on_the_wire(uri, transport),
+        uri=on_the_wire(uri, transport),
         edge=edge.name,
         security=security,
         transport=transport,
@@ -271,6 +275,15 @@ def parse_target(config: SrsConfig, edges: Mapping[str, Edge]) -> SrsTarget:
         config=config,
         written=config,
     )
+
+
+def on_the_wire(uri: Uri, transport: Transport | None) -> Uri:
+    """The Request-URI; it says TLS by its scheme or else by its parameter (RFC 5630 3.1.3)."""
+    if uri.scheme == "sips":
+        return uri.without_parameters("transport")
+    if transport is Transport.TLS and uri.transport is None:
+        return dataclasses.replace(uri, parameters=(*uri.parameters, ("transport", "tls")))
+    return uri
 
 
 _STANDARD: Final = ("transport", "user", "ttl", "maddr", "lr")  # of a Request-URI, RFC 3261 19.1.1
@@ -333,15 +346,6 @@ def _uri(text: str, head: str, parameters: Mapping[str, str | None]) -> Uri:
         raise _bad(text, str(error)) from error
     if uri.scheme not in ("sip", "sips"):
         raise _bad(text, "expected a sip: URI")
-    return uri
-
-
-def _on_the_wire(uri: Uri, transport: Transport | None) -> Uri:
-    """The Request-URI; it says TLS by its scheme or else by its parameter (RFC 5630 3.1.3)."""
-    if uri.scheme == "sips":
-        return uri.without_parameters("transport")
-    if transport is Transport.TLS and uri.transport is None:
-        return dataclasses.replace(uri, parameters=(*uri.parameters, ("transport", "tls")))
     return uri
 
 

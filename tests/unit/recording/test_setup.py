@@ -263,7 +263,7 @@ def test_nothing_is_ever_said_to_the_call() -> None:
 
 
 @pytest.mark.req("ERR-08", "ERR-13")
-@pytest.mark.parametrize("status", [302, 403, 404, 480, 486, 488, 500, 503, 600, 603])
+@pytest.mark.parametrize("status", [305, 403, 404, 480, 486, 488, 500, 503, 600, 603])
 def test_a_refusal_sends_the_call_to_the_next_srs(status: int) -> None:
     play = Play("sip:one.example", "sip:two.example")
     invite(play)
