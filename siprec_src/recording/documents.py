@@ -37,6 +37,7 @@ class Documents:
         self._told: object = None  #: meaning of what was told last, taken or not
         self._known: Recording | None = None  #: what the SRS has taken; None: the next document is complete
         self._recorded_from: float | None = None
+        self.newest = (0.0, b"")  #: when the newest document was written, and that
 
     def due(self, call: CommunicationSession) -> bool:
         """Whether the call is no more what was told."""
@@ -54,7 +55,7 @@ class Documents:
         """The next document; a complete one if ``whole``. Without labels it needs no offer."""
         state = self._state(call, labels, now, final=final)
         partial = None if whole or self._known is None else changes(self._known, state)
-        return Document(octets=write_recording(partial or state), meaning=_meaning(call), state=state)
+        return self._written(call, partial or state, state, now)
 
     def changes(self, call: CommunicationSession, now: float) -> Document | None:
         """A partial document that needs no offer; None where there can be none."""
@@ -63,7 +64,7 @@ class Documents:
         state = self._state(call, {}, now)
         if (partial := changes(self._known, state)) is None:
             return None
-        return Document(octets=write_recording(partial), meaning=_meaning(call), state=state)
+        return self._written(call, partial, state, now)
 
     def taken(self, document: Document) -> None:
         """The SRS has answered 2xx."""
@@ -74,6 +75,13 @@ class Documents:
         """The SRS does not want it: nothing of it is told again by itself, the next one is complete."""
         self._told = document.meaning
         self._known = None
+
+    def _written(
+        self, call: CommunicationSession, recording: Recording, state: Recording, now: float
+    ) -> Document:
+        octets = write_recording(recording)
+        self.newest = now, octets
+        return Document(octets=octets, meaning=_meaning(call), state=state)
 
     def _state(
         self, call: CommunicationSession, labels: Mapping[bytes, str], now: float, *, final: bool = False

@@ -46,6 +46,14 @@ def answer_in(message: Message) -> SessionDescription:
     return description
 
 
+def early_answer(response: Response) -> SessionDescription | None:
+    """The SDP of a 1xx, where it has one that can be read."""
+    try:
+        return _description(response)
+    except RemoteProtocolError:
+        return None
+
+
 def is_recorder(response: Response) -> bool:
     """Whether the peer says that it is an SRS (RFC 7866 6.2). Many that are do not."""
     try:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from siprec_src.communication import CommunicationSession, id_text
 from siprec_src.machine import LogLine, Observe
 from siprec_src.media import plane
+from siprec_src.metadata.shape import shape_of
 from siprec_src.recording import books
 from siprec_src.recording.forks import Forks
 from siprec_src.recording.outcome import Fields, Outcome, Result
@@ -74,6 +75,13 @@ class Ledger:
             return []
         named = ",".join([*labels, *(["new"] if added else [])])
         return [self.warn("recording.fork-failed", ("what", refusal.reason), ("labels", named))]
+
+    def blame(self, document: bytes) -> Written:
+        """The SRS has said BYE at once after ``document``, as one does that cannot use it (RFC 7866 9.2)."""
+        if not document:
+            return []
+        line = self.warn("recording.metadata-suspected", ("document", shape_of(document)))
+        return [line, Observe("srs_byes_after_metadata_total", (("srs", self._srs),))]
 
     def settle(self, outcome: Outcome) -> None:
         """How it ends; the first word holds."""

@@ -7,6 +7,8 @@ from typing import Final
 
 PATIENCE_S: Final = 2.0  #: the end waits this long for readers to end, and for the final metadata's answer
 
+SOON_S: Final = 2.0  #: a BYE that follows a document within this time may be for its sake (RFC 7866 9.2)
+
 
 class State(enum.Enum):
     """Where a recording session is in its life."""

@@ -16,7 +16,7 @@ from siprec_src.recording import incoming, request
 from siprec_src.recording.forks import Forks
 from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.ledger import Ledger
-from siprec_src.recording.life import PATIENCE_S, Farewell, State
+from siprec_src.recording.life import PATIENCE_S, SOON_S, Farewell, State
 from siprec_src.recording.outcome import Outcome, Result
 from siprec_src.recording.policy import held, tracks_of
 from siprec_src.recording.presentation import presented
@@ -173,6 +173,8 @@ class RecordingSession:
 
     def response(self, event: sip.ResponseArrived, now: float) -> Effects:
         if event.response.status < 200:
+            if (early := incoming.early_answer(event.response)) is not None:
+                self._talks.preview(event.dialog, early)
             return []
         if event.token == self._bye:
             self._bye = None
@@ -234,13 +236,16 @@ class RecordingSession:
         """Take the SRS's answer; without one usable track there is no recording session."""
         self._updates.begun(response, now)
         try:
-            complaints = self._talks.answered(self._forks.lines, incoming.answer_in(response))
+            answer = incoming.answer_in(response)
+            complaints = self._talks.answered(self._forks.lines, answer)
         except RemoteProtocolError as error:
             bad = Outcome(result=Result.FAILED, reason="srs-bad-answer", detail=str(error))
             return self._end(bad, Farewell.BYE, now)
         if not any(line.accepted for line in self._forks.lines):
             none = Outcome(result=Result.FAILED, reason="srs-no-media", detail="; ".join(complaints))
             return self._end(none, Farewell.BYE, now)
+        if not self._talks.as_previewed(self._dialog, answer):
+            complaints = (*complaints, "another answer than in the 1xx")
         if not incoming.is_recorder(response):
             complaints = (*complaints, "no +sip.srs in Contact")
         begun = self._ledger.begin(complaints, now)
@@ -363,7 +368,8 @@ class RecordingSession:
         )
         match self._state:
             case State.ACTIVE:
-                return self._end(lost, Farewell.NONE, now)
+                blamed = self._updates.newest_since(now - SOON_S) if reason == "srs-bye" else b""
+                return [*self._ledger.blame(blamed), *self._end(lost, Farewell.NONE, now)]
             case State.STOPPING:
                 self._farewell = Farewell.NONE
             case State.CLOSING:

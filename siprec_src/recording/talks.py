@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Final
 
 from siprec_src.communication import Direction
 from siprec_src.errors import RemoteProtocolError, StateError
@@ -17,6 +18,8 @@ from siprec_src.recording.offer import describe, offerable
 from siprec_src.recording.srs import SrsTarget
 from siprec_src.sdp.model import Media, Origin, SessionDescription
 from siprec_src.sdp.offer_answer import Verdict, answer_recorder, check_answer, next_offer
+
+MAX_PREVIEWS: Final = 8  #: early dialogs of one INVITE whose answers are kept
 
 
 class Talks:
@@ -32,6 +35,7 @@ class Talks:
         self._pending: SessionDescription | None = None
         self._offering: object = None  #: what our newest offer wants of the m-lines
         self._wanted: object = None  #: the same of our newest offer that succeeded
+        self._previews: dict[str, SessionDescription] = {}  #: by early dialog
 
     def offer(self, lines: Sequence[RecordedLine], *, paused: bool) -> SessionDescription:
         """What to offer now; outstanding until answered or refused.
@@ -63,6 +67,15 @@ class Talks:
         _check_security(verdicts)
         self._agreed, self._pending, self._wanted = self._pending, None, self._offering
         return self._take(lines, verdicts)
+
+    def preview(self, dialog: str, answer: SessionDescription) -> None:
+        """Keep an answer that came unreliably before the 2xx; nothing is sent by it (RFC 3261 13.2.1)."""
+        if len(self._previews) < MAX_PREVIEWS:
+            self._previews[dialog] = answer
+
+    def as_previewed(self, dialog: str, answer: SessionDescription) -> bool:
+        """Whether the answer in the 2xx is what a 1xx of that dialog has said, if one has."""
+        return self._previews.get(dialog, answer) == answer
 
     def refused(self) -> None:
         """Our outstanding offer was refused: all stays as agreed before."""

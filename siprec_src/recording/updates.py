@@ -114,6 +114,11 @@ class Updates:
         self.way_lost = True
         self._refresh_at = now + self._ground.identity.uniform(0.0, SPREAD_S)
 
+    def newest_since(self, then: float) -> bytes:
+        """The newest document, if it was written at ``then`` or after it."""
+        at, document = self._documents.newest
+        return document if at >= then else b""
+
     def follow(self, call: CommunicationSession, *, paused: bool) -> Effects:
         """Bring the m-lines up to the call: tracks that came, went, moved or changed their codec."""
         tracks = {track.stream.stream_id: track for track in tracks_of(call, self._config)}

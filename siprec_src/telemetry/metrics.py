@@ -49,6 +49,7 @@ DECLARED: Final = (
     Declared("recording_setup_seconds", "INVITE to the SRS until media flows.", (), SETUP_BUCKETS_S),
     Declared("fork_packets_total", "Packets of forks that ended, by what became of them.", ("fate",)),
     Declared("fork_packets_dropped_total", "Packets that an SRS should have got and did not.", ("srs",)),
+    Declared("srs_byes_after_metadata_total", "BYEs at once after a document of ours.", ("srs",)),
     Declared("call_setup_added_seconds", "INVITE in until INVITE out.", (), ADDED_BUCKETS_S),
     Declared("media_packets_total", "Packets of calls that ended, by what became of them.", ("fate",)),
     Declared("media_events_lost_total", "Events of the engine that control was never told."),

@@ -192,3 +192,31 @@ def test_a_fork_that_the_media_plane_refuses_is_logged_and_the_rest_goes_on() ->
 def _ids(play: Play) -> dict[str, object]:
     begin = play.log("recording.begin")[0]
     return {k: v for k, v in begin.items() if k not in ("tracks", "setup_s")}
+
+
+@pytest.mark.rfc("3261", "13.2.1")
+@pytest.mark.req("DLG-17")
+def test_an_answer_in_a_1xx_is_a_preview_by_which_nothing_is_sent() -> None:
+    play = Play()
+    play.publish(two_party_call())
+    (invite,) = play.invites
+    play.say(183, sdp=answer_to(offer_of(invite)))
+    assert not play.media.readers
+    play.accept()
+    assert len(play.media.readers) == 2
+    assert play.log("recording.answer") == []
+
+
+@pytest.mark.rfc("3261", "13.2.1")
+@pytest.mark.req("DLG-17")
+def test_a_200_that_says_something_else_than_its_1xx_holds_and_is_told() -> None:
+    play = Play()
+    play.publish(two_party_call())
+    (invite,) = play.invites
+    play.say(183, sdp=answer_to(offer_of(invite), lambda _i, media: media.with_port(50000)))
+    play.say(180, sdp=b"no description")
+    play.accept()
+    ports = {reader.attached.remote.port for reader in play.media.readers.values()}
+    assert ports == {30000, 30002}
+    (said,) = play.log("recording.answer")
+    assert said["what"] == "another answer than in the 1xx"

@@ -398,3 +398,38 @@ def test_a_request_of_an_early_dialog_is_answered_too() -> None:
     assert play.ask("OPTIONS").status == 200
     assert play.ask("UPDATE", write_sdp(srs_side(play))).status == 488
     assert isinstance(play.sent[0], sip.StartInvite)
+
+
+@pytest.mark.rfc("7866", "9.2")
+@pytest.mark.req("UPD-12")
+@pytest.mark.parametrize("update", [False, True])
+def test_a_bye_at_once_after_metadata_is_an_alarm_with_the_shape_of_the_document(*, update: bool) -> None:
+    play = recorded(SrsConfig(uri="sip:srs.example", on_srs_bye=OnSrsBye.RESTART))
+    if update:
+        play.until(60.0)
+        play.publish(dataclasses.replace(two_party_call(), sip_session_ids=("1;remote=2",)))
+    play.until(play.now + 1.0)
+    play.ask("BYE")
+    (line,) = play.log("recording.metadata-suspected")
+    assert "participant 2" in str(line["document"])
+    assert "alice" not in str(line)
+    assert play.counted("srs_byes_after_metadata_total") == [(("srs", "sip:srs.example"),)]
+
+
+@pytest.mark.req("UPD-12")
+def test_an_srs_that_ends_every_session_over_its_metadata_is_not_asked_in_a_loop() -> None:
+    play = recorded(SrsConfig(uri="sip:srs.example", on_srs_bye=OnSrsBye.RESTART))
+    play.ask("BYE")
+    for _ in range(200):
+        play.until(play.now + 0.5)
+        if len(play.invites) > len(play.counted("srs_byes_after_metadata_total")):
+            play.accept()
+            play.ask("BYE")
+    assert len(play.invites) <= 7
+
+
+def test_a_bye_long_after_the_last_document_is_no_complaint_about_it() -> None:
+    play = recorded()
+    play.until(play.now + 3.0)
+    play.ask("BYE")
+    assert play.log("recording.metadata-suspected") == []
