@@ -133,7 +133,7 @@ def _reply_to_offer(request: Request, talks: Talks, lines: Sequence[RecordedLine
         answer = talks.offered(lines, offer, paused=paused)
         return Reply(status=200, headers=capabilities(), description=answer, snapshot=snapshot)
     if request.method == "INVITE":
-        ours = talks.offer(lines, paused=paused)
+        ours = talks.offer(lines, paused=paused, asked_for=True)
         return Reply(status=200, headers=capabilities(), description=ours, is_offer=True, snapshot=snapshot)
     return Reply(status=200, headers=capabilities(), snapshot=snapshot)
 

@@ -37,12 +37,15 @@ class Talks:
         self._wanted: object = None  #: the same of our newest offer that succeeded
         self._previews: dict[str, SessionDescription] = {}  #: by early dialog
 
-    def offer(self, lines: Sequence[RecordedLine], *, paused: bool) -> SessionDescription:
+    def offer(
+        self, lines: Sequence[RecordedLine], *, paused: bool, asked_for: bool = False
+    ) -> SessionDescription:
         """What to offer now; outstanding until answered or refused.
 
-        Where nothing of ours has changed it is what was agreed on, an SRS's own pause included.
+        Where nothing of ours has changed it is what was agreed on, an SRS's own pause included, unless
+        the SRS has ``asked_for`` it: then what we would do is offered, as at first (RFC 3261 14.2).
         """
-        if self._agreed is not None and not self.differs(lines, paused=paused):
+        if self._agreed is not None and not asked_for and not self.differs(lines, paused=paused):
             new = self._renewed(self._agreed)
         else:
             new = self._renewed(self._describe(lines, paused=paused))

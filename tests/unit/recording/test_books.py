@@ -35,6 +35,7 @@ def last_line(play: Play) -> tuple[str, dict[str, object]]:
     return line.level, dict(line.fields)
 
 
+@pytest.mark.req("PER-06")
 def test_a_session_that_lost_nothing_is_recorded() -> None:
     play = recorded(GOOD, ReaderCounters(offered=12, delivered=9, skipped_event=2, dropped_stale=1))
     level, end = last_line(play)

@@ -181,6 +181,19 @@ def test_an_invite_without_offer_gets_ours_and_the_ack_has_the_answer() -> None:
     assert lives(play) == [False, False]
 
 
+@pytest.mark.rfc("3261", "14.2")
+@pytest.mark.req("SIP-19")
+def test_an_srs_that_holds_may_take_up_again_by_an_invite_without_offer() -> None:
+    play = recorded()
+    play.ask("UPDATE", write_sdp(srs_side(play, Direction.INACTIVE)))
+    assert lives(play) == [False, False]
+    answer = play.ask("INVITE")
+    assert [media.own_direction for media in offer_of(answer).media] == [Direction.SENDONLY] * 2
+    assert lives(play) == [False, False]
+    play.ack(answer, write_sdp(srs_side(play)))
+    assert lives(play) == [True, True]
+
+
 @pytest.mark.req("SIP-19", "SDP-05")
 def test_an_ack_without_the_answer_ends_the_session() -> None:
     play = recorded()
@@ -262,6 +275,14 @@ def test_a_snapshot_request_in_a_re_invite_is_served_after_its_ack() -> None:
     assert play.methods() == ["UPDATE"]
 
 
+@pytest.mark.req("UPD-11")
+def test_the_media_type_that_only_a_draft_had_is_tolerated_and_never_said() -> None:
+    play = recorded()
+    leftover = "application/sdp, application/rs-metadata-request"
+    assert play.ask("UPDATE", Accept=leftover).status == 200
+    assert not any("rs-metadata-request" in str(command.headers) for command in play.sent)
+
+
 @pytest.mark.req("UPD-09")
 def test_a_snapshot_request_in_an_info_is_served() -> None:
     play = recorded()
@@ -270,10 +291,12 @@ def test_a_snapshot_request_in_an_info_is_served() -> None:
 
 
 @pytest.mark.req("UPD-10")
-def test_a_snapshot_request_during_our_own_exchange_waits_for_its_end() -> None:
+@pytest.mark.parametrize("method", ["UPDATE", "INFO"])
+@pytest.mark.parametrize("media_type", ["application/rs-metadata+xml", "application/rs-metadata"])
+def test_a_snapshot_request_during_our_own_exchange_waits_for_its_end(method: str, media_type: str) -> None:
     play = recorded()
     play.command(Pause(7))
-    assert play.ask("UPDATE", SNAPSHOT, "application/rs-metadata+xml").status == 200
+    assert play.ask(method, SNAPSHOT, media_type).status == 200
     assert play.methods() == ["INVITE"]
     play.accept(lambda _i, m: m.with_direction(Direction.INACTIVE))
     assert play.methods() == ["INVITE", "UPDATE"]
