@@ -104,7 +104,7 @@ static bool wanted(struct rtpfork_reader *reader, const struct rtpfork_logged *p
 {
 	bool mapped = reader->map[packet->payload_type] != RTPFORK_UNMAPPED;
 	bool paused = packet->run == reader->paused_run && packet->extended < reader->paused_before;
-	if (!reader->live || (paused && !packet->stale))
+	if (!reader->live || packet->unkept || (paused && !packet->stale))
 		silence(reader, packet);
 	else if (packet->event && !(reader->events && mapped))
 		reader->counters.skipped_event++;

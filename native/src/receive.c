@@ -209,13 +209,27 @@ static void hear(struct rtpfork_core *core, struct port *port, const struct rtpf
 	core_notify(core, &notice);
 }
 
+/* Whether the payload may be kept: some reader of |port| copies, or there is none that would not.
+ * What is said in a pause, such as a card number, is in no memory of ours: its header is, for the
+ * books. */
+static bool may_keep(const struct rtpfork_core *core, const struct port *port)
+{
+	for (uint32_t slot = port->stream_readers; slot != NONE;
+	     slot = core->forks[slot].next_of_stream)
+		if (core->forks[slot].reader.live)
+			return true;
+	return port->stream_readers == NONE;
+}
+
 static void append(struct rtpfork_core *core, struct port *port, const struct rtpfork_in *in,
 		   const struct rtpfork_rtp *rtp, const struct rtpfork_source_packet *place,
 		   bool event)
 {
+	bool kept = may_keep(core, port);
 	struct rtpfork_logged packet = {
 		.data = in->data,
-		.bytes = (uint16_t)in->bytes,
+		.bytes = (uint16_t)(kept ? in->bytes : rtp->header_bytes),
+		.unkept = !kept,
 		.payload_bytes = (uint16_t)rtp->payload_bytes,
 		.payload_type = rtp->payload_type,
 		.marker = rtp->marker,

@@ -78,6 +78,37 @@ static void a_slow_reader_costs_another_nothing(void)
 	fixture_free(&f);
 }
 
+static void what_is_said_in_a_pause_is_not_kept_in_memory(void)
+{
+	struct fixture f;
+	fixture_new(&f, 16);
+	struct rtpfork_identity identity = {.ssrc = 7, .clock_rate = 8000, .cname = "c25hbWU"};
+	struct rtpfork_target target = fixture_target(&f);
+	struct rtpfork_log *log = rtpfork_log_new(16, 4096);
+	const struct rtpfork_log *kept = log;
+	struct rtpfork_logged packet;
+	uint64_t reader = 0;
+	CHECK_EQ(rtpfork_core_attach(f.core, f.ids[CALLER], f.ids[VIA], &identity, &target, &log,
+				     &reader),
+		 0);
+	for (uint16_t i = 0; i < 3; i++) {
+		fixture_live(&f, reader, i != 1);
+		fixture_speak(&f, i, 160U * i);
+		CHECK_EQ(fixture_flush(&f), i == 1 ? 1 : 2);
+		CHECK_EQ(rtpfork_log_read(kept, i, &packet), 0);
+		CHECK_EQ(packet.bytes, i == 1 ? 12 : 172);
+	}
+	uint64_t other = fixture_attach(&f, 8);
+	fixture_live(&f, reader, false);
+	fixture_live(&f, other, true);
+	fixture_speak(&f, 3, 480);
+	CHECK_EQ(fixture_flush(&f), 2);
+	CHECK_EQ(fixture_books(&f, other).delivered_octets, 160);
+	CHECK_EQ(fixture_books(&f, reader).delivered_octets, 320);
+	CHECK_EQ(fixture_books(&f, reader).skipped_paused, 2);
+	fixture_free(&f);
+}
+
 static void a_failed_send_is_counted_where_it_failed(void)
 {
 	struct fixture f;
@@ -287,6 +318,7 @@ int main(void)
 	RUN(relays_come_before_copies_and_carry_the_very_octets);
 	RUN(copies_wait_for_room_and_an_overrun_is_counted);
 	RUN(a_slow_reader_costs_another_nothing);
+	RUN(what_is_said_in_a_pause_is_not_kept_in_memory);
 	RUN(a_failed_send_is_counted_where_it_failed);
 	RUN(reports_come_at_the_rfcs_intervals);
 	RUN(a_sender_report_relates_the_copy_to_the_sources_clock);

@@ -20,6 +20,7 @@ struct rtpfork_logged {
 	uint8_t payload_type;
 	bool marker;
 	bool event;   /* RFC 4733, not audio */
+	bool unkept;  /* said in a pause: only its header is here */
 	bool stale;   /* a duplicate, or a lone jump in sequence (RFC 3550 A.1) */
 	uint32_t run; /* changes when the source starts anew: SSRC change or restart */
 	uint32_t timestamp;
