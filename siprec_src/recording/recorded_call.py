@@ -58,7 +58,8 @@ class RecordedCall:
         self._up: list[object] = []  #: machines whose copy an SRS gets now
         self._state = RecordingState.OFF  #: as the call was told
         self._machines: list[CallRecording] = []  #: those with something left to do
-        self._ends: dict[str, list[commands.Over]] = {}  #: by copy
+        self._ends: dict[str, Outcome | None] = {}  #: by copy, in the order in which they were begun
+        self._sessions = 0  #: that SRSs took and that are over
 
     @property
     def call(self) -> CommunicationSession:
@@ -95,7 +96,7 @@ class RecordedCall:
             if copy.name in kept or self._call.ended is not None:
                 continue
             self._unrecorded = ""
-            self._ends.setdefault(copy.name, [])
+            self._ends.setdefault(copy.name, None)
             machine = CallRecording(
                 self._ground, self._pool, copy, self._room, self._health, paused=self._paused
             )
@@ -124,7 +125,9 @@ class RecordedCall:
         for machine in self._machines:
             if machine is end.recording:
                 self._machines.remove(machine)
-                self._ends[machine.copy].append(end)
+                before = self._ends[machine.copy]
+                self._ends[machine.copy] = of_several([end.end] if before is None else [before, end.end])
+                self._sessions += end.sessions
                 if all(other.copy != machine.copy for other in self._machines):
                     self._room.take(machine.copy, 0)
                 return
@@ -166,7 +169,7 @@ class RecordedCall:
 
     def summary(self) -> Effects:
         """The last words on the call."""
-        ends = {name: of_several([end.end for end in ends]) for name, ends in self._ends.items() if ends}
+        ends = {name: end for name, end in self._ends.items() if end is not None}
         good = [end for end in ends.values() if end.result is not Result.FAILED]
         fields: Fields = (("call", self._call.call), ("session", id_text(self._call.session_id)))
         if not good:
@@ -175,15 +178,14 @@ class RecordedCall:
             line = LogLine("info" if meant else "warning", "recording.none", (*fields, ("reason", reason)))
             counted = Observe("calls_unrecorded_total", (("reason", reason),))
             return [line] if meant else [line, counted]
-        sessions = sum(end.sessions for ends in self._ends.values() for end in ends)
-        if len(ends) == sessions == 1 and good[0].result is not Result.PARTLY:
+        if len(ends) == self._sessions == 1 and good[0].result is not Result.PARTLY:
             return []
         best = next((end for end in good if end.result is Result.RECORDED), good[0])
         whole = all(end.result is Result.RECORDED for end in ends.values())
         said = (
             ("result", best.result.value),
             ("reason", best.reason),
-            ("sessions", sessions),
+            ("sessions", self._sessions),
             ("copies", " ".join(f"{name or 'default'}={_said(end)}" for name, end in ends.items())),
         )
         return [LogLine("info" if whole else "warning", "recording.summary", (*fields, *said))]
