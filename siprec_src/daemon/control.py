@@ -31,6 +31,7 @@ from siprec_src.net.sockets import BindError
 from siprec_src.net.tcp import StreamLimits
 from siprec_src.net.tls import TlsContexts, TlsLayer
 from siprec_src.net.transport import SipTransport
+from siprec_src.recording.copies import copies_of
 from siprec_src.recording.pool import RecordingPool
 from siprec_src.sip.flow import Edge, Flow, Transport
 from siprec_src.sip.parser import Malformed
@@ -237,7 +238,7 @@ def _user_agent(
     config: Config, identity: SystemIdentity, edges: dict[str, Edge], throttle: Throttle
 ) -> UserAgent:
     # Of a call: caller, callee, and for each copy a recording session and one that is being replaced.
-    copies = config.recording.max_forked_streams  # each has a stream at least
+    copies = len(copies_of(config.targets, config.recording.distribution, 0))
     usages = (2 + 2 * copies) * config.daemon.max_calls
     return UserAgent(
         identity=identity,

@@ -83,7 +83,7 @@ class Disorder(Play):
         self.say(status, command, sdp, made_here=status in (408, 503) and shape % 2 == 0)
 
     def request(self, method: str, shape: int) -> None:
-        if not self.invites or not self.machines:
+        if not self.invites or self.owners[self.invites[-1].usage] not in self.machines:
             return
         direction = list(Direction)[shape % 4]
         offer = answer_to(offer_of(self.invites[-1]), lambda _i, m: m.with_direction(direction))
