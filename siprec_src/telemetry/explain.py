@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Set
 from typing import Any, Final
 
-from siprec_src.machine import WallClock
+from siprec_src.machine import LogLine, WallClock
 from siprec_src.sip.message import Headers, Message, Request, Response, header_key
 from siprec_src.sip.parser import parse_datagram
 from siprec_src.telemetry.ladder import Case, Decided, Entry, Heard, Ladder, Told
 from siprec_src.telemetry.redaction import REDACTED, redact_text
-from siprec_src.telemetry.verdict import judge
+from siprec_src.telemetry.verdict import Recorded, judge
 
 FORMAT: Final = 1  #: of the object; names are added, none is changed
 MAX_TEXT_BYTES: Final = 16 * 1024  #: of one message
@@ -60,7 +60,7 @@ class Explainer:
         entries = [drawn.entry(entry) for entry in tuple(case.entries)]
         until = case.entries[-1].at if case.entries else case.began
         others = [noted.line for noted in self._ladder.other if case.began - 60 <= noted.at <= until]
-        recorded, verdict = judge(_lines(case), others)
+        recorded, verdict = _judged(case, others)
         return {
             "format": FORMAT,
             "call": case.number or None,
@@ -75,7 +75,7 @@ class Explainer:
         }
 
     def _listed(self, case: Case) -> dict[str, Any]:
-        recorded, verdict = judge(_lines(case))
+        recorded, verdict = _judged(case)
         return {
             "call": case.number or None,
             "session": case.session,
@@ -185,8 +185,15 @@ def _bodies(message: Message) -> str:
     return ", ".join(found) or (kind.partition(";")[0] if message.body else "")
 
 
-def _lines(case: Case) -> list[Any]:
-    return [entry.line for entry in case.entries if isinstance(entry, Decided)]
+def _judged(case: Case, others: Iterable[LogLine] = ()) -> tuple[Recorded, str]:
+    lines = [entry.line for entry in case.entries if isinstance(entry, Decided)]
+    if lines:
+        return judge(lines, others)
+    told = (_read(entry) for entry in reversed(case.entries) if isinstance(entry, Told))
+    status = next((m.status for m in told if isinstance(m, Response) and m.status >= 300), None)
+    if status is None:
+        return judge((), others)
+    return Recorded.NO, f"The INVITE was refused with {status} before it became a call."
 
 
 def _plain(value: object) -> object:

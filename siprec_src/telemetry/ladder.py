@@ -71,8 +71,11 @@ class Case:
     entries: list[Entry] = dataclasses.field(default_factory=list)
     size_bytes: int = 0  #: about
     left_out: int = 0  #: entries for which there was no room
-    trouble: bool = False  #: something was worth a warning
-    kept: bool = True  #: False: it has given way to newer ones
+    shelf: OrderedDict[int, Case] | None = None  #: where it is kept; None: it has given way to newer ones
+
+    @property
+    def kept(self) -> bool:
+        return self.shelf is not None
 
 
 class Ladder:
@@ -82,7 +85,9 @@ class Ladder:
         self._calls = calls
         self._max_bytes = max_bytes
         self._size_bytes = 0
-        self._good: OrderedDict[int, Case] = OrderedDict()  # by identity
+        # By identity: INVITEs that were refused before they became a call, good calls, those with a fault.
+        self._fresh: OrderedDict[int, Case] = OrderedDict()
+        self._good: OrderedDict[int, Case] = OrderedDict()
         self._troubled: OrderedDict[int, Case] = OrderedDict()
         self._by_call_id: dict[str, Case] = {}
         self._by_number: dict[int, Case] = {}
@@ -141,11 +146,10 @@ class Ladder:
         name, value = line.fields[0] if line.fields else ("", 0)
         if not case.number and name == "call" and isinstance(value, int):
             self._number(case, value)
-        if line.level in _TROUBLE and not case.trouble:
-            case.trouble = True
-            if self._good.pop(id(case), None) is not None:
-                self._troubled[id(case)] = case
-                self._make_room()
+        if line.level in _TROUBLE:
+            self._move(case, self._troubled)
+        elif case.shelf is self._fresh:
+            self._move(case, self._good)
         self._add(case, Decided(now, line), 0)
 
     def of_event(self, event: object) -> Case | None:
@@ -167,8 +171,8 @@ class Ladder:
 
     def cases(self) -> list[Case]:
         """All calls that are kept, the newest first."""
-        both = (*self._good.values(), *self._troubled.values())
-        return sorted(both, key=lambda case: case.began, reverse=True)
+        kept = [case for shelf in self._shelves for case in shelf.values()]
+        return sorted(kept, key=lambda case: case.began, reverse=True)
 
     # keeping
 
@@ -204,8 +208,8 @@ class Ladder:
             self._size_bytes += size_bytes
 
     def _open(self, call_id: str, now: float) -> Case:
-        case = Case(now)
-        self._good[id(case)] = case
+        case = Case(now, shelf=self._fresh)
+        self._fresh[id(case)] = case
         self._leg(case, call_id)
         self._make_room()
         return case
@@ -229,16 +233,27 @@ class Ladder:
                 return self._by_call_id.get(value)
         return None
 
-    def _make_room(self) -> None:
-        for cases in (self._good, self._troubled):
-            while len(cases) > self._calls:
-                self._let_go(cases)
-        while self._size_bytes > self._max_bytes and len(self._good) + len(self._troubled) > 1:
-            self._let_go(max(self._good, self._troubled, key=len))
+    @property
+    def _shelves(self) -> tuple[OrderedDict[int, Case], ...]:
+        return self._fresh, self._good, self._troubled
 
-    def _let_go(self, cases: OrderedDict[int, Case]) -> None:
-        _, case = cases.popitem(last=False)
-        case.kept = False
+    def _move(self, case: Case, shelf: OrderedDict[int, Case]) -> None:
+        if case.shelf is not None and case.shelf is not shelf:
+            del case.shelf[id(case)]
+            case.shelf = shelf
+            shelf[id(case)] = case
+            self._make_room()
+
+    def _make_room(self) -> None:
+        for shelf in self._shelves:
+            while len(shelf) > self._calls:
+                self._let_go(shelf)
+        while self._size_bytes > self._max_bytes and sum(map(len, self._shelves)) > 1:
+            self._let_go(max(self._shelves, key=len))
+
+    def _let_go(self, shelf: OrderedDict[int, Case]) -> None:
+        _, case = shelf.popitem(last=False)
+        case.shelf = None
         self._size_bytes -= case.size_bytes
         for call_id in case.call_ids:
             if self._by_call_id.get(call_id) is case:

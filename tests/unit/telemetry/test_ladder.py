@@ -8,7 +8,7 @@ from siprec_src.communication import id_text
 from siprec_src.machine import LogLine
 from siprec_src.sip.vocabulary import Resolved
 from siprec_src.telemetry.ladder import MAX_CALL_BYTES, Ladder
-from tests.unit.telemetry.kept import call, octets, received, sent
+from tests.unit.telemetry.kept import call, explainer, octets, received, sent
 
 INVITE = "INVITE sip:b@b.example SIP/2.0"
 
@@ -65,7 +65,6 @@ def test_a_line_finds_its_call_by_number_or_call_id_where_its_machine_has_none()
     )
     assert case.entries[-1].at == 1.0
     assert refused is not None
-    assert refused.trouble
     assert refused.number == 0
 
 
@@ -80,6 +79,20 @@ def test_the_oldest_calls_give_way_but_those_with_a_fault_outlast_the_good_ones(
     for number in range(20, 24):
         call(ladder, number, at=float(number), level="warning")
     assert ladder.find("1") is None
+
+
+def test_invites_that_never_become_calls_do_not_drive_out_those_that_did() -> None:
+    ladder = Ladder(3)
+    call(ladder, 1)
+    for number in range(50):
+        ladder.came(received(octets(INVITE, f"flood-{number}")), float(number))
+        ladder.sent(sent(octets("SIP/2.0 503 Service Unavailable", f"flood-{number}")), float(number), None)
+    assert ladder.find("1") is not None
+    assert len(ladder.cases()) == 4
+    found = explainer(ladder).call("flood-49", texts=False)
+    assert found is not None
+    assert "refused with 503" in found["verdict"]
+    assert found["recorded"] == "no"
 
 
 def test_a_call_that_has_given_way_is_forgotten_whatever_it_still_says() -> None:
