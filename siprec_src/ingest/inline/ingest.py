@@ -75,7 +75,8 @@ class InlineIngest:
         route = self._routing.route(event.flow, event.request, named)
         if isinstance(route, Refusal):
             return self._refuse(event, route)
-        group = self._transfers.group_of(event.request, now) or (named and named.group)
+        asked = self._transfers.asked_by(event.request, now)
+        old = asked or named
         call = Call(
             identity=self._identity,
             route=route,
@@ -84,7 +85,8 @@ class InlineIngest:
             settings=self._settings,
             dialogs=self._dialogs,
             transfers=self._transfers,
-            group=group or Group(self._identity),
+            asked=asked,
+            group=old.group if old is not None else Group(self._identity),
             now=now,
         )
         self._calls.add(call)

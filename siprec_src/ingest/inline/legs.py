@@ -47,6 +47,7 @@ class CallLegs(CallLife):
         settings: InlineSettings,
         dialogs: DialogBook,
         transfers: Transfers,
+        asked: Asked | None,
         group: Group,
         now: float,
     ) -> None:
@@ -61,6 +62,7 @@ class CallLegs(CallLife):
         )
         self._dialogs = dialogs
         self._transfers = transfers
+        self._asked = asked  # the REFER that led to this call
         self._entries: dict[str, LegDialog] = {}  # the caller's dialogs in the book
         self._usages = {Side.CALLER: arrived.usage, Side.CALLEE: identity.number()}
         self._relays = Relays()

@@ -129,6 +129,8 @@ class CallResponses(CallLegs):
         if success and first:
             self._dialog = event.dialog
             self._leave_forks(event.dialog)
+            if self._asked is not None:
+                self._transfers.forget(self._asked)
             self._publication.answered(event.response, self._now)
         if success and relayed.method in ("INVITE", "UPDATE") and event.dialog == self._dialog:
             self._vigil.refreshed(event.response, relayed.origin, self._now)

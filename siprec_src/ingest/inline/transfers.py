@@ -63,17 +63,13 @@ class Transfers:
         return asked
 
     def forget(self, asked: Asked) -> None:
-        """The REFER was refused."""
+        """The REFER was refused, or a call that it asked for is answered."""
         self._waiting.pop(asked, None)
 
-    def group_of(self, invite: Request, now: float) -> Group | None:
-        """The group that a new call belongs to, once, because a REFER has asked for it."""
+    def asked_by(self, invite: Request, now: float) -> Asked | None:
+        """The REFER that has asked for a new call; it may be tried again, as after a challenge."""
         self._forget_late(now)
-        asked = next((asked for asked in self._waiting if _is_asked_for(invite, asked)), None)
-        if asked is None:
-            return None
-        self.forget(asked)
-        return asked.group
+        return next((asked for asked in self._waiting if _is_asked_for(invite, asked)), None)
 
     def _forget_late(self, now: float) -> None:
         """They are in the order of their times."""

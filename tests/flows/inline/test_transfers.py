@@ -223,6 +223,23 @@ def test_a_call_that_overtakes_the_answer_to_its_refer_belongs_to_the_group() ->
     assert second.group_id == first.group_id
 
 
+@pytest.mark.rfc("3261", "22.1")
+@pytest.mark.rfc("8068", "3.2.3")
+@pytest.mark.parametrize("status", [401, 486])
+def test_a_call_that_a_refer_asked_for_may_be_tried_again(status: int) -> None:
+    world = connected()
+    world.alice.request("REFER", b"", ("Refer-To", f"<{CAROL}>"))
+    world.bob.reply(202)
+    world.bob.call_headers = Headers((("From", "<sip:bob@pbx.example>"), ("To", f"<{CAROL}>")))
+    world.bob.call(audio(BOB, 5100), uri=f"sip:carol@{SRC}")
+    world.alice.reply(status)
+    world.bob.call(audio(BOB, 5100), uri=f"sip:carol@{SRC}")
+    world.alice.reply(200, audio(ALICE, 4100))
+    world.bob.ack()
+    first, second = calls_of(world)
+    assert second.group_id == first.group_id
+
+
 @pytest.mark.rfc("3892", "3")
 @pytest.mark.parametrize(("referrer", "same"), [("alice", True), ("mallory", False)])
 def test_who_says_by_whom_he_was_referred_is_believed_before_his_name(referrer: str, same: bool) -> None:
