@@ -211,6 +211,18 @@ int rtpfork_core_bridge(struct rtpfork_core *core, uint64_t a, uint64_t b)
 	return 0;
 }
 
+int rtpfork_core_set_tone(struct rtpfork_core *core, uint64_t port, const struct rtpfork_tone *tone)
+{
+	struct port *hears = NULL;
+	int result = find_port(core, port, &hears);
+	if (result != 0)
+		return result;
+	if (tone->type_count > RTPFORK_MAX_TONE_TYPES)
+		return RTPFORK_EARGUMENT;
+	tone_set(&hears->tone, tone);
+	return 0;
+}
+
 static void read_port(const struct port *port, struct rtpfork_port_counters *counters)
 {
 	struct rtpfork_source_totals totals;

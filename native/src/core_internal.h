@@ -7,6 +7,7 @@
 #include "rtpfork/rtp.h"
 #include "rtpfork/source.h"
 #include "table.h"
+#include "tone.h"
 
 #define NONE UINT32_MAX
 
@@ -49,6 +50,7 @@ struct port {
 	struct rtpfork_port_counters counters;
 	struct rtpfork_source source;
 	struct rtpfork_event_tracker tracker;
+	struct tone tone; /* that its party hears */
 	struct keys receive;
 	struct keys send;
 	struct rtpfork_srtp_key receive_before[KEYS_BEFORE];
@@ -93,6 +95,8 @@ struct rtpfork_core {
 	struct rtpfork_out *outs;
 	uint8_t (*buffers)[OUT_BYTES]; /* one an out */
 	size_t out_count;
+	uint8_t mixed[RTPFORK_MAX_DATAGRAM_BYTES]; /* a packet with tone that is still to be
+						      encrypted */
 	uint64_t random;
 };
 

@@ -320,6 +320,9 @@ void rtpfork_engine_submit(struct rtpfork_engine *engine, struct rtpfork_command
 		else
 			dispatch(engine, command, rtpfork_id_thread(command->bridge.a));
 		break;
+	case RTPFORK_TONE:
+		dispatch(engine, command, rtpfork_id_thread(command->tone.port));
+		break;
 	case RTPFORK_ATTACH:
 		attach(engine, command);
 		break;

@@ -117,6 +117,28 @@ static void relay(struct rtpfork_core *core, struct port *port, const struct rtp
 
 /* RTP */
 
+/* Relay |in|, with the part of the tone that the other party hears now. Readers see what was
+ * received, unless the tone is recorded: then it is mixed into |in| itself. */
+static void relay_rtp(struct rtpfork_core *core, struct port *port, const struct rtpfork_in *in,
+		      const struct rtpfork_rtp *rtp)
+{
+	struct port *peer = port->peer == NONE ? NULL : &core->ports[port->peer];
+	if (!peer || !rtpfork_address_known(rtp_target(peer)) ||
+	    !tone_due(&peer->tone, rtp, in->now_ns, &peer->counters.tones)) {
+		relay(core, port, in, RTPFORK_OUT_RTP);
+		return;
+	}
+	struct rtpfork_in heard = *in;
+	if (!peer->tone.what.recorded) {
+		uint8_t *buffer = NULL;
+		core_next_out(core, &buffer);
+		heard.data = peer->send.now.suite ? core->mixed : buffer;
+		memcpy(heard.data, in->data, in->bytes);
+	}
+	tone_mix(&peer->tone, rtp, heard.data);
+	relay(core, port, &heard, RTPFORK_OUT_RTP);
+}
+
 /* Decrypt in place if the party sends SRTP, and parse. */
 static int open_rtp(struct rtpfork_core *core, struct port *port, struct rtpfork_in *in,
 		    struct rtpfork_rtp *rtp)
@@ -268,7 +290,7 @@ static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtp
 	}
 	port->counters.received++;
 	port->counters.received_octets += rtp.payload_bytes;
-	relay(core, port, in, RTPFORK_OUT_RTP);
+	relay_rtp(core, port, in, &rtp);
 	if (event)
 		follow_event(core, port, in, &rtp);
 	if (port->log)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from siprec_src.app import descriptors, exits, orders
+from siprec_src.app import descriptors, exits, orders, sounds
 from siprec_src.app.custody import Custody
 from siprec_src.app.losses import Losses
 from siprec_src.app.secure_engine import Engine, SecureEngine
@@ -209,7 +209,7 @@ def run(listen_fd: int, threads: int) -> int:
     log = get_logger("media")
     open_files = descriptors.allow_all()
     try:
-        engine = NativeEngine(threads=threads)
+        engine = NativeEngine(threads=threads, render=sounds.render)
     except (OSError, MemoryError, ValueError) as error:
         log.error("media.no-engine", error=str(error))  # noqa: TRY400 one line is enough
         return exits.UNAVAILABLE

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from siprec_src.app import sounds
 from siprec_src.config.build import build_sections
 from siprec_src.config.lines import KeyPath
 from siprec_src.config.secrets import read_credentials, read_headers, read_token
@@ -25,7 +26,7 @@ from siprec_src.config.tls import Entry, PeerTls, check_files, peers_with_tls
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
 from siprec_src.ingest.inline.routing import RoutingTable, Trunk, catch_all
 from siprec_src.ingest.inline.settings import IndicationSettings
-from siprec_src.media.model import SourcePolicy
+from siprec_src.media.model import Sound, SourcePolicy
 from siprec_src.net.sockets import default_route_address
 from siprec_src.net.tls import TlsContexts, TlsSettings
 from siprec_src.recording.copies import crowded
@@ -84,6 +85,7 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
         raise InvalidConfiguration(problems.found)
     config = _config(values, problems)
     notes = check_files(config.edges.values(), config.tls, config.tls_peers, problems)
+    _check_sounds(config.indication, problems)
     if problems.found:
         raise InvalidConfiguration(problems.found)
     return dataclasses.replace(config, notes=(*config.notes, *notes))
@@ -92,6 +94,16 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
 def from_values(values: dict[str, Any]) -> Config:
     """The configuration made again from `Config.values`; the files that it names are not looked at."""
     return _config(values, Problems())
+
+
+def _check_sounds(indication: IndicationSettings, problems: Problems) -> None:
+    """Files that parties are to hear must be there, and of the right kind, before the first call."""
+    if not indication.tone_file:
+        return
+    try:
+        sounds.render(Sound(file=indication.tone_file))
+    except (OSError, ValueError) as error:
+        problems.add(("indication", "tone_file"), str(error))
 
 
 def read_tls(config: Config) -> TlsContexts:

@@ -1,8 +1,10 @@
 """The media engine in this process: commands of `media.plane` in, its answers and events out."""
 
 import dataclasses
+from collections.abc import Callable
 
 from siprec_src.media.handshake import DtlsReceived, SendDtls
+from siprec_src.media.model import Sound
 from siprec_src.media.plane import Answer, Command, Event
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class Engine:
         silence_ms: int = 5000,
         port_rest_ms: int = 5000,
         receive_buffer_bytes: int = 1048576,
+        render: Callable[[Sound], bytes] | None = None,
     ) -> None:
         """Start the packet threads.
 
@@ -37,6 +40,8 @@ class Engine:
             log_packets: of each recorded stream, a power of two from 16; 256 bytes each.
             silence_ms: without RTP for so long, a port that had media is silent.
             port_rest_ms: how long a closed pair of ports is not used again.
+            render: 16-bit samples at 8000 Hz of a sound, asked once for each; raises OSError or ValueError
+                for one that there is not.
             receive_buffer_bytes: of a socket; the kernel silently gives less if it must.
 
         Raises:

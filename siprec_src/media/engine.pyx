@@ -9,7 +9,9 @@ import dataclasses
 import errno
 import os
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int16_t
 from libc.string cimport memcpy, memset
 
 from siprec_src.media cimport rtpfork as c
@@ -27,6 +29,7 @@ from siprec_src.media.plane import (
     FirstPacket,
     OpenPort,
     OpenPorts,
+    PlayTone,
     PortsClosed,
     PortsOpen,
     ReadCounters,
@@ -42,6 +45,8 @@ from siprec_src.media.plane import (
 
 _DIGITS = "0123456789*#ABCD"
 _MAX_TAG = 2**64 - 1
+_MAX_SOUNDS = 64
+_LAWS = {"PCMU": c.RTPFORK_ULAW, "PCMA": c.RTPFORK_ALAW}
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC)
 
 
@@ -53,9 +58,27 @@ class ThreadStats:
     notices_lost: int
 
 
+cdef class _Sound:
+    """Samples that ports play; they last as long as the engine."""
+
+    cdef c.rtpfork_sound *native
+
+    def __cinit__(self, bytes samples):
+        cdef const int16_t *first = <const int16_t *>PyBytes_AS_STRING(samples)
+        self.native = c.rtpfork_sound_new(first, len(samples) // sizeof(int16_t))
+        if self.native == NULL:
+            raise ValueError("a sound without samples")
+
+    def __dealloc__(self):
+        c.rtpfork_sound_free(self.native)
+
+
+@cython.no_gc_clear  # the packet threads play the sounds until the engine is freed
 cdef class Engine:
     cdef c.rtpfork_engine *_engine
     cdef list _refused
+    cdef dict _sounds
+    cdef object _render
 
     def __cinit__(
         self,
@@ -67,6 +90,7 @@ cdef class Engine:
         int silence_ms=5000,
         int port_rest_ms=5000,
         int receive_buffer_bytes=1 << 20,
+        object render=None,
     ):
         cdef c.rtpfork_engine_options options
         cdef int result
@@ -83,6 +107,8 @@ cdef class Engine:
         options.receive_buffer_bytes = receive_buffer_bytes
         self._engine = NULL
         self._refused = []
+        self._sounds = {}
+        self._render = render
         with nogil:
             result = c.rtpfork_engine_new(&options, &self._engine)
         if result == c.RTPFORK_EARGUMENT:
@@ -111,8 +137,10 @@ cdef class Engine:
         if not 0 <= command.tag <= _MAX_TAG:
             raise ValueError("engine: tag is outside 0..2**64-1")
         try:
-            native = _translate(command)
-        except (ValueError, OverflowError, UnicodeEncodeError) as error:
+            if isinstance(command, PlayTone) and command.tone is not None:
+                self._know(command.tone.sound)
+            native = _translate(command, self._sounds)
+        except (ValueError, OverflowError, OSError, UnicodeEncodeError) as error:
             self._refuse(command.tag, "bad-argument", str(error))
             return
         except MemoryError:
@@ -157,6 +185,14 @@ cdef class Engine:
             )
         return tuple(threads)
 
+    cdef _know(self, sound):
+        """Make the sound once."""
+        if sound in self._sounds:
+            return
+        if self._render is None or len(self._sounds) >= _MAX_SOUNDS:
+            raise ValueError("no more sounds")
+        self._sounds[sound] = _Sound(self._render(sound))
+
     cdef _check_open(self):
         if self._engine == NULL:
             raise ValueError("engine: it is closed")
@@ -169,11 +205,14 @@ cdef class Engine:
 # commands
 
 
-cdef c.rtpfork_command *_translate(object command) except NULL:
+cdef c.rtpfork_command *_translate(object command, dict sounds) except NULL:
     """A native command, of which the tag is missing; owned by the caller."""
     cdef c.rtpfork_command *native = _make(command)
     try:
-        _fill(native, command)
+        if native.kind == c.RTPFORK_TONE:
+            _put_tone(native, command, sounds)
+        else:
+            _fill(native, command)
     except BaseException:
         c.rtpfork_command_free(native)
         raise
@@ -192,6 +231,8 @@ cdef c.rtpfork_command *_make(object command) except NULL:
         kind = c.RTPFORK_CONNECT
     elif isinstance(command, BridgePorts):
         kind = c.RTPFORK_BRIDGE
+    elif isinstance(command, PlayTone):
+        kind = c.RTPFORK_TONE
     elif isinstance(command, AttachReader):
         kind = c.RTPFORK_ATTACH
     elif isinstance(command, UpdateReader):
@@ -263,6 +304,24 @@ cdef int _put_datagram(c.rtpfork_command *native, bytes data) except -1:
         raise ValueError("a datagram of that length is not sent")
     if not c.rtpfork_command_carry(native, <const c.uint8_t *>PyBytes_AS_STRING(data), len(data)):
         raise MemoryError
+    return 0
+
+
+cdef int _put_tone(c.rtpfork_command *native, object command, dict sounds) except -1:
+    cdef c.rtpfork_tone *tone = &native.tone.tone
+    if len(command.payload_types) > c.RTPFORK_MAX_TONE_TYPES:
+        raise ValueError("too many payload types")
+    native.tone.port = command.port
+    if command.tone is not None:
+        tone.sound = (<_Sound>sounds[command.tone.sound]).native
+        tone.interval_ns = <c.uint64_t>command.tone.interval_ms * 1_000_000
+        tone.recorded = command.tone.recorded
+    for index, (payload_type, encoding) in enumerate(command.payload_types):
+        if encoding not in _LAWS:
+            raise ValueError(f"no tone in {encoding}")
+        tone.types[index].payload_type = payload_type
+        tone.types[index].law = _LAWS[encoding]
+    tone.type_count = len(command.payload_types)
     return 0
 
 
@@ -442,6 +501,7 @@ cdef object _port_counters(const c.rtpfork_port_counters *counters):
         dropped_replay=counters.dropped_replay,
         dropped_unbridged=counters.dropped_unbridged,
         dropped_send=counters.dropped_send,
+        tones=counters.tones,
         dtmf_unreported=counters.dtmf_unreported,
     )
 

@@ -58,6 +58,25 @@ class PayloadKind(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """What a party is let hear: a file, or a tone."""
+
+    file: str = ""  #: WAV, 8000 Hz, one channel, 16 bits; the rest says nothing then
+    frequency_hz: int = 1400
+    length_ms: int = 200
+    level_dbfs: float = -20.0  #: below a full-scale sine
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tone:
+    """A sound that comes again and again."""
+
+    sound: Sound
+    interval_ms: int  #: from beginning to beginning
+    recorded: bool  #: by the readers of the stream that it is mixed into
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PortCounters:
     """The books of one port since it was opened; packets unless the name says otherwise."""
 
@@ -78,6 +97,7 @@ class PortCounters:
     dropped_replay: int = 0  #: SRTP replay
     dropped_unbridged: int = 0  #: nobody to relay to (no bridge, or the other party's address is unknown)
     dropped_send: int = 0  #: the relay's send failed (EAGAIN, ENOBUFS, unreachable; SRTP refused the packet)
+    tones: int = 0  #: begun in what the party was sent
     dtmf_unreported: int = 0  #: RFC 4733 events beyond 50 a second, for which no `DtmfReceived` was sent
 
 

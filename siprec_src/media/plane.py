@@ -21,6 +21,7 @@ from siprec_src.media.model import (
     ReaderId,
     SourcePolicy,
     SrtpKey,
+    Tone,
 )
 
 # commands
@@ -73,6 +74,21 @@ class BridgePorts:
     tag: int
     a: PortId
     b: PortId
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PlayTone:
+    """Let the party of a port hear a sound over its peer, at once and then in intervals.
+
+    It is mixed into the packets that are relayed to the party, where these are G.711. The stream of the
+    peer is recorded without it unless it is ``recorded``. The same sound again keeps its intervals.
+    Answered with `Done`, or `Refused` with ``bad-argument`` when there is no such sound.
+    """
+
+    tag: int
+    port: PortId
+    tone: Tone | None  #: None: no more
+    payload_types: tuple[tuple[int, str], ...] = ()  #: with ``PCMU`` or ``PCMA``, at most four
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +175,7 @@ Command = (
     OpenPorts
     | ConnectPort
     | BridgePorts
+    | PlayTone
     | AttachReader
     | UpdateReader
     | SetReaderLive

@@ -1,5 +1,5 @@
 # Declarations of native/include/rtpfork, as far as engine.pyx uses them.
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef extern from "rtpfork/errors.h":
@@ -44,7 +44,20 @@ cdef extern from "rtpfork/reader.h":
         uint64_t rtcp_sent, rtcp_received, reported_lost, reported_jitter_us
 
 
+cdef extern from "rtpfork/sound.h":
+    enum rtpfork_law:
+        RTPFORK_ULAW
+        RTPFORK_ALAW
+
+    struct rtpfork_sound:
+        size_t count
+
+    rtpfork_sound *rtpfork_sound_new(const int16_t *samples, size_t count)
+    void rtpfork_sound_free(rtpfork_sound *sound)
+
+
 cdef extern from "rtpfork/core.h":
+    int RTPFORK_MAX_TONE_TYPES
     int RTPFORK_MAX_EVENT_TYPES
     int RTPFORK_MAX_CNAME_BYTES
     int RTPFORK_MAX_DATAGRAM_BYTES
@@ -63,6 +76,17 @@ cdef extern from "rtpfork/core.h":
         uint32_t clock_rate
         rtpfork_sdes receive_key, send_key
 
+    struct tone_type:
+        uint8_t payload_type
+        rtpfork_law law
+
+    struct rtpfork_tone:
+        const rtpfork_sound *sound
+        uint64_t interval_ns
+        bint recorded
+        size_t type_count
+        tone_type *types
+
     struct rtpfork_target:
         bint rtcp_mux, events, keep_keys
         rtpfork_address remote, remote_rtcp
@@ -79,7 +103,7 @@ cdef extern from "rtpfork/core.h":
         uint64_t lost, duplicate, reordered, jitter_us
         uint64_t rtcp_received, rtcp_relayed, raw_relayed
         uint64_t dropped_foreign, dropped_malformed, dropped_auth, dropped_replay
-        uint64_t dropped_unbridged, dropped_send, dtmf_unreported
+        uint64_t dropped_unbridged, dropped_send, dtmf_unreported, tones
 
     enum rtpfork_notice_kind:
         RTPFORK_NOTICE_FIRST_PACKET
@@ -141,6 +165,7 @@ cdef extern from "rtpfork/engine.h":
         RTPFORK_CLOSE
         RTPFORK_COUNTERS
         RTPFORK_SEND_DTLS
+        RTPFORK_TONE
 
     struct rtpfork_port_item:
         uint64_t id
@@ -163,6 +188,10 @@ cdef extern from "rtpfork/engine.h":
 
     struct command_bridge:
         uint64_t a, b
+
+    struct command_tone:
+        uint64_t port
+        rtpfork_tone tone
 
     struct command_attach:
         uint64_t stream, via
@@ -196,6 +225,7 @@ cdef extern from "rtpfork/engine.h":
         command_open open
         command_connect connect
         command_bridge bridge
+        command_tone tone
         command_attach attach
         command_update update
         command_set_live set_live

@@ -9,7 +9,7 @@ from siprec_src.machine import Observe
 from siprec_src.media import plane
 from siprec_src.media.model import PortCounters, ReaderCounters
 
-_NOT_PACKETS = frozenset({"received_octets", "delivered_octets", "jitter_us", "reported_jitter_us"})
+_NOT_PACKETS = frozenset({"received_octets", "tones", "delivered_octets", "jitter_us", "reported_jitter_us"})
 
 
 def observations(answer: plane.Answer) -> Iterator[Observe]:

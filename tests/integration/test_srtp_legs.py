@@ -3,48 +3,15 @@
 from __future__ import annotations
 
 import base64
-import os
-import re
 from pathlib import Path
 
-import pylibsrtp
 import pytest
 
 from tests.support.conversation import Conversation
 from tests.support.daemon import LOOPBACK, free_port, running, until
 from tests.support.recorder import recorder
 from tests.support.script import sdp
-from tests.support.sipp import Message
-from tests.support.voice import Voice
-
-SUITE = "AES_CM_128_HMAC_SHA1_80"
-KEY_OCTETS = 30  #: master key and salt
-
-
-class SecureVoice(Voice):
-    """A voice that protects what it sends by its own key and opens what it hears by its peer's."""
-
-    def __init__(self, *, ssrc: int) -> None:
-        self.key = os.urandom(KEY_OCTETS)
-        self._out = _session(self.key, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
-        self._in: pylibsrtp.Session | None = None
-        super().__init__(ssrc=ssrc, first_sequence=500)
-
-    @property
-    def line(self) -> str:
-        """The voice's ``a=crypto``."""
-        return f"a=crypto:1 {SUITE} inline:{base64.b64encode(self.key).decode()}"
-
-    def trust(self, key: bytes) -> None:
-        """What comes is protected by ``key``."""
-        self._in = _session(key, pylibsrtp.Policy.SSRC_ANY_INBOUND)
-
-    def sealed(self, packet: bytes) -> bytes:
-        return self._out.protect(packet)
-
-    def opened(self, packet: bytes) -> bytes:
-        assert self._in is not None
-        return self._in.unprotect(packet)
+from tests.support.secure_voice import SecureVoice, key_in
 
 
 @pytest.mark.rfc("4568", "5.1.2", "6.1", "7.1.2")
@@ -73,9 +40,9 @@ def test_two_srtp_legs_have_keys_of_their_own_and_are_recorded_under_others(tmp_
     ):
         until(lambda: bool(daemon.events("recording.begin")), 10, "the recording begins")
         (offered,), (answered,) = call.bob.received("INVITE"), call.alice.received(200, of="INVITE")
-        bob.trust(_key(offered))
-        alice.trust(_key(answered))
-        assert len({alice.key, bob.key, _key(offered), _key(answered)}) == 4
+        bob.trust(key_in(offered))
+        alice.trust(key_in(answered))
+        assert len({alice.key, bob.key, key_in(offered), key_in(answered)}) == 4
         call.talk()
         call.assert_heard()
         call.hang_up()
@@ -85,16 +52,6 @@ def test_two_srtp_legs_have_keys_of_their_own_and_are_recorded_under_others(tmp_
         assert recording.summary["secure"]
         (end,) = daemon.events("call.end")
         assert end["caller_dropped"] == end["callee_dropped"] == 0
-        for key in (alice.key, bob.key, _key(offered), _key(answered)):
+        for key in (alice.key, bob.key, key_in(offered), key_in(answered)):
             assert base64.b64encode(key).decode() not in daemon.log
         assert "inline:" not in daemon.log.replace("inline:[redacted]", "")
-
-
-def _session(key: bytes, ssrc_type: int) -> pylibsrtp.Session:
-    return pylibsrtp.Session(pylibsrtp.Policy(key=key, ssrc_type=ssrc_type))
-
-
-def _key(message: Message) -> bytes:
-    found = re.search(rf"^a=crypto:1 {SUITE} inline:([A-Za-z0-9+/=]+)", message.body, re.MULTILINE)
-    assert found
-    return base64.b64decode(found[1])

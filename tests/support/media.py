@@ -24,6 +24,7 @@ class FakePort:
     host: str
     rtp_port: int
     near: PortId | None
+    tone: plane.PlayTone | None = None  #: what its party hears
     connection: plane.ConnectPort | None = None  #: what was said last about its party
     bridged: PortId | None = None
     counters: PortCounters = dataclasses.field(default_factory=PortCounters)
@@ -101,6 +102,8 @@ class FakeMedia:
                 return self._connect(command)
             case plane.BridgePorts():
                 return self._bridge(command)
+            case plane.PlayTone():
+                return self._tone(command)
             case plane.ClosePorts():
                 return self._close(command)
             case plane.AttachReader():
@@ -134,6 +137,12 @@ class FakeMedia:
         if command.port not in self.ports:
             return _gone(command.tag)
         self.ports[command.port].connection = command
+        return plane.Done(tag=command.tag)
+
+    def _tone(self, command: plane.PlayTone) -> plane.Answer:
+        if command.port not in self.ports:
+            return _gone(command.tag)
+        self.ports[command.port].tone = None if command.tone is None else command
         return plane.Done(tag=command.tag)
 
     def _bridge(self, command: plane.BridgePorts) -> plane.Answer:

@@ -20,11 +20,13 @@
 #include "rtpfork/errors.h"
 #include "rtpfork/log.h"
 #include "rtpfork/reader.h"
+#include "rtpfork/sound.h"
 #include "rtpfork/srtp.h"
 
 #define RTPFORK_MAX_DATAGRAM_BYTES 2048 /* longer ones are dropped as malformed */
 #define RTPFORK_MAX_EVENT_TYPES	   8	/* telephone-event payload types of one party */
 #define RTPFORK_MAX_CNAME_BYTES	   128
+#define RTPFORK_MAX_TONE_TYPES	   4 /* payload types into which a tone is mixed */
 
 struct rtpfork_core;
 struct rtpfork_notice;
@@ -53,6 +55,18 @@ struct rtpfork_party {
 	uint32_t clock_rate;
 	struct rtpfork_sdes receive_key;
 	struct rtpfork_sdes send_key;
+};
+
+/* What the party of a port hears over its peer, at once and then in intervals. */
+struct rtpfork_tone {
+	const struct rtpfork_sound *sound; /* NULL: nothing */
+	uint64_t interval_ns;		   /* from beginning to beginning */
+	bool recorded;			   /* readers of the peer's stream hear it too */
+	size_t type_count;
+	struct {
+		uint8_t payload_type;
+		enum rtpfork_law law;
+	} types[RTPFORK_MAX_TONE_TYPES]; /* packets of others pass as they are */
 };
 
 /* Where and how a reader sends; may change while it runs. */
@@ -112,6 +126,7 @@ struct rtpfork_port_counters {
 	uint64_t dropped_unbridged;
 	uint64_t dropped_send;
 	uint64_t dtmf_unreported; /* events beyond 50 a second */
+	uint64_t tones;		  /* begun in what the party was sent */
 };
 
 enum rtpfork_notice_kind {
@@ -220,6 +235,11 @@ int rtpfork_core_send_dtls(struct rtpfork_core *core, uint64_t id, bool rtcp,
 
 /* Relay between |a| and |b|; a bridge that either had ends. RTPFORK_EARGUMENT: they are one. */
 int rtpfork_core_bridge(struct rtpfork_core *core, uint64_t a, uint64_t b);
+
+/* Have the party of |port| hear a tone from its next packet on; the sound must outlive the port.
+ * The same sound again keeps its intervals. RTPFORK_EARGUMENT: too many types. */
+int rtpfork_core_set_tone(struct rtpfork_core *core, uint64_t port,
+			  const struct rtpfork_tone *tone);
 
 /* Copy what port |stream_id| receives to |target| from port |via_id|, paused. |*log| becomes the
  * stream's if it has none yet (then |*log| is NULL afterwards). RTPFORK_EEXHAUSTED: no reader is

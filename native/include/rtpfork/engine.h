@@ -41,6 +41,7 @@ enum rtpfork_command_kind {
 	RTPFORK_CLOSE,	   /* |ports| */
 	RTPFORK_COUNTERS,  /* |ports|, |readers| */
 	RTPFORK_SEND_DTLS, /* |send|, after rtpfork_command_carry() */
+	RTPFORK_TONE,	   /* |tone| */
 };
 
 struct rtpfork_port_item {
@@ -79,6 +80,10 @@ struct rtpfork_command {
 			uint64_t a;
 			uint64_t b;
 		} bridge;
+		struct {
+			uint64_t port;
+			struct rtpfork_tone tone;
+		} tone;
 		struct {
 			uint64_t stream;
 			uint64_t via;

@@ -40,6 +40,7 @@ class Awareness:
     offered: Offered | None = None
     retry_at: float | None = None
     tries: int = 0
+    evidence: tuple[str, RecordingState] | None = None  #: of what one that is not aware was told last
     given: list[str] = dataclasses.field(default_factory=list)  #: modes, for the books
     _version: int = -1  #: of the description that was sent last
     _ahead: int = 0  #: versions of our own making

@@ -17,9 +17,11 @@ from siprec_src.ingest.inline.awareness import Offered
 from siprec_src.ingest.inline.bodies import session_of
 from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.legs import RECORD
+from siprec_src.ingest.inline.life import Answers
 from siprec_src.ingest.inline.media import SIDES, AgreedLine, Exchange
 from siprec_src.ingest.inline.responses import CallResponses
 from siprec_src.machine import Observe
+from siprec_src.media import plane
 from siprec_src.sdp.model import SessionDescription
 from siprec_src.sdp.writer import write_sdp
 from siprec_src.sip import vocabulary as sip
@@ -27,6 +29,7 @@ from siprec_src.sip.message import Headers
 
 MAX_TRIES: Final = 5  #: of one change, before the next one is waited for
 RETRY_S: Final = 5.0  #: after a refusal that may pass (RFC 3261 21.5)
+TONE: Final = "tone"  #: the mode, in logs
 _GLARE_S: Final = {
     Side.CALLER: (0.0, 2.0),
     Side.CALLEE: (2.1, 4.0),
@@ -44,8 +47,6 @@ class CallIndication(CallResponses):
         for side in SIDES:
             self._told[side].tries = 0
             self._told[side].retry_at = None
-            if not self._told[side].aware:
-                self._given(side, "none", event.state)
 
     def _forget_waits(self) -> None:
         """A time to try again has come; from now on whatever happens next may be the moment."""
@@ -54,8 +55,11 @@ class CallIndication(CallResponses):
                 party.retry_at = None
 
     def _tell_parties(self) -> None:
-        """Send what is to be told, where nothing is under way that it could disturb."""
-        if not self._lasts or self._wait is not None or self._relays.exchanging or self._dialog is None:
+        """Tell the parties what they do not know, where nothing is under way that it could disturb."""
+        if not self._lasts or self._wait is not None or self._dialog is None:
+            return
+        self._sound_tones()
+        if self._wait is not None or self._relays.exchanging:
             return
         known = self._described.get(self._dialog, {})
         for side in SIDES:
@@ -64,6 +68,40 @@ class CallIndication(CallResponses):
                 continue
             if (state := party.wants(theirs, self._recording)) is not None:
                 self._ask_party(side, self._dialog, theirs, state)
+
+    def _sound_tones(self) -> None:
+        """Parties that are not aware hear a tone as long as they are recorded, where that is wanted."""
+        wanted = {}
+        if self._recording is RecordingState.ON and not self._tones_refused:
+            unaware = [side for side in SIDES if not self._told[side].aware]
+            tones = {side: self._settings.indication.tone(side) for side in unaware}
+            wanted = {side: tone for side, tone in tones.items() if tone is not None}
+        if wanted != self._media.tones:
+            self._media.tones = wanted
+            self._ask(self._media.commands(), self._tones_answered)
+            if self._wait is not None:
+                return
+        for side in SIDES:
+            self._note_tone(side)
+
+    def _tones_answered(self, answers: Answers) -> None:
+        refused = next((a for a in answers if isinstance(a, plane.Refused)), None)
+        if refused is not None:
+            self._log("error", "call.media-refused", ("reason", refused.reason), ("detail", refused.detail))
+            self._tones_refused = refused.reason == "bad-argument"
+
+    def _note_tone(self, side: Side) -> None:
+        """The evidence for a party that is not aware: a tone, or nothing and why."""
+        party = self._told[side]
+        if party.aware or (party.evidence is None and self._recording is RecordingState.OFF):
+            return
+        mode, why = "none", ""
+        if self._settings.indication.tone(side) is not None:
+            why = "refused" if self._tones_refused else self._media.tone_hindrance(side)
+            mode = "none" if why else TONE
+        if (mode, self._recording) != party.evidence:
+            party.evidence = (mode, self._recording)
+            self._given(side, mode, self._recording, why)
 
     def _ask_party(self, side: Side, dialog: str, theirs: SessionDescription, state: RecordingState) -> None:
         party = self._told[side]

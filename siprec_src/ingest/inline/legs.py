@@ -206,7 +206,7 @@ class CallLegs(CallLife):
             if not first or party.said is not RecordingState.OFF:
                 self._given(side, RECORD, party.said)
 
-    def _given(self, side: Side, mode: str, state: RecordingState) -> None:
+    def _given(self, side: Side, mode: str, state: RecordingState, why: str = "") -> None:
         """The evidence of what a party was told."""
         if mode not in self._told[side].given:
             self._told[side].given.append(mode)
@@ -219,6 +219,7 @@ class CallLegs(CallLife):
             ("mode", mode),
             ("state", state.value),
             ("cause", self._recording_cause if state is self._recording else "other-client"),
+            *((("why", why),) if why else ()),
             ("at_s", None if started is None else round(self._now - started, 3)),
         )
         self._out.append(Observe("indications_total", (("mode", mode), ("outcome", "given"))))

@@ -34,7 +34,7 @@ from siprec_src.sip.message import Request
 MEDIA_ANSWER_S: Final = 2.0  #: a media plane that is silent for so long counts as refusing
 
 Effect = sip.Command | plane.Command | Publish | LogLine | Observe | Finished
-MediaCommand = plane.OpenPorts | plane.ConnectPort | plane.BridgePorts | plane.ClosePorts
+MediaCommand = plane.OpenPorts | plane.ConnectPort | plane.BridgePorts | plane.PlayTone | plane.ClosePorts
 Answers = tuple[plane.Answer, ...]
 
 
@@ -104,6 +104,7 @@ class CallLife:
         self._told = {side: Awareness() for side in SIDES}
         self._recording = RecordingState.OFF
         self._recording_cause = ""
+        self._tones_refused = False  #: the media plane has no such sound
         self._out: list[Effect] = []
         self._wait: Wait | None = None
         self._backlog: deque[object] = deque()
@@ -359,9 +360,11 @@ class CallLife:
 
 
 def _totals(side: Side, own: Sequence[PortCounters]) -> list[tuple[str, object]]:
-    """Sums of one party's track: what it sent, what reached the other party, what is missing and why."""
+    """Sums of one party's track: what it sent, what the other got of it, what is missing and why."""
     dropped = [name for name in PortCounters.__dataclass_fields__ if name.startswith("dropped_")]
+    tones = sum(item.tones for item in own)
     return [
+        *([(f"{side.value}_tones", tones)] if tones else []),
         (f"{side.value}_received", sum(item.received for item in own)),
         (f"{side.value}_relayed", sum(item.relayed for item in own)),
         (f"{side.value}_lost", sum(item.lost for item in own)),

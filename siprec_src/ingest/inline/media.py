@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from siprec_src.communication import Direction, Format, Side
 from siprec_src.identity import Identity
 from siprec_src.ingest.inline import crossing, keys
 from siprec_src.ingest.inline.crossing import OurPlace, Treatment
 from siprec_src.ingest.inline.keys import KeyPair, OwnKeys, other
-from siprec_src.media.model import Endpoint, PayloadKind, PortId, SourcePolicy
-from siprec_src.media.plane import BridgePorts, ConnectPort, OpenPort
+from siprec_src.media.model import Endpoint, PayloadKind, PortId, SourcePolicy, Tone
+from siprec_src.media.plane import BridgePorts, ConnectPort, OpenPort, PlayTone
 from siprec_src.sdp import codecs
 from siprec_src.sdp.crypto import Crypto
 from siprec_src.sdp.model import Media, SessionDescription
 from siprec_src.sdp.offer_answer import effective_direction, pair_media
 
+MAX_TONE_TYPES: Final = 4  #: of one m-line, that a tone is mixed into
 SIDES = (Side.CALLER, Side.CALLEE)
 
 
@@ -69,7 +71,14 @@ class Slot:
     numbers: dict[Side, int] = dataclasses.field(default_factory=dict)  #: RTP ports as the parties know them
     ports: dict[Side, PortId] = dataclasses.field(default_factory=dict)  #: none while the media plane is gone
     connected: dict[Side, ConnectPort] = dataclasses.field(default_factory=dict)  #: with tag 0
+    toned: dict[Side, PlayTone] = dataclasses.field(default_factory=dict)  #: likewise, what that party hears
     bridged: bool = False
+
+    def forget(self) -> None:
+        """Its ports are others now, or none."""
+        self.connected.clear()
+        self.toned.clear()
+        self.bridged = False
 
 
 class CallMedia:
@@ -91,6 +100,7 @@ class CallMedia:
         self._policies = policies
         self.slots: list[Slot] = []
         self.agreed: tuple[AgreedLine, ...] = ()
+        self.tones: Mapping[Side, Tone] = {}  #: what the parties hear beside each other
 
     # ports
 
@@ -116,8 +126,7 @@ class CallMedia:
         slot = self.slots[index]
         slot.numbers = {side: opened.rtp_port for side, opened in ports.items()}
         slot.ports = {side: opened.port for side, opened in ports.items()}
-        slot.connected.clear()
-        slot.bridged = False
+        slot.forget()
 
     def ports(self) -> Iterator[tuple[Side, PortId]]:
         """Every open port, and the party that it faces."""
@@ -138,8 +147,7 @@ class CallMedia:
         """They are closed, or their process is gone; the numbers stay."""
         for slot in self.slots:
             slot.ports.clear()
-            slot.connected.clear()
-            slot.bridged = False
+            slot.forget()
 
     # offer and answer
 
@@ -188,13 +196,13 @@ class CallMedia:
 
     # commands
 
-    def commands(self) -> list[ConnectPort | BridgePorts]:
+    def commands(self) -> list[ConnectPort | BridgePorts | PlayTone]:
         """What must be told to the media plane so that it does what is agreed; tags are 0.
 
         What was told already is not told again.
         """
         wanted = {line.index: line for line in self.agreed}
-        out: list[ConnectPort | BridgePorts] = []
+        out: list[ConnectPort | BridgePorts | PlayTone] = []
         for index, slot in enumerate(self.slots):
             if not slot.ports:
                 continue
@@ -204,7 +212,15 @@ class CallMedia:
                 slot.bridged = True
                 a, b = (slot.ports[side] for side in SIDES)
                 out.append(BridgePorts(tag=0, a=a, b=b))
+            out += self._tone_commands(slot, line)
         return out
+
+    def tone_hindrance(self, side: Side) -> str:
+        """Why this party can hear no tone, as a slug; "" when it can."""
+        lines = [line for line in self.agreed if line.medium == "audio"]
+        if any(_takes_tone(line, side) for line in lines):
+            return ""
+        return "no-audio" if not lines else "codec" if lines[0].treatment is Treatment.RTP else "encrypted"
 
     def port_of(self, line: AgreedLine, side: Side) -> PortId | None:
         """The port at which the track of ``side`` is received; None: not as RTP."""
@@ -271,6 +287,20 @@ class CallMedia:
             keys=pair,
         )
 
+    def _tone_commands(self, slot: Slot, line: AgreedLine | None) -> list[PlayTone]:
+        out = []
+        for side in SIDES:
+            tone = self.tones.get(side)
+            command = PlayTone(tag=0, port=slot.ports[side], tone=None)
+            if line is not None and tone is not None and _takes_tone(line, side):
+                heard = [form for form in sent_formats(line, other(side)) if _is_g711(form)]
+                types = tuple((form.payload_type, form.encoding.upper()) for form in heard[:MAX_TONE_TYPES])
+                command = dataclasses.replace(command, tone=tone, payload_types=types)
+            if command != slot.toned.get(side, dataclasses.replace(command, tone=None, payload_types=())):
+                slot.toned[side] = command
+                out.append(command)
+        return out
+
     def _connects(self, slot: Slot, line: AgreedLine | None) -> list[ConnectPort]:
         out = []
         for side in SIDES:
@@ -283,6 +313,17 @@ class CallMedia:
                 slot.connected[side] = command
                 out.append(command)
         return out
+
+
+def _takes_tone(line: AgreedLine, side: Side) -> bool:
+    """Whether what this party mostly hears is sound that a tone can be mixed into."""
+    sent = sent_formats(line, other(side)) if line.treatment is Treatment.RTP else ()
+    first = next((form for form in sent if codecs.is_primary(form)), None)
+    return first is not None and _is_g711(first)
+
+
+def _is_g711(form: Format) -> bool:
+    return form.encoding.upper() in ("PCMU", "PCMA") and (form.clock_rate, form.channels) == (8000, 1)
 
 
 def sent_formats(line: AgreedLine, side: Side) -> tuple[Format, ...]:

@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
+
+from siprec_src.communication import Side
+from siprec_src.errors import ConfigurationError
+from siprec_src.media.model import Sound, Tone
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class IndicationSettings:
     """How the parties are told that they are recorded; those that are record-aware always are by SDP."""
 
+    caller: Literal["none", "tone"] = "none"  #: how a caller is told who is not record-aware
+    callee: Literal["none", "tone"] = "none"  #: likewise
+    tone_file: str = ""  #: absolute path of a WAV, 8000 Hz, one channel, 16 bits; by default a beep
+    tone_frequency_hz: int = 1400  #: of the beep
+    tone_length_ms: int = 200  #: of the beep
+    tone_level_dbfs: float = -20.0  #: of the beep, below the loudest sine there is
+    tone_interval_s: float = 15.0  #: from the beginning of one tone to that of the next
+    record_tone: bool = False  #: the recording has the tone too
     contact: bool = False  #: say ``+sip.src`` in Contact, so that parties may set ``a=recordpref``
+
+    def __post_init__(self) -> None:
+        if self.tone_file and not self.tone_file.startswith("/"):
+            raise ConfigurationError("tone_file: expected an absolute path")
+        _within("tone_frequency_hz", self.tone_frequency_hz, 100, 3400)
+        _within("tone_length_ms", self.tone_length_ms, 20, 5000)
+        _within("tone_level_dbfs", self.tone_level_dbfs, -60, 0)
+        _within("tone_interval_s", self.tone_interval_s, 0.5, 3600)
+
+    def tone(self, side: Side) -> Tone | None:
+        """What this party hears while it is recorded."""
+        if {Side.CALLER: self.caller, Side.CALLEE: self.callee}[side] != "tone":
+            return None
+        sound = Sound(
+            file=self.tone_file,
+            frequency_hz=self.tone_frequency_hz,
+            length_ms=self.tone_length_ms,
+            level_dbfs=self.tone_level_dbfs,
+        )
+        return Tone(sound, int(self.tone_interval_s * 1000), recorded=self.record_tone)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,5 +52,10 @@ class InlineSettings:
     max_calls: int = 5_000  #: live calls; a newcomer beyond gets 503
     retry_after_s: int = 10  #: told in a 503, seconds
     answer_timeout_s: float | None = None  #: ringing longer is cancelled with 408; None: as long as it likes
-    indication: IndicationSettings = IndicationSettings()
+    indication: IndicationSettings = dataclasses.field(default_factory=IndicationSettings)
     media_timeout_s: float = 300.0  #: both parties silent for longer, and no session timer: hung up; 0: never
+
+
+def _within(key: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ConfigurationError(f"{key}: expected {low:g} to {high:g}")

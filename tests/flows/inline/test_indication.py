@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from siprec_src.communication import Preference, RecordingChanged, RecordingState, Side
 from siprec_src.ingest.inline.settings import IndicationSettings, InlineSettings
-from siprec_src.media.model import Endpoint
+from siprec_src.media import plane
+from siprec_src.media.model import Endpoint, Sound, Tone
 from siprec_src.sdp.model import SessionDescription
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.message import Message, Request
-from tests.support.descriptions import audio, described
+from tests.support.descriptions import audio, described, sdp
 from tests.support.phone import ALICE, BOB, Phone
 from tests.support.world import World, is_request
 
@@ -361,3 +364,101 @@ def test_contact_names_a_recording_client_where_the_operator_wants_it() -> None:
 
     assert contacts(said=True) == {";+sip.src"}
     assert contacts(said=False) == {""}
+
+
+# Tones for parties that are not record-aware.
+
+SOUND = Sound(frequency_hz=1400, length_ms=200, level_dbfs=-20.0)
+
+
+def toned(caller: Fields = (), bodies: tuple[bytes, bytes] | None = None, **changes: Any) -> World:
+    """Alice and Bob talk; both are to hear tones as long as they are recorded."""
+    wanted: dict[str, Any] = {"caller": "tone", "callee": "tone", **changes}
+    first, second = bodies or (audio(ALICE, 4000), audio(BOB, 5000))
+    world = World(settings=InlineSettings(indication=IndicationSettings(**wanted)))
+    world.alice.call(first, *caller)
+    world.bob.reply(200, second)
+    world.alice.ack()
+    return world
+
+
+def heard(world: World) -> list[plane.PlayTone | None]:
+    """What Alice and Bob are let hear, in this order."""
+    return [port.tone for port in world.src.media.ports.values()]
+
+
+@pytest.mark.rfc("7866", "6.1.2")
+@pytest.mark.rfc("6341", "REQ-018")
+@pytest.mark.req("IND-01", "IND-03", "IND-15")
+def test_parties_that_are_not_aware_hear_tones_as_long_as_they_are_recorded() -> None:
+    world = toned()
+    assert heard(world) == [None, None]
+    recording(world, ON)
+    for tone in heard(world):
+        assert tone is not None
+        assert tone.tone == Tone(SOUND, 15_000, recorded=False)
+        assert tone.payload_types == ((0, "PCMU"),)
+    recording(world, PAUSED, "paused")
+    assert heard(world) == [None, None]
+    recording(world, ON, "resumed")
+    assert None not in heard(world)
+    recording(world, OFF, "stopped")
+    assert heard(world) == [None, None]
+    states = (("on", "started"), ("paused", "paused"), ("on", "resumed"), ("off", "stopped"))
+    assert evidence(world) == [
+        (side, "tone", state, cause) for state, cause in states for side in ("caller", "callee")
+    ]
+
+
+@pytest.mark.req("IND-03")
+def test_a_tone_is_for_the_side_that_it_is_wanted_for_and_not_for_who_is_aware() -> None:
+    world = toned(callee="none")
+    recording(world, ON)
+    assert [tone is not None for tone in heard(world)] == [True, False]
+    world = toned(caller=(AWARE, UPDATES))
+    recording(world, ON)
+    world.alice.reply(200, audio(ALICE, 4000))
+    assert [tone is not None for tone in heard(world)] == [False, True]
+    assert {mode for _, mode, _, _ in evidence(world)} == {"tone", "a=record"}
+
+
+@pytest.mark.req("IND-03")
+def test_where_no_tone_can_be_mixed_in_the_evidence_says_so_and_why() -> None:
+    g722 = "audio {} RTP/AVP 9 0\na=rtpmap:9 G722/8000"
+    world = toned(bodies=(sdp(ALICE, g722.format(4000)), sdp(BOB, g722.format(5000))))
+    recording(world, ON)
+    assert heard(world) == [None, None]
+    lines = [dict(line.fields) for line in world.src.logs if line.event == "indication.given"]
+    assert [(line["mode"], line["why"]) for line in lines] == [("none", "codec")] * 2
+    # They change to G.711: now they can hear it.
+    world.alice.request("INVITE", audio(ALICE, 4000, version=2))
+    world.bob.reply(200, audio(BOB, 5000, version=2))
+    world.alice.ack()
+    assert None not in heard(world)
+    assert evidence(world)[2:] == [("caller", "tone", "on", "started"), ("callee", "tone", "on", "started")]
+
+
+def test_a_tone_follows_the_payload_types_that_the_party_takes() -> None:
+    world = toned(bodies=(sdp(ALICE, "audio 4000 RTP/AVP 8 0"), sdp(BOB, "audio 5000 RTP/AVP 0 8")))
+    recording(world, ON)
+    types = [tone.payload_types for tone in heard(world) if tone is not None]
+    assert types == [((8, "PCMA"), (0, "PCMU")), ((0, "PCMU"), (8, "PCMA"))]
+
+
+def test_tones_are_there_again_when_the_media_process_is() -> None:
+    world = toned()
+    recording(world, ON)
+    world.src.everyone(world.src.media.lose())
+    world.src.everyone(world.src.media.serve())
+    assert [tone is not None for tone in heard(world)] == [True, True]
+
+
+def test_a_call_goes_on_when_there_is_no_such_sound() -> None:
+    world = toned()
+    world.src.media.refuse(plane.PlayTone, "bad-argument")
+    recording(world, ON)
+    assert world.src.log("call.media-refused")["reason"] == "bad-argument"
+    assert heard(world) == [None, None]
+    assert {mode for _, mode, _, _ in evidence(world)} == {"none"}
+    world.alice.request("BYE")
+    assert world.bob.request_seen.method == "BYE"

@@ -1,0 +1,47 @@
+"""Sounds as samples: tones that are computed, and WAV files."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from siprec_src.media.model import Sound
+
+RATE_HZ: Final = 8000
+MAX_FILE_S: Final = 60.0
+_FULL: Final = 32767
+_RAMP_S: Final = 0.005  #: a tone that begins and ends softly does not click
+
+
+def render(sound: Sound) -> bytes:
+    """The sound as 16-bit samples at `RATE_HZ`.
+
+    Raises:
+        OSError: its file cannot be read.
+        ValueError: the file is no WAV, 8000 Hz, one channel, 16 bits, of at most `MAX_FILE_S`.
+    """
+    return _file(Path(sound.file)) if sound.file else _tone(sound)
+
+
+def _tone(sound: Sound) -> bytes:
+    count = RATE_HZ * sound.length_ms // 1000
+    at = np.arange(count)
+    ramp = np.minimum(1.0, np.minimum(at, at[::-1]) / (RATE_HZ * _RAMP_S))
+    level = _FULL * 10 ** (sound.level_dbfs / 20)
+    return bytes((level * ramp * np.sin(2 * np.pi * sound.frequency_hz / RATE_HZ * at)).astype("=i2"))
+
+
+def _file(path: Path) -> bytes:
+    try:
+        with wave.open(str(path), "rb") as file:
+            shape = (file.getnchannels(), file.getsampwidth(), file.getframerate())
+            if shape != (1, 2, RATE_HZ):
+                raise ValueError(f"{path}: expected one channel of 16 bits at {RATE_HZ} Hz")
+            if not 0 < file.getnframes() <= MAX_FILE_S * RATE_HZ:
+                raise ValueError(f"{path}: expected at most {MAX_FILE_S:.0f} s, and not nothing")
+            return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype("=i2").tobytes()
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -1,0 +1,162 @@
+"""What the parties of a real call are told of its recording: by SIP, and by tones in what they hear."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from siprec_src.recorder import g711
+from tests.support.conversation import Conversation, talking
+from tests.support.daemon import LOOPBACK, free_port, running, until
+from tests.support.recorder import recorder
+from tests.support.script import callee, caller, sdp
+from tests.support.secure_voice import SecureVoice, key_in
+from tests.support.sipp import Message, party
+
+TONE_HZ = 1400
+FRAME = 160
+BEEPS = f"tone_interval_s = 0.6\ntone_frequency_hz = {TONE_HZ}\ntone_level_dbfs = -10.0\n"
+
+
+def beeps(heard: bytes, said: bytes) -> NDArray[np.bool_]:
+    """For each packet, whether what was added on the way is the tone (Goertzel at its frequency)."""
+    added = g711.decode("PCMU", heard).astype(float) - g711.decode("PCMU", said)
+    frames = added.reshape(-1, FRAME)
+    wheel = np.exp(-2j * np.pi * TONE_HZ / 8000 * np.arange(FRAME))
+    energy = np.sum(frames**2, axis=1)
+    at_tone = np.abs(frames @ wheel) ** 2 * 2 / FRAME
+    marks: NDArray[np.bool_] = (energy > 0) & (at_tone > 0.5 * energy)
+    return marks
+
+
+def check_beeps(heard: bytes, said: bytes) -> None:
+    """200 ms of tone every 600 ms, at least three times, and else nothing but the voice."""
+    marks = beeps(heard, said)
+    begins = np.flatnonzero(marks[1:] & ~marks[:-1]) + 1
+    assert len(begins) + int(marks[0]) >= 3
+    assert set(np.diff(begins)) <= {29, 30, 31, 32}
+    clean = np.flatnonzero(~marks)
+    untouched = sum(heard[i * FRAME : (i + 1) * FRAME] == said[i * FRAME : (i + 1) * FRAME] for i in clean)
+    assert untouched == len(clean)
+    assert 0.25 <= marks.mean() <= 0.45
+
+
+@pytest.mark.rfc("6341", "REQ-018")
+@pytest.mark.req("IND-03", "IND-15")
+def test_a_party_hears_tones_over_the_other_and_the_recording_has_none(tmp_path: Path) -> None:
+    port, bob_at = free_port(), (LOOPBACK, free_port())
+    with recorder(tmp_path) as srs:
+        config = f'[[srs]]\nuri = "{srs.uri(";transport=tcp")}"\n\n[indication]\ncallee = "tone"\n{BEEPS}'
+        with (
+            running(tmp_path, route=f"sip:{LOOPBACK}:{bob_at[1]}", listen=port, config=config) as daemon,
+            talking(tmp_path, daemon, via=(LOOPBACK, port), bob_at=bob_at) as call,
+        ):
+            call.wait_heard()
+            call.hang_up()
+            heard = call.bob_voice.heard_audio()
+            check_beeps(heard, call.alice_says)
+            assert call.alice_voice.heard_audio() == call.bob_says
+            recording = srs.recording()
+            assert recording.track("1") == call.alice_says
+            assert recording.track("2") == call.bob_says
+            until(lambda: bool(daemon.events("call.end")), 5, "the end of the call")
+            (end,) = daemon.events("call.end")
+            assert (end["caller_told"], end["callee_told"]) == ("none", "tone")
+            assert end["callee_tones"] >= 3
+            said = {line["side"]: line["mode"] for line in daemon.events("indication.given")}
+            assert said == {"caller": "none", "callee": "tone"}
+            assert daemon.metric("indications_total", mode="tone", outcome="given") == 1
+
+
+@pytest.mark.req("IND-15")
+def test_tones_are_heard_over_srtp_too(tmp_path: Path) -> None:
+    port, bob_at = free_port(), (LOOPBACK, free_port())
+    alice, bob = SecureVoice(ssrc=0xA11CE), SecureVoice(ssrc=0xB0B)
+    with recorder(tmp_path) as srs:
+        secure = srs.uri(";secure=true;transport=tcp")
+        config = f'[[srs]]\nuri = "{secure}"\n\n[indication]\ncallee = "tone"\n{BEEPS}'
+        with (
+            running(tmp_path, route=f"sip:{LOOPBACK}:{bob_at[1]}", listen=port, config=config) as daemon,
+            Conversation(
+                tmp_path,
+                via=(LOOPBACK, port),
+                bob_at=bob_at,
+                alice_voice=alice,
+                bob_voice=bob,
+                alice_offers=sdp(alice.port, alice.line, profile="RTP/SAVP"),
+                bob_answers=sdp(bob.port, bob.line, profile="RTP/SAVP"),
+            ) as call,
+        ):
+            until(lambda: bool(daemon.events("recording.begin")), 10, "the recording begins")
+            (offered,), (answered,) = call.bob.received("INVITE"), call.alice.received(200, of="INVITE")
+            bob.trust(key_in(offered))
+            alice.trust(key_in(answered))
+            call.talk()
+            call.wait_heard()
+            call.hang_up()
+            check_beeps(bob.heard_audio(), call.alice_says)
+            assert srs.recording().track("1") == call.alice_says
+
+
+def state(message: Message) -> str:
+    """The state that a description tells."""
+    found = re.search(r"^a=record:(\w+)", message.body, re.MULTILINE)
+    assert found
+    return found[1]
+
+
+@pytest.mark.rfc("7866", "6.1.2", "7.1.2", "7.1.3", "7.3.2")
+@pytest.mark.req("IND-02", "IND-04", "IND-07", "IND-08")
+def test_a_record_aware_party_is_told_each_change_and_may_pause_the_recording(tmp_path: Path) -> None:
+    port, bob_at, alice_at = free_port(), (LOOPBACK, free_port()), (LOOPBACK, free_port())
+    a_port, b_port = 41000, 42000
+    aware = ("Supported: record-aware", "Allow: INVITE, ACK, BYE, CANCEL, UPDATE")
+    alice = (
+        caller()
+        .invite(sdp(a_port), *aware)
+        .expect(180)
+        .expect(200)
+        .ack()
+        .receive("UPDATE")
+        .respond(200, sdp(a_port))
+        .wait_for_word()
+        .request("UPDATE", sdp(a_port, "a=recordpref:pause", version=2), *aware)
+        .expect(200)
+        .receive("UPDATE")
+        .respond(200, sdp(a_port, "a=recordpref:pause", version=2))
+        .request("BYE")
+        .expect(200)
+    )
+    bob = (
+        callee()
+        .receive("INVITE")
+        .respond(180)
+        .respond(200, sdp(b_port))
+        .receive("ACK")
+        .receive("UPDATE")
+        .respond(200, sdp(b_port))
+        .receive("BYE")
+        .respond(200)
+    )
+    with recorder(tmp_path) as srs:
+        config = f'[recording]\nhonour_recordpref = true\n\n[[srs]]\nuri = "{srs.uri(";transport=tcp")}"\n'
+        with (
+            running(tmp_path, route=f"sip:{LOOPBACK}:{bob_at[1]}", listen=port, config=config) as daemon,
+            party(bob, tmp_path, address=bob_at) as called,
+            party(alice, tmp_path, f"{LOOPBACK}:{port}", address=alice_at) as calling,
+        ):
+            calling.nudge()
+            for each in (calling, called):
+                assert each.wait(20) == 0, each.errors.read_text()
+            (answer,) = calling.received(200, of="INVITE")
+            assert [state(m) for m in (answer, *calling.received("UPDATE"))] == ["off", "on", "paused"]
+            assert len(called.received("UPDATE")) == 1
+            until(lambda: bool(daemon.events("call.end")), 5, "the end of the call")
+            told = [(line["side"], line["mode"], line["state"]) for line in daemon.events("indication.given")]
+            assert ("caller", "a=record", "on") in told
+            assert ("caller", "a=record", "paused") in told
+            assert [line["honoured"] for line in daemon.events("recording.preference")] == [True]
