@@ -240,6 +240,9 @@ static int run(struct worker *worker, struct rtpfork_command *command, uint64_t 
 	case RTPFORK_SEND_DTLS:
 		return rtpfork_core_send_dtls(worker->core, command->send.port, command->send.rtcp,
 					      &command->send.to, command->data, command->bytes);
+	case RTPFORK_ANNOUNCE:
+		return rtpfork_core_announce(worker->core, command->announce.port,
+					     &command->announce.what, now_ns);
 	case RTPFORK_TONE:
 		return rtpfork_core_set_tone(worker->core, command->tone.port, &command->tone.tone);
 	}

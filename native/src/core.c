@@ -39,9 +39,11 @@ int rtpfork_core_new(const struct rtpfork_core_options *options, struct rtpfork_
 	core->ports = calloc(options->max_ports, sizeof *core->ports);
 	core->forks = calloc(options->max_readers, sizeof *core->forks);
 	core->dirty = calloc(options->max_ports, sizeof *core->dirty);
+	core->speaking = calloc(options->max_ports, sizeof *core->speaking);
 	core->outs = calloc(options->max_outs, sizeof *core->outs);
 	core->buffers = calloc(options->max_outs, sizeof *core->buffers);
-	if (!core->ports || !core->forks || !core->dirty || !core->outs || !core->buffers) {
+	if (!core->ports || !core->forks || !core->dirty || !core->speaking || !core->outs ||
+	    !core->buffers) {
 		rtpfork_core_free(core);
 		return RTPFORK_ENOMEM;
 	}
@@ -65,6 +67,7 @@ void rtpfork_core_free(struct rtpfork_core *core)
 	free(core->ports);
 	free(core->forks);
 	free(core->dirty);
+	free(core->speaking);
 	free(core->outs);
 	free(core->buffers);
 	free(core);
@@ -259,6 +262,7 @@ int rtpfork_core_close(struct rtpfork_core *core, uint64_t id, uint64_t now_ns,
 		rtpfork_core_detach(core, rtpfork_table_id(&core->fork_ids, port->via_readers),
 				    now_ns, &unread, garbage);
 	unbridge(core, port);
+	core_silence(core, port);
 	read_port(port, counters);
 	core_clear_keys(&port->receive);
 	core_clear_keys(&port->send);

@@ -51,6 +51,11 @@ struct port {
 	struct rtpfork_source source;
 	struct rtpfork_event_tracker tracker;
 	struct tone tone; /* that its party hears */
+	struct speech {
+		struct rtpfork_announcement what; /* without a sound: none */
+		size_t position;
+		uint64_t next_ns;
+	} speech;
 	struct keys receive;
 	struct keys send;
 	struct rtpfork_srtp_key receive_before[KEYS_BEFORE];
@@ -92,6 +97,8 @@ struct rtpfork_core {
 	struct fork *forks;
 	uint32_t *dirty; /* slots of ports */
 	size_t dirty_count;
+	uint32_t *speaking; /* slots of ports with an announcement */
+	size_t speaking_count;
 	struct rtpfork_out *outs;
 	uint8_t (*buffers)[OUT_BYTES]; /* one an out */
 	size_t out_count;
@@ -121,6 +128,9 @@ static inline void core_queue(struct rtpfork_core *core)
 
 /* shared steps */
 
+/* Where RTP for the party of |port| goes; unknown: nowhere. */
+const struct rtpfork_address *core_rtp_target(const struct port *port);
+
 static inline void core_notify(struct rtpfork_core *core, const struct rtpfork_notice *notice)
 {
 	core->options.notify(core->options.owner, notice);
@@ -139,6 +149,9 @@ static inline void core_count_refused(struct port *port, int error)
 
 /* Uniform over 32 bits; only to spread RTCP intervals. */
 uint32_t core_random(struct rtpfork_core *core);
+
+/* End the announcement of |port| where it is. */
+void core_silence(struct rtpfork_core *core, struct port *port);
 
 /* The reader's RTCP from the SRS: whether |in| was that. */
 bool core_receive_from_srs(struct rtpfork_core *core, struct port *port,

@@ -323,6 +323,9 @@ void rtpfork_engine_submit(struct rtpfork_engine *engine, struct rtpfork_command
 	case RTPFORK_TONE:
 		dispatch(engine, command, rtpfork_id_thread(command->tone.port));
 		break;
+	case RTPFORK_ANNOUNCE:
+		dispatch(engine, command, rtpfork_id_thread(command->announce.port));
+		break;
 	case RTPFORK_ATTACH:
 		attach(engine, command);
 		break;

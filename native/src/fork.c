@@ -125,6 +125,7 @@ void rtpfork_core_settle(struct rtpfork_core *core, uint64_t now_ns)
 			break;
 		case RTPFORK_OUT_BYE:
 		case RTPFORK_OUT_DTLS:
+		case RTPFORK_OUT_SPEECH:
 			break;
 		}
 	}

@@ -13,7 +13,7 @@
 
 /* whose it is */
 
-static const struct rtpfork_address *rtp_target(const struct port *port)
+const struct rtpfork_address *core_rtp_target(const struct port *port)
 {
 	bool learned =
 		rtpfork_address_known(&port->latched) && rtpfork_address_known(&port->party.remote);
@@ -23,7 +23,7 @@ static const struct rtpfork_address *rtp_target(const struct port *port)
 static const struct rtpfork_address *rtcp_target(const struct port *port)
 {
 	if (port->party.rtcp_mux)
-		return rtp_target(port);
+		return core_rtp_target(port);
 	bool learned = rtpfork_address_known(&port->latched_rtcp) &&
 		       rtpfork_address_known(&port->rtcp_target);
 	return learned ? &port->latched_rtcp : &port->rtcp_target;
@@ -96,7 +96,7 @@ static void relay(struct rtpfork_core *core, struct port *port, const struct rtp
 	bool rtcp = kind == RTPFORK_OUT_RTCP || (kind == RTPFORK_OUT_RAW && in->rtcp);
 	const struct rtpfork_address *to = NULL;
 	if (peer)
-		to = rtcp ? rtcp_target(peer) : rtp_target(peer);
+		to = rtcp ? rtcp_target(peer) : core_rtp_target(peer);
 	if (!to || !rtpfork_address_known(to)) {
 		port->counters.dropped_unbridged++;
 		return;
@@ -123,7 +123,7 @@ static void relay_rtp(struct rtpfork_core *core, struct port *port, const struct
 		      const struct rtpfork_rtp *rtp)
 {
 	struct port *peer = port->peer == NONE ? NULL : &core->ports[port->peer];
-	if (!peer || !rtpfork_address_known(rtp_target(peer)) ||
+	if (!peer || !rtpfork_address_known(core_rtp_target(peer)) ||
 	    !tone_due(&peer->tone, rtp, in->now_ns, &peer->counters.tones)) {
 		relay(core, port, in, RTPFORK_OUT_RTP);
 		return;

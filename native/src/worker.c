@@ -98,6 +98,26 @@ static bool take_commands(struct worker *worker, uint64_t now_ns)
 	return true;
 }
 
+static void speak(struct worker *worker, uint64_t now_ns)
+{
+	bool more = true;
+	while (more) {
+		more = rtpfork_core_speak(worker->core, now_ns);
+		worker_flush(worker, now_ns);
+	}
+}
+
+/* How long to wait for packets: until the next tick, or something is to be said. */
+static int patience_ms(const struct worker *worker)
+{
+	uint64_t at_ns = rtpfork_core_speaks_at(worker->core);
+	if (at_ns == UINT64_MAX)
+		return TICK_MS;
+	uint64_t now_ns = worker_now_ns();
+	uint64_t left_ms = at_ns <= now_ns ? 0 : (at_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
+	return left_ms < TICK_MS ? (int)left_ms : TICK_MS;
+}
+
 static void *turn(void *argument)
 {
 	struct worker *worker = argument;
@@ -105,11 +125,12 @@ static void *turn(void *argument)
 	bool more = false;
 	while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
 		bool woken = false;
-		size_t received =
-			worker->ops->wait(worker->io, more ? 0 : TICK_MS, worker->ins, &woken);
+		size_t received = worker->ops->wait(worker->io, more ? 0 : patience_ms(worker),
+						    worker->ins, &woken);
 		uint64_t now_ns = worker_now_ns();
 		if (received != 0)
 			carry_packets(worker, received, now_ns);
+		speak(worker, now_ns);
 		keep_time(worker, now_ns);
 		if (woken || more)
 			more = take_commands(worker, now_ns);

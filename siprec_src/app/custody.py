@@ -72,7 +72,7 @@ class Custody:
     def message(self, message: Message, now: float) -> Message | None:
         """What the control in charge is told of this answer or event; None: it is not for it."""
         match message:
-            case plane.FirstPacket() | plane.DtmfReceived() | plane.SilenceChanged():
+            case plane.FirstPacket() | plane.DtmfReceived() | plane.SilenceChanged() | plane.Announced():
                 return message if message.port in self._ports else None
             case plane.ReaderReport() | plane.ReaderUnreachable():
                 return message if message.reader in self._readers else None

@@ -342,7 +342,7 @@ class Driver:
     def _media_told(self, event: plane.Event) -> None:
         owner: Owner | None = None
         match event:
-            case plane.FirstPacket() | plane.DtmfReceived() | plane.SilenceChanged():
+            case plane.FirstPacket() | plane.DtmfReceived() | plane.SilenceChanged() | plane.Announced():
                 owner = self._owners.owner_of_port(event.port)
             case plane.ReaderReport() | plane.ReaderUnreachable():
                 owner = self._owners.owner_of_reader(event.reader)

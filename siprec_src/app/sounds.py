@@ -11,7 +11,7 @@ import numpy as np
 from siprec_src.media.model import Sound
 
 RATE_HZ: Final = 8000
-MAX_FILE_S: Final = 60.0
+MAX_FILE_S: Final = 20.0  #: a callee repeats its 2xx for 32 s while its caller listens
 _FULL: Final = 32767
 _RAMP_S: Final = 0.005  #: a tone that begins and ends softly does not click
 

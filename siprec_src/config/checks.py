@@ -98,12 +98,14 @@ def from_values(values: dict[str, Any]) -> Config:
 
 def _check_sounds(indication: IndicationSettings, problems: Problems) -> None:
     """Files that parties are to hear must be there, and of the right kind, before the first call."""
-    if not indication.tone_file:
-        return
-    try:
-        sounds.render(Sound(file=indication.tone_file))
-    except (OSError, ValueError) as error:
-        problems.add(("indication", "tone_file"), str(error))
+    for key, file in (
+        ("tone_file", indication.tone_file),
+        ("announcement_file", indication.announcement_file),
+    ):
+        try:
+            sounds.render(Sound(file=file))
+        except (OSError, ValueError) as error:
+            problems.add(("indication", key), str(error))
 
 
 def read_tls(config: Config) -> TlsContexts:

@@ -18,6 +18,8 @@ from siprec_src.media cimport rtpfork as c
 from siprec_src.media.handshake import DtlsReceived, SendDtls
 from siprec_src.media.model import Endpoint, PayloadKind, PortCounters, ReaderCounters, SourcePolicy
 from siprec_src.media.plane import (
+    Announce,
+    Announced,
     AttachReader,
     BridgePorts,
     ClosePorts,
@@ -139,6 +141,8 @@ cdef class Engine:
         try:
             if isinstance(command, PlayTone) and command.tone is not None:
                 self._know(command.tone.sound)
+            elif isinstance(command, Announce):
+                self._know(command.sound)
             native = _translate(command, self._sounds)
         except (ValueError, OverflowError, OSError, UnicodeEncodeError) as error:
             self._refuse(command.tag, "bad-argument", str(error))
@@ -211,6 +215,8 @@ cdef c.rtpfork_command *_translate(object command, dict sounds) except NULL:
     try:
         if native.kind == c.RTPFORK_TONE:
             _put_tone(native, command, sounds)
+        elif native.kind == c.RTPFORK_ANNOUNCE:
+            _put_announcement(native, command, sounds)
         else:
             _fill(native, command)
     except BaseException:
@@ -233,6 +239,8 @@ cdef c.rtpfork_command *_make(object command) except NULL:
         kind = c.RTPFORK_BRIDGE
     elif isinstance(command, PlayTone):
         kind = c.RTPFORK_TONE
+    elif isinstance(command, Announce):
+        kind = c.RTPFORK_ANNOUNCE
     elif isinstance(command, AttachReader):
         kind = c.RTPFORK_ATTACH
     elif isinstance(command, UpdateReader):
@@ -317,12 +325,30 @@ cdef int _put_tone(c.rtpfork_command *native, object command, dict sounds) excep
         tone.interval_ns = <c.uint64_t>command.tone.interval_ms * 1_000_000
         tone.recorded = command.tone.recorded
     for index, (payload_type, encoding) in enumerate(command.payload_types):
-        if encoding not in _LAWS:
-            raise ValueError(f"no tone in {encoding}")
         tone.types[index].payload_type = payload_type
-        tone.types[index].law = _LAWS[encoding]
+        tone.types[index].law = _law(encoding)
     tone.type_count = len(command.payload_types)
     return 0
+
+
+cdef int _put_announcement(c.rtpfork_command *native, object command, dict sounds) except -1:
+    cdef c.rtpfork_announcement *what = &native.announce.what
+    if not 0 <= command.payload_type <= 127:
+        raise ValueError("payload type is outside 0..127")
+    native.announce.port = command.port
+    what.sound = (<_Sound>sounds[command.sound]).native
+    what.law = _law(command.encoding)
+    what.payload_type = command.payload_type
+    what.ssrc = command.ssrc
+    what.first_sequence = command.first_sequence
+    what.first_timestamp = command.first_timestamp
+    return 0
+
+
+cdef c.rtpfork_law _law(str encoding) except *:
+    if encoding not in _LAWS:
+        raise ValueError(f"no sound in {encoding}")
+    return _LAWS[encoding]
 
 
 cdef int _put_ports(c.rtpfork_command *native, object ports) except -1:
@@ -568,4 +594,6 @@ cdef object _event(const c.rtpfork_notice *notice):
                 notice.report.round_trip_us if notice.report.round_trip_known else None
             ),
         )
+    if notice.kind == c.RTPFORK_NOTICE_ANNOUNCED:
+        return Announced(port=notice.id)
     return ReaderUnreachable(reader=notice.id)

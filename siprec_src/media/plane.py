@@ -19,6 +19,7 @@ from siprec_src.media.model import (
     PortId,
     ReaderCounters,
     ReaderId,
+    Sound,
     SourcePolicy,
     SrtpKey,
     Tone,
@@ -89,6 +90,24 @@ class PlayTone:
     port: PortId
     tone: Tone | None  #: None: no more
     payload_types: tuple[tuple[int, str], ...] = ()  #: with ``PCMU`` or ``PCMA``, at most four
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Announce:
+    """Speak to the party of a port once, as a stream of its own, G.711 in packets of 20 ms.
+
+    Answered with `Done`, or `Refused` with ``bad-argument`` when there is no such sound; `Announced`
+    follows at the end, unless the port is closed before.
+    """
+
+    tag: int
+    port: PortId
+    sound: Sound
+    payload_type: int
+    encoding: str  #: ``PCMU`` or ``PCMA``
+    ssrc: int
+    first_sequence: int
+    first_timestamp: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +195,7 @@ Command = (
     | ConnectPort
     | BridgePorts
     | PlayTone
+    | Announce
     | AttachReader
     | UpdateReader
     | SetReaderLive
@@ -276,6 +296,13 @@ class SilenceChanged:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """An announcement has come to its end."""
+
+    port: PortId
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderReport:
     """An RTCP receiver report of the SRS on one reader (RFC 3550 6.4.2)."""
 
@@ -314,6 +341,7 @@ Event = (
     FirstPacket
     | DtmfReceived
     | SilenceChanged
+    | Announced
     | ReaderReport
     | ReaderUnreachable
     | EventsLost

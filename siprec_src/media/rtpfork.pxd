@@ -87,6 +87,13 @@ cdef extern from "rtpfork/core.h":
         size_t type_count
         tone_type *types
 
+    struct rtpfork_announcement:
+        const rtpfork_sound *sound
+        rtpfork_law law
+        uint8_t payload_type
+        uint16_t first_sequence
+        uint32_t first_timestamp, ssrc
+
     struct rtpfork_target:
         bint rtcp_mux, events, keep_keys
         rtpfork_address remote, remote_rtcp
@@ -111,6 +118,7 @@ cdef extern from "rtpfork/core.h":
         RTPFORK_NOTICE_SILENCE
         RTPFORK_NOTICE_REPORT
         RTPFORK_NOTICE_UNREACHABLE
+        RTPFORK_NOTICE_ANNOUNCED
 
     struct notice_first:
         uint8_t payload_type
@@ -166,6 +174,7 @@ cdef extern from "rtpfork/engine.h":
         RTPFORK_COUNTERS
         RTPFORK_SEND_DTLS
         RTPFORK_TONE
+        RTPFORK_ANNOUNCE
 
     struct rtpfork_port_item:
         uint64_t id
@@ -192,6 +201,10 @@ cdef extern from "rtpfork/engine.h":
     struct command_tone:
         uint64_t port
         rtpfork_tone tone
+
+    struct command_announce:
+        uint64_t port
+        rtpfork_announcement what
 
     struct command_attach:
         uint64_t stream, via
@@ -226,6 +239,7 @@ cdef extern from "rtpfork/engine.h":
         command_connect connect
         command_bridge bridge
         command_tone tone
+        command_announce announce
         command_attach attach
         command_update update
         command_set_live set_live

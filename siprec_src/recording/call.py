@@ -121,7 +121,13 @@ class CallRecording:
                 return self._media_changed(event, now)
             case plane.ReaderReport() | plane.ReaderUnreachable():
                 return [effect for session in self._sessions for effect in session.media_event(event, now)]
-            case plane.FirstPacket() | plane.DtmfReceived() | plane.SilenceChanged() | plane.EventsLost():
+            case (
+                plane.FirstPacket()
+                | plane.DtmfReceived()
+                | plane.SilenceChanged()
+                | plane.Announced()
+                | plane.EventsLost()
+            ):
                 return []
             case (
                 sip.ResponseArrived()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from tests.support.recorder import recorder
 from tests.support.script import callee, caller, sdp
 from tests.support.secure_voice import SecureVoice, key_in
 from tests.support.sipp import Message, party
+from tests.support.voice import Voice
 
 TONE_HZ = 1400
 FRAME = 160
@@ -68,7 +71,7 @@ def test_a_party_hears_tones_over_the_other_and_the_recording_has_none(tmp_path:
             assert (end["caller_told"], end["callee_told"]) == ("none", "tone")
             assert end["callee_tones"] >= 3
             said = {line["side"]: line["mode"] for line in daemon.events("indication.given")}
-            assert said == {"caller": "none", "callee": "tone"}
+            assert said == {"callee": "tone"}
             assert daemon.metric("indications_total", mode="tone", outcome="given") == 1
 
 
@@ -100,6 +103,42 @@ def test_tones_are_heard_over_srtp_too(tmp_path: Path) -> None:
             call.hang_up()
             check_beeps(bob.heard_audio(), call.alice_says)
             assert srs.recording().track("1") == call.alice_says
+
+
+@pytest.mark.rfc("7866", "6.1.2")
+@pytest.mark.req("IND-03", "IND-15")
+def test_both_parties_hear_an_announcement_before_they_are_connected(tmp_path: Path) -> None:
+    port, bob_at, alice_at = free_port(), (LOOPBACK, free_port()), (LOOPBACK, free_port())
+    file, samples = tmp_path / "recorded.wav", np.arange(-6400, 6400).astype("<i2")
+    with wave.open(str(file), "wb") as wav:
+        wav.setparams((1, 2, 8000, 0, "NONE", ""))
+        wav.writeframes(samples.tobytes())
+    a_voice, b_voice = Voice(ssrc=0xA11CE), Voice(ssrc=0xB0B)
+    alice = caller().invite(sdp(a_voice.port)).expect(180).expect(183).expect(200).ack()
+    alice = alice.request("BYE").expect(200)
+    bob = callee().receive("INVITE").respond(180).respond(200, sdp(b_voice.port)).receive("ACK")
+    nowhere = f"sip:{LOOPBACK}:{free_port()};transport=tcp"
+    config = f'[indication]\ncaller = "announcement"\ncallee = "announcement"\nannouncement_file = "{file}"\n'
+    with (
+        running(
+            tmp_path, srs=[nowhere], route=f"sip:{LOOPBACK}:{bob_at[1]}", listen=port, config=config
+        ) as daemon,
+        party(bob.receive("BYE").respond(200), tmp_path, address=bob_at) as called,
+        party(alice, tmp_path, f"{LOOPBACK}:{port}", address=alice_at) as calling,
+    ):
+        for each in (calling, called):
+            assert each.wait(20) == 0, each.errors.read_text()
+        until(lambda: bool(daemon.events("call.end")), 5, "the end of the call")
+        given = {line["side"]: line["mode"] for line in daemon.events("indication.given")}
+        assert given == {"caller": "announcement", "callee": "announcement"}
+    for voice in (a_voice, b_voice):
+        voice.stop()
+        numbers = [packet.sequence for packet in voice.heard]
+        assert all((b - a) & 0xFFFF == 1 for a, b in itertools.pairwise(numbers))
+        heard = g711.decode("PCMU", voice.heard_audio())
+        assert len(heard) == len(samples)
+        assert np.all(np.abs(heard - samples.astype(int)) <= 8 + np.abs(samples) / 16)  # one step of G.711
+    assert {packet.ssrc for packet in a_voice.heard} != {packet.ssrc for packet in b_voice.heard}
 
 
 def state(message: Message) -> str:

@@ -104,6 +104,8 @@ class FakeMedia:
                 return self._bridge(command)
             case plane.PlayTone():
                 return self._tone(command)
+            case plane.Announce():
+                return plane.Done(tag=command.tag) if command.port in self.ports else _gone(command.tag)
             case plane.ClosePorts():
                 return self._close(command)
             case plane.AttachReader():

@@ -69,6 +69,16 @@ struct rtpfork_tone {
 	} types[RTPFORK_MAX_TONE_TYPES]; /* packets of others pass as they are */
 };
 
+/* A sound that the party of a port hears once, as a stream of its own. */
+struct rtpfork_announcement {
+	const struct rtpfork_sound *sound;
+	enum rtpfork_law law;
+	uint8_t payload_type;
+	uint16_t first_sequence;
+	uint32_t first_timestamp;
+	uint32_t ssrc;
+};
+
 /* Where and how a reader sends; may change while it runs. */
 struct rtpfork_target {
 	bool rtcp_mux;
@@ -135,11 +145,12 @@ enum rtpfork_notice_kind {
 	RTPFORK_NOTICE_SILENCE,
 	RTPFORK_NOTICE_REPORT,
 	RTPFORK_NOTICE_UNREACHABLE,
+	RTPFORK_NOTICE_ANNOUNCED, /* an announcement has come to its end */
 };
 
 struct rtpfork_notice {
 	enum rtpfork_notice_kind kind;
-	uint64_t id; /* port of the first three, reader of the others */
+	uint64_t id; /* reader of REPORT and UNREACHABLE, port of the others */
 	union {
 		struct {
 			uint8_t payload_type;
@@ -186,8 +197,9 @@ enum rtpfork_out_kind {
 	RTPFORK_OUT_RAW,  /* likewise */
 	RTPFORK_OUT_FORK, /* |owner| is the reader */
 	RTPFORK_OUT_REPORT,
-	RTPFORK_OUT_BYE,  /* the reader is gone */
-	RTPFORK_OUT_DTLS, /* nobody's */
+	RTPFORK_OUT_BYE,    /* the reader is gone */
+	RTPFORK_OUT_DTLS,   /* nobody's */
+	RTPFORK_OUT_SPEECH, /* of an announcement */
 };
 
 struct rtpfork_out {
@@ -240,6 +252,17 @@ int rtpfork_core_bridge(struct rtpfork_core *core, uint64_t a, uint64_t b);
  * The same sound again keeps its intervals. RTPFORK_EARGUMENT: too many types. */
 int rtpfork_core_set_tone(struct rtpfork_core *core, uint64_t port,
 			  const struct rtpfork_tone *tone);
+
+/* Speak to the party of |port| from now on, 20 ms a packet; what it was being told breaks off. A
+ * notice tells the end. The sound must outlive the port. RTPFORK_EARGUMENT: no sound. */
+int rtpfork_core_announce(struct rtpfork_core *core, uint64_t port,
+			  const struct rtpfork_announcement *what, uint64_t now_ns);
+
+/* Queue what announcements have to send by |now_ns|. True: there was no room, flush and go on. */
+bool rtpfork_core_speak(struct rtpfork_core *core, uint64_t now_ns);
+
+/* When that has more to send; UINT64_MAX: no announcement. */
+uint64_t rtpfork_core_speaks_at(const struct rtpfork_core *core);
 
 /* Copy what port |stream_id| receives to |target| from port |via_id|, paused. |*log| becomes the
  * stream's if it has none yet (then |*log| is NULL afterwards). RTPFORK_EEXHAUSTED: no reader is

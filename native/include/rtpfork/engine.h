@@ -42,6 +42,7 @@ enum rtpfork_command_kind {
 	RTPFORK_COUNTERS,  /* |ports|, |readers| */
 	RTPFORK_SEND_DTLS, /* |send|, after rtpfork_command_carry() */
 	RTPFORK_TONE,	   /* |tone| */
+	RTPFORK_ANNOUNCE,  /* |announce| */
 };
 
 struct rtpfork_port_item {
@@ -84,6 +85,10 @@ struct rtpfork_command {
 			uint64_t port;
 			struct rtpfork_tone tone;
 		} tone;
+		struct {
+			uint64_t port;
+			struct rtpfork_announcement what;
+		} announce;
 		struct {
 			uint64_t stream;
 			uint64_t via;

@@ -58,6 +58,7 @@ class Call(CallIndication):
         self._now = now
         if isinstance(event, _SPOKEN):
             self._vigil.spoken(now)
+        self._cut_short(event)
         match event:
             case sip.RequestArrived() if self._crosses(event):
                 self._refuse(event, 491)
@@ -74,6 +75,8 @@ class Call(CallIndication):
                 self._vigil.heard(event.port)
             case plane.SilenceChanged():
                 self._vigil.silent(event.port, now)
+            case plane.Announced():
+                self._heard_out(event.port)
             case RecordingChanged():
                 self._recording_changed(event)
             case _:

@@ -13,10 +13,11 @@ from typing import Final
 
 from siprec_src.communication import RecordingChanged, RecordingState, Side
 from siprec_src.errors import RemoteProtocolError
+from siprec_src.ingest.inline.announcement import ANNOUNCEMENT
 from siprec_src.ingest.inline.awareness import Offered
 from siprec_src.ingest.inline.bodies import session_of
 from siprec_src.ingest.inline.keys import other
-from siprec_src.ingest.inline.legs import RECORD
+from siprec_src.ingest.inline.legs import NOTHING, RECORD
 from siprec_src.ingest.inline.life import Answers
 from siprec_src.ingest.inline.media import SIDES, AgreedLine, Exchange
 from siprec_src.ingest.inline.responses import CallResponses
@@ -93,12 +94,13 @@ class CallIndication(CallResponses):
     def _note_tone(self, side: Side) -> None:
         """The evidence for a party that is not aware: a tone, or nothing and why."""
         party = self._told[side]
-        if party.aware or (party.evidence is None and self._recording is RecordingState.OFF):
+        announced = self._settings.indication.mode(side) == ANNOUNCEMENT  # and noted when it was
+        if party.aware or announced or (party.evidence is None and self._recording is RecordingState.OFF):
             return
-        mode, why = "none", ""
+        mode, why = NOTHING, ""
         if self._settings.indication.tone(side) is not None:
             why = "refused" if self._tones_refused else self._media.tone_hindrance(side)
-            mode = "none" if why else TONE
+            mode = NOTHING if why else TONE
         if (mode, self._recording) != party.evidence:
             party.evidence = (mode, self._recording)
             self._given(side, mode, self._recording, why)

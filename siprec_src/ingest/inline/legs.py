@@ -28,6 +28,7 @@ from siprec_src.sip.headers import Reason
 from siprec_src.sip.message import Headers, Message, Request, Response
 
 RECORD: Final = "a=record"  #: the way in which a party was told, in logs
+NOTHING: Final = "none"
 
 Described = Mapping[Side, SessionDescription]
 
@@ -206,10 +207,12 @@ class CallLegs(CallLife):
             if not first or party.said is not RecordingState.OFF:
                 self._given(side, RECORD, party.said)
 
-    def _given(self, side: Side, mode: str, state: RecordingState, why: str = "") -> None:
-        """The evidence of what a party was told."""
+    def _given(self, side: Side, mode: str, state: RecordingState, why: str = "", cause: str = "") -> None:
+        """The evidence of what a party was told; of one that was not to be, the end of the call has it."""
         if mode not in self._told[side].given:
             self._told[side].given.append(mode)
+        if mode == NOTHING and not why:
+            return
         started = self._publication.started
         self._log(
             "info",
@@ -218,11 +221,12 @@ class CallLegs(CallLife):
             ("side", side.value),
             ("mode", mode),
             ("state", state.value),
-            ("cause", self._recording_cause if state is self._recording else "other-client"),
+            ("cause", cause or (self._recording_cause if state is self._recording else "other-client")),
             *((("why", why),) if why else ()),
             ("at_s", None if started is None else round(self._now - started, 3)),
         )
-        self._out.append(Observe("indications_total", (("mode", mode), ("outcome", "given"))))
+        outcome = "missing" if mode == NOTHING else "given"
+        self._out.append(Observe("indications_total", (("mode", mode), ("outcome", outcome))))
 
     def _publish(self) -> None:
         self._publication.preference = preference(self._described.get(self._dialog or "", {}).values())

@@ -34,7 +34,14 @@ from siprec_src.sip.message import Request
 MEDIA_ANSWER_S: Final = 2.0  #: a media plane that is silent for so long counts as refusing
 
 Effect = sip.Command | plane.Command | Publish | LogLine | Observe | Finished
-MediaCommand = plane.OpenPorts | plane.ConnectPort | plane.BridgePorts | plane.PlayTone | plane.ClosePorts
+MediaCommand = (
+    plane.OpenPorts
+    | plane.ConnectPort
+    | plane.BridgePorts
+    | plane.PlayTone
+    | plane.Announce
+    | plane.ClosePorts
+)
 Answers = tuple[plane.Answer, ...]
 
 
@@ -104,6 +111,8 @@ class CallLife:
         self._told = {side: Awareness() for side in SIDES}
         self._recording = RecordingState.OFF
         self._recording_cause = ""
+        self._listening: dict[PortId, Side] = {}  #: parties that hear an announcement now
+        self._announcing = 0  #: the tag of its end
         self._tones_refused = False  #: the media plane has no such sound
         self._out: list[Effect] = []
         self._wait: Wait | None = None

@@ -215,6 +215,14 @@ class CallMedia:
             out += self._tone_commands(slot, line)
         return out
 
+    def heard_at(self, side: Side) -> tuple[PortId, Format] | None:
+        """Where a party can be spoken to, and the G.711 that it takes first; None: nowhere."""
+        for line in self.agreed:
+            port = self.port_of(line, side)
+            if line.medium == "audio" and port is not None and _takes_tone(line, side):
+                return port, next(form for form in sent_formats(line, other(side)) if _is_g711(form))
+        return None
+
     def tone_hindrance(self, side: Side) -> str:
         """Why this party can hear no tone, as a slug; "" when it can."""
         lines = [line for line in self.agreed if line.medium == "audio"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from siprec_src.communication import Side
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.ingest.inline import headers as crossing
+from siprec_src.ingest.inline.announcement import CallAnnouncement
 from siprec_src.ingest.inline.bodies import SessionBody, session_of
 from siprec_src.ingest.inline.keys import other
-from siprec_src.ingest.inline.legs import CANCELLED, CallLegs
+from siprec_src.ingest.inline.legs import CANCELLED
 from siprec_src.ingest.inline.life import Outcome
 from siprec_src.ingest.inline.media import Exchange
 from siprec_src.ingest.inline.relay import CARRIES_SESSION, Relayed
@@ -17,7 +18,7 @@ from siprec_src.sip.message import Headers
 from siprec_src.sip.reliable import is_reliable
 
 
-class CallResponses(CallLegs):
+class CallResponses(CallAnnouncement):
     """What a response does to the call, and how it looks on the other leg."""
 
     def _response(self, event: sip.ResponseArrived) -> None:
@@ -95,7 +96,12 @@ class CallResponses(CallLegs):
         if headers is None:
             headers = crossing.for_response(event.response)
         crossed = headers
-        self._connect(lambda: self._pass(relayed, event, body, crossed))
+
+        def passed() -> None:
+            self._pass(relayed, event, body, crossed)
+
+        first = relayed is self._first and 200 <= event.response.status < 300
+        self._connect((lambda: self._announce(relayed, event, body, passed)) if first else passed)
 
     def _pass(self, relayed: Relayed, event: sip.ResponseArrived, body: bytes, headers: Headers) -> None:
         status, first = event.response.status, relayed is self._first

@@ -135,7 +135,7 @@ alice -> src    200 INVITE  [audio 10.0.0.1:4000]
   src -> alice  ACK"""
     )
     assert record(asked(world.alice)[0]) == "on"
-    assert evidence(world) == [("callee", "none", "on", "started"), ("caller", "a=record", "on", "started")]
+    assert evidence(world) == [("caller", "a=record", "on", "started")]
 
 
 @pytest.mark.rfc("3264", "8")
@@ -307,10 +307,7 @@ def test_the_books_of_a_call_name_the_ways_in_which_each_party_was_told() -> Non
     end = world.src.log("call.end")
     assert (end["caller_told"], end["callee_told"]) == ("a=record", "none")
     counted = [o.labels for o in world.src.observed if o.name == "indications_total"]
-    assert counted == [
-        (("mode", "none"), ("outcome", "given")),
-        (("mode", "a=record"), ("outcome", "given")),
-    ]
+    assert counted == [(("mode", "a=record"), ("outcome", "given"))]
 
 
 @pytest.mark.parametrize("side", Side)

@@ -489,7 +489,8 @@ def test_a_copy_is_named_by_a_token_and_the_room_is_bounded(write: Write) -> Non
         ('tone_file = "/nowhere/beep.wav"', "indication.tone_file: [Errno 2] No such file or directory"),
         ("tone_frequency_hz = 8000", "indication.tone_frequency_hz: expected 100 to 3400"),
         ("tone_interval_s = 0.1", "indication.tone_interval_s: expected 0.5 to 3600"),
-        ('caller = "beep"', "indication.caller: expected 'none' or 'tone'"),
+        ('caller = "beep"', "indication.caller: expected 'none', 'tone' or 'announcement'"),
+        ('callee = "announcement"', "indication.announcement_file: missing"),
     ],
 )
 def test_a_tone_that_cannot_be_heard_is_refused_at_the_start(write: Write, key: str, problem: str) -> None:

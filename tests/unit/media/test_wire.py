@@ -99,4 +99,10 @@ def _can_be_said(message: Any) -> bool:
         encode(message)
     except TypeError:
         return False
-    return math.isfinite(getattr(message, "fraction_lost", 0.0))
+    return _finite(message)
+
+
+def _finite(value: Any) -> bool:
+    if dataclasses.is_dataclass(value):
+        return all(_finite(getattr(value, field.name)) for field in dataclasses.fields(value))
+    return not isinstance(value, float) or math.isfinite(value)

@@ -1,0 +1,169 @@
+"""Announcements before the parties are connected: who hears them, when, and that no call waits for ever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from siprec_src.ingest.inline.announcement import PATIENCE_S
+from siprec_src.ingest.inline.settings import IndicationSettings, InlineSettings
+from siprec_src.media import plane
+from siprec_src.media.model import Sound
+from siprec_src.sip import vocabulary as sip
+from tests.support.descriptions import audio, sdp
+from tests.support.phone import ALICE, BOB
+from tests.support.world import World
+
+FILE = "/etc/siprec-src/recorded.wav"
+
+
+def answered(
+    *headers: tuple[str, str],
+    offer: bytes = audio(ALICE, 4000),
+    answer: bytes = audio(BOB, 5000),
+    refused: bool = False,
+    **changes: Any,
+) -> World:
+    """Bob has answered; who is to hear an announcement hears it now."""
+    wanted: dict[str, Any] = {
+        "caller": "announcement", "callee": "announcement", "announcement_file": FILE, **changes,
+    }  # fmt: skip
+    world = World(settings=InlineSettings(indication=IndicationSettings(**wanted)))
+    if refused:
+        world.src.media.refuse(plane.Announce, "bad-argument")
+        world.src.media.refuse(plane.Announce, "bad-argument")
+    world.alice.call(offer, *headers)
+    world.bob.reply(180, label="b")
+    world.ladder_lines.clear()
+    world.bob.reply(200, answer, label="b")
+    return world
+
+
+def announcements(world: World) -> list[plane.Announce]:
+    return [c for c in world.src.media.commands if isinstance(c, plane.Announce)]
+
+
+def heard(world: World, which: int) -> None:
+    """The engine has said it to the end."""
+    (call,) = world.src.calls
+    world.src.feed(call, plane.Announced(port=announcements(world)[which].port))
+    world.run()
+
+
+def evidence(world: World) -> list[tuple[object, ...]]:
+    lines = [dict(line.fields) for line in world.src.logs if line.event == "indication.given"]
+    return [(line["side"], line["mode"], line.get("why", "")) for line in lines]
+
+
+def statuses(world: World) -> list[int]:
+    """What Alice was answered, in order."""
+    return [e.response.status for e in world.alice.events if isinstance(e, sip.ResponseArrived)]
+
+
+@pytest.mark.rfc("7866", "6.1.2")
+@pytest.mark.rfc("6341", "REQ-018")
+@pytest.mark.req("IND-01", "IND-03", "IND-15")
+def test_both_parties_hear_it_at_once_before_the_caller_gets_the_answer() -> None:
+    world = answered()
+    to_alice, to_bob = announcements(world)
+    assert to_alice.sound == to_bob.sound == Sound(file=FILE)
+    assert (to_alice.payload_type, to_alice.encoding) == (0, "PCMU")
+    assert [to_alice.port, to_bob.port] == list(world.src.media.ports)
+    assert to_alice.ssrc != to_bob.ssrc
+    heard(world, 1)
+    assert statuses(world) == [180, 183]
+    heard(world, 0)
+    world.alice.ack()
+    assert (
+        world.ladder
+        == """\
+  bob -> src    200 INVITE  [audio 10.0.0.2:5000]
+  src -> alice  183 INVITE  [audio 10.0.0.9:10000]
+  src -> bob    ACK
+  src -> alice  200 INVITE  [audio 10.0.0.9:10000]
+alice -> src    ACK"""
+    )
+    assert evidence(world) == [("callee", "announcement", ""), ("caller", "announcement", "")]
+    assert len(world.src.published) == 1
+    world.alice.request("BYE")
+    assert world.bob.request_seen.method == "BYE"
+
+
+@pytest.mark.req("IND-03")
+def test_one_party_alone_may_be_told() -> None:
+    world = answered(caller="none")
+    (to_bob,) = announcements(world)
+    assert to_bob.port == list(world.src.media.ports)[1]
+    assert statuses(world) == [180]
+    heard(world, 0)
+    assert statuses(world) == [180, 200]
+    world = answered(callee="none")
+    (to_alice,) = announcements(world)
+    assert to_alice.port == next(iter(world.src.media.ports))
+
+
+def test_who_is_record_aware_is_told_by_sip_instead() -> None:
+    world = answered(("Supported", "record-aware"), callee="none")
+    assert announcements(world) == []
+    assert statuses(world) == [180, 200]
+
+
+@pytest.mark.parametrize(
+    ("offer", "answer", "headers", "why"),
+    [
+        (sdp(ALICE, "audio 4000 RTP/AVP 9"), sdp(BOB, "audio 5000 RTP/AVP 9"), (), "codec"),
+        (b"", audio(BOB, 5000), (), "no-audio"),
+        (audio(ALICE, 4000), audio(BOB, 5000), (("Require", "100rel"), ("Supported", "100rel")), "100rel"),
+    ],
+)
+def test_what_cannot_be_told_holds_nothing_up(
+    offer: bytes, answer: bytes, headers: tuple[tuple[str, str], ...], why: str
+) -> None:
+    world = answered(*headers, offer=offer, answer=answer, callee="none")
+    assert announcements(world) == []
+    assert statuses(world)[-1] == 200
+    assert evidence(world) == [("caller", "none", why)]
+
+
+def test_a_sound_that_there_is_not_holds_nothing_up() -> None:
+    world = answered(refused=True)
+    assert statuses(world) == [180, 183, 200]
+    assert {mode for _, mode, _ in evidence(world)} == {"none"}
+
+
+def test_an_engine_that_never_comes_to_the_end_is_not_waited_for() -> None:
+    world = answered()
+    world.wait(PATIENCE_S + 0.1)
+    assert statuses(world)[-1] == 200
+    assert {why for _, _, why in evidence(world)} == {"cut-short"}
+
+
+def test_the_end_of_the_media_process_ends_it_and_not_the_call() -> None:
+    world = answered()
+    world.src.everyone(world.src.media.lose())
+    assert statuses(world)[-1] == 200
+    world.src.everyone(world.src.media.serve())
+    world.alice.ack()
+    world.alice.request("BYE")
+    assert world.bob.request_seen.method == "BYE"
+
+
+@pytest.mark.rfc("3261", "9.1")
+def test_a_caller_who_gives_up_ends_the_call_at_once() -> None:
+    world = answered()
+    world.alice.cancel()
+    assert statuses(world)[-1] == 487
+    assert world.bob.request_seen.method == "BYE"
+    assert world.src.calls == []
+
+
+@pytest.mark.rfc("3261", "15")
+def test_a_callee_who_hangs_up_meanwhile_ends_the_call_at_once() -> None:
+    world = answered()
+    world.bob.request("BYE")
+    assert world.bob.response_seen.status == 200
+    assert statuses(world)[-1] == 200
+    world.alice.ack()
+    assert world.alice.request_seen.method == "BYE"
+    assert world.src.calls == []
