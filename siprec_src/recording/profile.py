@@ -16,6 +16,7 @@ PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
     DEFAULT_PROFILE: {},
     "google-ccai": {
         "codecs": G711,
+        "media_security": "sdes",
         "srtp_suites": ("AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80"),
         "headers": {
             "Call-Info": "<https://dialogflow.googleapis.com/v2beta1/projects/{value:project}"

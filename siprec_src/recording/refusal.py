@@ -24,6 +24,7 @@ class Remedy(enum.Enum):
     NO_METADATA = "no metadata"
     NO_EXTENSIONS = "no extension data"
     OTHER_CODECS = "other codecs"
+    NO_FEEDBACK = "a profile without feedback"  #: RTP/AVP for RTP/AVPF, and the secure pair
 
 
 def remedy(response: Response, target: SrsTarget) -> Remedy | None:
@@ -33,7 +34,9 @@ def remedy(response: Response, target: SrsTarget) -> Remedy | None:
             return Remedy.NO_EXTENSIONS
         case 415 if target.metadata:
             return _for_media_type(response, target.config)
-        case 488 | 606 if target.config.fallback_codecs and not _of_the_network(response):
+        case 488 | 606 if target.config.feedback and not _only(response, _CODECS):
+            return Remedy.NO_FEEDBACK
+        case 488 | 606 if target.config.fallback_codecs and not _only(response, _NETWORK):
             return Remedy.OTHER_CODECS
         case _:
             return None
@@ -55,6 +58,8 @@ def applied(target: SrsTarget, change: Remedy) -> SrsTarget:
             config = dataclasses.replace(config, extensions=())
         case Remedy.OTHER_CODECS:
             config = dataclasses.replace(config, codecs=config.fallback_codecs)
+        case Remedy.NO_FEEDBACK:
+            config = dataclasses.replace(config, feedback=False)
         case _:
             assert_never(change)
     return dataclasses.replace(target, config=config)
@@ -70,6 +75,7 @@ def warnings_of(response: Response) -> str:
 
 
 _MAX_TEXT: Final = 200  #: characters of an SRS's own words that are logged
+_CODECS: Final = (304, 305)  #: warnings of media types and formats
 _NETWORK: Final = (300, 301, 302, 330, 331, 370)  #: warnings of addresses, transport and bandwidth
 
 
@@ -88,9 +94,10 @@ def _for_media_type(response: Response, config: SrsConfig) -> Remedy | None:
     return Remedy.NO_METADATA if config.sdp_only_if_refused else None
 
 
-def _of_the_network(response: Response) -> bool:
+def _only(response: Response, causes: tuple[int, ...]) -> bool:
+    """Whether the SRS names causes, and no others than these (RFC 3261 20.43)."""
     try:
         codes = [w.code for line in response.headers.all("warning") for w in h.parse_warnings(line)]
     except RemoteProtocolError:
         return False
-    return bool(codes) and all(code in _NETWORK for code in codes)
+    return bool(codes) and all(code in causes for code in codes)

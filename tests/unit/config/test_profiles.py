@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from siprec_src.cli import main
 from siprec_src.config import Config, InvalidConfiguration, from_values, load
 from siprec_src.config.shown import effective
 from siprec_src.recording.profile import PROFILES
 from siprec_src.recording.srs import MetadataType, Order
 
-HEAD = '[sip]\nlisten = "127.0.0.1:5060"\nroute = "sip:127.0.0.1:5070"\n'
+HEAD = '[sip]\nlisten = "127.0.0.1:5060"\nroute = "sip:127.0.0.1:5070"\ntransports = ["tcp", "tls"]\n'
 SRS = '[[srs]]\nuri = "sip:u:pw@192.0.2.3"\n'
 
 
@@ -36,7 +38,7 @@ def test_every_profile_can_be_taken(tmp_path: Path, name: str) -> None:
 
 def test_an_unknown_profile_is_named_with_the_list_of_those_that_are_known(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, SRS + 'profile = "googel-ccai"\n')
-    assert problem.startswith("6: srs.1.profile: unknown profile 'googel-ccai' (did you mean 'google-ccai'?)")
+    assert problem.startswith("7: srs.1.profile: unknown profile 'googel-ccai' (did you mean 'google-ccai'?)")
     assert all(name in problem for name in PROFILES)
 
 
@@ -62,37 +64,46 @@ def test_a_profile_of_ones_own_is_based_on_another_and_goes_before_it(tmp_path: 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[profile.cisco]\n" + SRS, "4: profile.cisco: comes with siprec-src; take another name"),
-        ("[profile.a]\nlabel = 1\n" + SRS, "5: profile.a.label: unknown key (did you mean 'labels'?)"),
-        ('[profile.a]\nuri = "x"\n' + SRS, "5: profile.a.uri: stands in an [[srs]] only"),
-        ('[profile.a]\nbased_on = "b"\n' + SRS, "5: profile.a.based_on: unknown profile 'b'"),
+        ("[profile.cisco]\n" + SRS, "5: profile.cisco: comes with siprec-src; take another name"),
+        ("[profile.a]\nlabel = 1\n" + SRS, "6: profile.a.label: unknown key (did you mean 'labels'?)"),
+        ('[profile.a]\nuri = "x"\n' + SRS, "6: profile.a.uri: stands in an [[srs]] only"),
+        ('[profile.a]\nbased_on = "b"\n' + SRS, "6: profile.a.based_on: unknown profile 'b'"),
         (
             '[profile.a]\nbased_on = "b"\n[profile.b]\nbased_on = "a"\n' + SRS,
-            "5: profile.a.based_on: is based on itself",
+            "6: profile.a.based_on: is based on itself",
         ),
         (
             '[profile.a]\ntrack = "all"\n' + SRS + 'profile = "a"\n',
-            "5: profile a: srs.1.track: expected 'inbound', 'outbound' or 'both'",
+            "6: profile a: srs.1.track: expected 'inbound', 'outbound' or 'both'",
         ),
         ("[[profile]]\n" + SRS, "profile: expected tables, [profile.NAME]"),
-        (SRS + 'agents = ["pbx"]\n', "6: srs.1.agents: no trunk 'pbx'"),
+        (SRS + 'agents = ["pbx"]\n', "7: srs.1.agents: no trunk 'pbx'"),
         (
             SRS + 'headers = { "X-A" = "{nonsense}" }\n',
-            "6: srs.1.headers: X-A: unknown placeholder {nonsense}",
+            "7: srs.1.headers: X-A: unknown placeholder {nonsense}",
         ),
-        (SRS + 'extensions = ["none"]\n', "6: srs.1.extensions: unknown set 'none'"),
+        (SRS + 'extensions = ["none"]\n', "7: srs.1.extensions: unknown set 'none'"),
         (
             SRS + 'extensions = [{ at = "session", namespace = "urn:x", element = "a", txt = "b" }]\n',
-            "6: srs.1.extensions: ",
+            "7: srs.1.extensions: ",
         ),
         (
             SRS + 'extensions = [{ at = "session", namespace = "urn:x", element = "a b", text = "c" }]\n',
-            "6: srs.1.extensions: 'a b' is no name",
+            "7: srs.1.extensions: 'a b' is no name",
         ),
     ],
 )
 def test_what_is_wrong_with_a_profile_is_told_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
     assert any(problem in found for found in problems(tmp_path, text)), problems(tmp_path, text)
+
+
+def test_check_shows_what_takes_effect(tmp_path: Path) -> None:
+    file = tmp_path / "siprec-src.toml"
+    file.write_text(f'{HEAD}{SRS}profile = "metaswitch"\n')
+    result = CliRunner().invoke(main, ["check", "--config", str(file)])
+    assert result.exit_code == 0
+    assert "configuration is good" in result.output
+    assert 'metadata_type = "application/rs-metadata"  # profile metaswitch' in result.output
 
 
 def test_what_takes_effect_is_shown_with_where_it_comes_from(tmp_path: Path) -> None:

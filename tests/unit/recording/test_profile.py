@@ -95,7 +95,7 @@ def test_rfc7866_is_what_there_is_without_profile() -> None:
 
 
 def test_google_binds_the_call_to_its_conversation_and_gets_srtp_and_g711() -> None:
-    command = invite("google-ccai", uri="sip:srs.example:5672;secure=true", values={"project": "my-project"})
+    command = invite("google-ccai", uri="sip:srs.example:5672", values={"project": "my-project"})
     assert command.headers.get("call-info") == (
         "<https://dialogflow.googleapis.com/v2beta1/projects/my-project/conversations/CID-call-1-pbx>"
         ";purpose=Goog-ContactCenter-Conversation"

@@ -32,7 +32,7 @@ NOTE = ExtensionConfig(at=At.SESSION, namespace="urn:x", element="note", text="{
 
 
 def play_of(**keys: object) -> Play:
-    return Play(SrsConfig(uri="sip:one.example", **keys), "sip:two.example")  # type: ignore[arg-type]
+    return Play(SrsConfig(**{"uri": "sip:one.example", **keys}), "sip:two.example")  # type: ignore[arg-type]
 
 
 def asked(play: Play) -> list[str]:
@@ -190,6 +190,28 @@ def test_a_488_that_other_codecs_do_not_answer_is_a_refusal(keys: dict[str, obje
     assert asked(play) == (
         ["sip:one.example"] if "final_statuses" in keys else ["sip:one.example", "sip:two.example"]
     )
+
+
+@pytest.mark.rfc("7866", "8.1.2")
+@pytest.mark.req("ERR-04", "SDP-30")
+def test_after_488_the_profile_without_feedback_is_offered_equally_secure() -> None:
+    play = play_of(uri="sip:one.example;secure=true;transport=tcp", feedback=True, fallback_codecs=("PCMU",))
+    play.publish(call(OPUS, PCMU))
+    play.say(488)
+    play.say(488)
+    assert [[m.protocol for m in offer_of(i).media] for i in play.invites] == [
+        ["RTP/SAVPF"] * 2,
+        ["RTP/SAVP"] * 2,
+        ["RTP/SAVP"] * 2,
+    ]
+    assert [m.rtp_formats[0].encoding for m in offer_of(play.invites[2]).media] == ["PCMU", "PCMU"]
+
+
+def test_a_warning_of_codecs_alone_leaves_the_profile() -> None:
+    play = play_of(feedback=True, fallback_codecs=("PCMU",))
+    play.publish(call(OPUS, PCMU))
+    play.say(488, headers=(("Warning", '305 srs "opus"'),))
+    assert [m.protocol for m in offer_of(play.invites[1]).media] == ["RTP/AVPF"] * 2
 
 
 @pytest.mark.rfc("4568", "7.4")
