@@ -146,6 +146,7 @@ class Incoming:
             del self.stack.merged[self.merge_key]
         if self.answerer is not None:
             self.answerer.lapsed(self)
+            self.answerer = None
 
 
 def merge_key(request: Request) -> MergeKey:

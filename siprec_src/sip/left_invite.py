@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 class LeftInvite(Attempt):
     """Stands for its transaction until nothing can come any more."""
 
-    __slots__ = ("_cancelled", "_invite", "_until")
+    __slots__ = ("_cancelled", "_invite", "_taker", "_until")
 
     def __init__(self, invite: OutgoingInvite, attempt: Attempt, now: float) -> None:
         super().__init__(invite, attempt.transaction, attempt.flow, attempt.key)
         self.transaction.stop()
         self._invite = invite
+        self._taker = invite.taker
         self._cancelled = False
         self._until: float | None = now + invite.stack.timers.give_up_s
         invite.stack.clients[self.key] = self
@@ -47,7 +48,7 @@ class LeftInvite(Attempt):
                 self._until = now + stack.timers.give_up_s
                 invite.send_cancel(self.transaction.request, self.flow, now)
         elif response.status < 300:
-            invite.taker.dismiss(response, now)
+            self._taker.dismiss(response, now)
         else:
             stack.transmit(self.flow, write_message(acknowledgement(self.transaction.request, response)))
 

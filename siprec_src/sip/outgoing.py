@@ -145,8 +145,15 @@ class Outgoing:
                 case Failed():
                     self._unanswered(attempt, 503, now)
                 case Ended():
-                    self.stack.clients.pop(attempt.key, None)
+                    self._over(attempt)
         self.stack.schedule.arm(attempt)
+
+    def _over(self, attempt: Attempt) -> None:
+        """Nothing comes of it any more. Circles are cut: they would lie about until garbage is collected."""
+        self.stack.clients.pop(attempt.key, None)
+        del attempt.outgoing
+        if self.done and attempt is self.current:
+            self.taker = Nobody()
 
     def give(self, response: Response, flow: Flow | None, now: float, *, made_here: bool = False) -> None:
         """Give a response to the taker; after a final one only further 2xx follow."""
@@ -200,7 +207,10 @@ class Outgoing:
     def _addressed(self, flow: Flow) -> tuple[Request, bytes, str]:
         branch = self.stack.identity.branch()
         via = via_value(self.stack, flow, branch, keep_alive=self.keep_alive)
-        request = dataclasses.replace(self.request, headers=self.request.headers.prepended("Via", via))
+        sent = self.request
+        request = Request(
+            method=sent.method, uri=sent.uri, headers=sent.headers.prepended("Via", via), body=sent.body
+        )
         return request, write_message(request), branch
 
     def _too_long(self, flow: Flow, data: bytes, now: float) -> bool:

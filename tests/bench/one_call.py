@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import heapq
 import io
 import itertools
@@ -46,6 +47,7 @@ HOLD_S = 1.0  #: from ACK to BYE
 RATE = 50  #: calls a second of virtual time
 BLOCK = 100  #: calls; what is told is of the quietest block, as other programs only add to it
 EXPLAIN_CALLS = 500  #: calls kept for `siprec-src explain`, as by default
+LINGER_S = 40.0  #: after which no transaction absorbs repetitions any more
 DOORS = ("sip", "media", "timers")
 
 
@@ -87,6 +89,27 @@ def measure(*, calls: int, warm_up: int = 300, explain_calls: int = EXPLAIN_CALL
         )
     finally:
         loop.close()
+        asyncio.set_event_loop(None)
+
+
+def circles(*, calls: int) -> int:
+    """How many objects such calls leave that only the collector of cyclic garbage can free."""
+    loop = _VirtualLoop()
+    asyncio.set_event_loop(loop)
+    try:
+        control = _Control(loop, EXPLAIN_CALLS)
+        loop.run_soon(control.make)
+        control.place(calls)
+        control.finish(LINGER_S)
+        gc.collect()
+        gc.disable()
+        control.place(calls)
+        control.finish(LINGER_S)
+        return gc.collect()
+    finally:
+        gc.enable()
+        loop.close()
+        asyncio.set_event_loop(None)
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):
@@ -194,9 +217,9 @@ class _Control:
             self._until(self._loop.clock + 1 / RATE)
         return {door: (self._spent_ns[door] - before[door]) / calls / 1000 for door in DOORS}
 
-    def finish(self) -> None:
-        """Let every call end."""
-        self._until(self._loop.clock + HOLD_S + 1)
+    def finish(self, linger_s: float = 1.0) -> None:
+        """Let every call end, and so much time pass."""
+        self._until(self._loop.clock + HOLD_S + linger_s)
 
     def _until(self, end: float) -> None:
         """Everything that is due before ``end``, at its time."""
