@@ -53,6 +53,8 @@ class Side(enum.Enum):
     from the party that placed the call, outbound what the other party says.
     """
 
+    __hash__ = object.__hash__  # each is there once, and Enum's own is Python: they are keys of many tables
+
     CALLER = "caller"
     CALLEE = "callee"
 

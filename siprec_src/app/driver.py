@@ -157,7 +157,7 @@ class Driver:
         try:
             while self._queue:
                 owner, event = self._queue.popleft()
-                if self._owners.knows(owner):
+                if not owner.forgotten:
                     self._drive(owner, event, now)
         finally:
             self._running = False
@@ -205,11 +205,11 @@ class Driver:
         for effect in effects:
             if isinstance(effect, Finished):
                 finished = True
-            elif self._owners.knows(owner):
+            elif not owner.forgotten:
                 self._try_perform(owner, effect, now)
         if finished and not owner.permanent:
             self._forget(owner)
-        elif self._owners.knows(owner):
+        elif not owner.forgotten:
             self._agenda.set(owner, owner.machine.deadline)
 
     def _try_perform(self, owner: Owner, effect: object, now: float) -> None:

@@ -32,6 +32,7 @@ class Owner:
     ports: set[PortId] = dataclasses.field(default_factory=set)
     readers: set[ReaderId] = dataclasses.field(default_factory=set)
     call: int | None = None  #: the handle of the call that it publishes
+    forgotten: bool = False
     invited_at: float | None = None  #: when the INVITE that made this machine came in
 
     @property
@@ -57,9 +58,6 @@ class Owners:
     def of(self, machine: Machine[Any, Any], parent: Owner) -> Owner:
         """The owner of this machine, made now if it is new; then ``parent`` has begun it."""
         return self._owners.get(id(machine)) or self._add(Owner(machine=machine, parent=parent))
-
-    def knows(self, owner: Owner) -> bool:
-        return self._owners.get(id(owner.machine)) is owner
 
     def __iter__(self) -> Iterator[Owner]:
         return iter(tuple(self._owners.values()))
@@ -130,6 +128,7 @@ class Owners:
         self._readers.clear()
 
     def forget(self, owner: Owner) -> None:
+        owner.forgotten = True
         self._owners.pop(id(owner.machine), None)
         if owner.call is not None:
             self._calls.pop(owner.call, None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
 
 from siprec_src.communication import Format, MediaStream
@@ -118,6 +119,7 @@ class RecordedLine:
         return found
 
 
+@lru_cache(maxsize=1024)
 def is_numeric(host: str) -> bool:
     """Whether media can be sent there without asking a name server."""
     try:

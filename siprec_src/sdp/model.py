@@ -312,15 +312,21 @@ def _net(host: str) -> str:
 
 
 def _attribute(lines: tuple[Line, ...], name: str) -> str | None:
+    prefix = f"{name}:"
     for line in lines:
-        if line.kind == "a" and line.attribute == name:
-            return line.value.partition(":")[2]
+        if line.kind == "a" and (line.value == name or line.value.startswith(prefix)):
+            return line.value[len(prefix) :]
     return None
 
 
 def _attributes(lines: tuple[Line, ...], name: str) -> tuple[str, ...]:
+    prefix = f"{name}:"
     return tuple(
-        line.value.partition(":")[2] for line in lines if line.kind == "a" and line.attribute == name
+        [
+            line.value[len(prefix) :]
+            for line in lines
+            if line.kind == "a" and (line.value == name or line.value.startswith(prefix))
+        ]
     )
 
 

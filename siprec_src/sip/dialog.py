@@ -144,7 +144,8 @@ def _target_in(message: Message) -> Uri | None:
         raise RemoteProtocolError(
             f"a Contact of scheme {uri.scheme!r} cannot be called", section="RFC 3261 8.1.1.8"
         )
-    return dataclasses.replace(uri.without_parameters("method"), headers="")
+    bare = uri.without_parameters("method")
+    return dataclasses.replace(bare, headers="") if bare.headers else bare
 
 
 _DICTATED: Final = frozenset(

@@ -12,12 +12,14 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final, Self
 
 from siprec_src.errors import RemoteProtocolError
 
 UriParameters = tuple[tuple[str, str | None], ...]
 
+REMEMBERED: Final = 2048  #: URIs: all messages of a call bring the same few
 HOST_PATTERN: Final = r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}+)"
 
 
@@ -57,6 +59,8 @@ class Uri:
         return self.scheme == "sips"
 
     def without_parameters(self, *names: str) -> Self:
+        if not self.parameters:
+            return self
         gone = {name.lower() for name in names}
         kept = tuple(pair for pair in self.parameters if unescape(pair[0]).lower() not in gone)
         return dataclasses.replace(self, parameters=kept)
@@ -88,6 +92,7 @@ def parse_uri(text: str) -> Uri:
     return uri
 
 
+@lru_cache(maxsize=REMEMBERED)
 def parse_any_uri(text: str) -> Uri:
     """As `parse_uri`, but URIs of unknown schemes are taken too and kept opaque (RFC 4475 3.3.4)."""
     m = _SCHEME.match(text)

@@ -18,6 +18,8 @@ from siprec_src.sip.timers import Timers
 class State(enum.Enum):
     """States of RFC 3261 figures 5 to 8, and Accepted of RFC 6026."""
 
+    __hash__ = object.__hash__  # each is there once; Enum's own is Python, and tables are asked all the time
+
     CALLING = "calling"
     TRYING = "trying"
     PROCEEDING = "proceeding"
@@ -29,6 +31,8 @@ class State(enum.Enum):
 
 class On(enum.Enum):
     """What can happen: a timer by its letter, a message, a failure below."""
+
+    __hash__ = object.__hash__
 
     A = "A"
     B = "B"
@@ -53,6 +57,8 @@ class On(enum.Enum):
 
 class Do(enum.Enum):
     """What a step does."""
+
+    __hash__ = object.__hash__
 
     RETRANSMIT = enum.auto()  #: the client's request once more
     SEND = enum.auto()  #: the response just given, and keep it
