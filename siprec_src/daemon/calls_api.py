@@ -13,6 +13,7 @@ that nothing which is received from then on reaches an SRS; 202, that this is un
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 import ipaddress
 import json
@@ -121,7 +122,11 @@ class CallsApi:
     def _find(self, name: str) -> CallView | None:
         if name.isascii() and name.isdigit() and len(name) < 20:
             return self._pool.view(int(name))
-        return next((view for view in self._pool.calls if id_text(view.call.session_id) == name), None)
+        try:
+            call = self._pool.call_of(base64.b64decode(name, validate=True))
+        except ValueError:
+            return None
+        return self._pool.view(call) if call is not None else None
 
     def _shown(self, view: CallView) -> dict[str, Any]:
         call = view.call

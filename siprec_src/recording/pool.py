@@ -90,6 +90,11 @@ class RecordingPool:
         known = self._calls.get(call)
         return known.view if known is not None else None
 
+    def call_of(self, session_id: bytes) -> int | None:
+        """The handle of the call with this id, if it is known."""
+        found = (call for call, known in self._calls.items() if known.call.session_id == session_id)
+        return next(found, None)
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the operator should be told of the configured SRSs, once."""
