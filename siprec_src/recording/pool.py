@@ -169,8 +169,12 @@ class RecordingPool:
             metadata_type=taken.config.metadata_type,
             metadata_required=taken.config.metadata_required,
         )
-        lasting = dataclasses.replace(taken, config=config)
-        self._targets = tuple(lasting if known.written == taken.written else known for known in self._targets)
+        self._targets = tuple(
+            dataclasses.replace(known, config=config, metadata=taken.metadata)
+            if known.written == taken.written
+            else known
+            for known in self._targets
+        )
 
     def _published(self, call: CommunicationSession, now: float) -> Effects:
         known = self._calls.get(call.call)

@@ -79,6 +79,13 @@ def test_the_session_at_the_next_place_is_a_new_one_and_records() -> None:
     assert play.pool.srs_up == ((HOME, 1.0),)
 
 
+def test_the_next_call_asks_the_configured_srs_again() -> None:
+    play = redirected("<sip:b@srs.example>")
+    play.accept()
+    play.publish(dataclasses.replace(two_party_call(), call=8))
+    assert asked(play) == ["sip:b@srs.example", HOME]
+
+
 @pytest.mark.rfc("3261", "8.1.3.4")
 @pytest.mark.req("TXN-09", "ERR-12")
 def test_nobody_is_asked_twice_in_a_circle() -> None:
