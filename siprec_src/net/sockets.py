@@ -58,6 +58,18 @@ def default_route_address(unspecified: str) -> str:
         return bound_address(sock).host
 
 
+def watch_peer(sock: socket.socket, silence_s: float, unacknowledged_s: float) -> None:
+    """Let the system find out that the peer's host is gone: nobody else would for a quarter of an hour.
+
+    It asks after ``silence_s``, and gives up what has not been acknowledged for ``unacknowledged_s``.
+    """
+    idle_s = max(1, int(silence_s))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle_s)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, idle_s // 6))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(unacknowledged_s * 1000))
+
+
 def _bind(address: Address, kind: socket.SocketKind) -> socket.socket:
     family = family_of(address.host)
     sock = socket.socket(family, kind)

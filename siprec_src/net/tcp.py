@@ -12,14 +12,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
-import secrets
-import socket
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Final, cast
 
 from siprec_src.net.counters import TransportCounters
-from siprec_src.net.sockets import address_of, bind_tcp, bound_address
+from siprec_src.net.pings import PING, PONG, Pings
+from siprec_src.net.sockets import address_of, bind_tcp, bound_address, watch_peer
 from siprec_src.net.tls import TlsLayer
 from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.limits import SipLimits
@@ -29,9 +28,6 @@ from siprec_src.sip.stream import KeepAlive, StreamParser
 from siprec_src.sip.target import numeric
 
 StreamItem = Request | Response | Malformed
-PING: Final = b"\r\n\r\n"  # RFC 5626 4.4.1
-PONG: Final = b"\r\n"
-_UNIFORM: Final = secrets.SystemRandom().uniform
 READ_BYTES: Final = 16 * 1024  #: taken from one connection before the others have their turn
 SWEEP_S: Final = 5.0
 _WORDLESS: Final = "closed without a word; perhaps our certificate is refused"
@@ -115,7 +111,7 @@ class StreamPool:
         """Ping the flow's connection, at random times of 80 to 100 % of the interval; 0: no more."""
         connection = self._find(flow)
         if connection is not None:
-            connection.keep(flow, interval_s)
+            connection.pings.keep(flow, interval_s)
         elif interval_s:
             asyncio.get_running_loop().call_soon(self.on_lost, flow)
 
@@ -163,9 +159,9 @@ class StreamPool:
         for key in connection.keys:
             self.fail(key)
         connection.keys.clear()
-        for flow in connection.kept:
+        for flow in connection.pings.kept:
             asyncio.get_running_loop().call_soon(self.on_lost, flow)
-        connection.kept.clear()
+        connection.pings.kept.clear()
 
     def fail(self, key: str) -> None:
         """Tell a transaction, later, that its message did not get out."""
@@ -250,7 +246,7 @@ class _Connection(asyncio.BufferedProtocol):
         self.accepted = remote is None
         self.remote = remote or Address("", 0)
         self.keys: OrderedDict[str, None] = OrderedDict()
-        self.kept: dict[Flow, float] = {}  #: for whom it is kept alive, and how often they want a ping
+        self.pings = Pings(pool.limits.pong_s, self._ping, self._pong_missing)
         self.spoke = False  #: brought a whole message
         self._pool = pool
         self._parser = StreamParser(pool.parser_limits)
@@ -261,8 +257,6 @@ class _Connection(asyncio.BufferedProtocol):
         self._last = asyncio.get_running_loop().time()
         self._owed_since = self._last if self.accepted else None  # a message, or the rest of one
         self._closing_since: float | None = None
-        self._ping_timer: asyncio.TimerHandle | None = None
-        self._heard = False  #: something, since the last ping
         self._left = False  #: it was ended from here
 
     @property
@@ -276,7 +270,8 @@ class _Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._raw = cast("asyncio.Transport", transport)
-        _watch_peer(transport.get_extra_info("socket"), self._pool.limits)
+        limits = self._pool.limits
+        watch_peer(transport.get_extra_info("socket"), limits.keepalive_s, limits.unacknowledged_s)
         if self.accepted:
             self.remote = address_of(transport.get_extra_info("peername"))
             if not self._pool.admit(self):
@@ -314,17 +309,6 @@ class _Connection(asyncio.BufferedProtocol):
         else:
             self._waiting.append(data)
 
-    def keep(self, flow: Flow, interval_s: float) -> None:
-        """Begin or cease to send pings for one flow."""
-        if interval_s:
-            self.kept[flow] = interval_s
-        else:
-            self.kept.pop(flow, None)
-        if not self.kept:
-            self._set_ping_timer(None)
-        elif self._ping_timer is None:
-            self._await_ping()
-
     def get_buffer(self, sizehint: int) -> memoryview:
         del sizehint
         # A view: asyncio's TLS fills it slice by slice, and a slice of the bytes would be a copy.
@@ -332,7 +316,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         data = bytes(memoryview(self._pool.buffer)[:nbytes])
-        self._heard = True
+        self.pings.heard = True
         if self._transport is not None:
             self._take(data)
         elif len(self._early) + nbytes <= self._pool.limits.waiting_bytes:
@@ -362,7 +346,7 @@ class _Connection(asyncio.BufferedProtocol):
         self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._set_ping_timer(None)
+        self.pings.stop()
         tls = None if self._transport is None or self.accepted or self.spoke else self._pool.tls
         if tls is not None and not self._left:
             # In TLS 1.3 the peer looks at our certificate after the handshake; many just hang up.
@@ -394,30 +378,13 @@ class _Connection(asyncio.BufferedProtocol):
         if self._raw is not None:
             self._raw.abort()
 
-    def _await_ping(self) -> None:
-        most_s = min(self.kept.values())
-        loop = asyncio.get_running_loop()
-        self._set_ping_timer(loop.call_later(_UNIFORM(0.8 * most_s, most_s), self._ping))
-
     def _ping(self) -> None:
-        self._heard = False
         self._parser.pinged()
         self._write(PING)
-        loop = asyncio.get_running_loop()
-        self._set_ping_timer(loop.call_later(self._pool.limits.pong_s, self._pong_due))
 
-    def _pong_due(self) -> None:
-        """Whatever came since the ping shows that the way is open; silence that it is not."""
-        if self._heard:
-            self._await_ping()
-        else:
-            self._pool.counters.dropped["pong-missing"] += 1
-            self.abort()
-
-    def _set_ping_timer(self, timer: asyncio.TimerHandle | None) -> None:
-        if self._ping_timer is not None:
-            self._ping_timer.cancel()
-        self._ping_timer = timer
+    def _pong_missing(self) -> None:
+        self._pool.counters.dropped["pong-missing"] += 1
+        self.abort()
 
     def _flow(self) -> Flow:
         return Flow(self._pool.transport, self.remote, self._pool.edge, self.number)
@@ -428,12 +395,3 @@ class _Connection(asyncio.BufferedProtocol):
         self._last = asyncio.get_running_loop().time()
         self._pool.counters.sent += 1
         self._transport.write(data)
-
-
-def _watch_peer(sock: socket.socket, limits: StreamLimits) -> None:
-    """Let the system find out that the peer's host is gone: nobody else would for a quarter of an hour."""
-    idle_s = max(1, int(limits.keepalive_s))
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle_s)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, idle_s // 6))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(limits.unacknowledged_s * 1000))

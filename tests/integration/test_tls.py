@@ -9,7 +9,7 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -378,7 +378,7 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def client(ca: Path) -> AsyncIterator[Client]:
+async def client(ca: Path, peers: Mapping[str, TlsSettings] | None = None) -> AsyncIterator[Client]:
     received: list[Received] = []
     failed: list[str] = []
     bind = Address(LOOPBACK, 0)
@@ -396,7 +396,7 @@ async def client(ca: Path) -> AsyncIterator[Client]:
         on_received=received.append,
         on_malformed=lambda _malformed, _flow: None,
         on_failed=lambda fact: failed.append(fact.key) if isinstance(fact, TransmitFailed) else None,
-        tls=TlsLayer(TlsContexts.load(TlsSettings(trusted_ca=ca))),
+        tls=TlsLayer(TlsContexts.load(TlsSettings(trusted_ca=ca), peers)),
     )
     transport.bind()
     await transport.start()
@@ -448,6 +448,21 @@ async def test_nothing_is_taken_from_a_peer_that_is_not_who_was_called(authority
             ours.send(peer.port, "localhost", "good")
             await soon(lambda: len(ours.received) == 1, "the right one is heard")
             assert ours.received[0].flow.transport is Transport.TLS
+
+
+@pytest.mark.rfc("5922", "7.2")
+@pytest.mark.req("TRN-10")
+async def test_a_wildcard_is_taken_from_the_host_that_it_is_allowed_for_and_no_other(
+    authority: Authority,
+) -> None:
+    cloud = TlsSettings(trusted_ca=authority.file, wildcards=True)
+    with Peer(authority.issue("cloud", "DNS:*.cloud.example")) as peer:
+        async with client(authority.file, {"srs.cloud.example": cloud}) as ours:
+            ours.send(peer.port, "other.cloud.example", "other")
+            await soon(lambda: ours.failed == ["other"], "the wildcard is refused")
+            ours.send(peer.port, "srs.cloud.example", "named")
+            await asyncio.to_thread(peer.wait_for, b"sip:named@")
+            assert b"sip:other@" not in peer.received
 
 
 @pytest.mark.req("TRN-10")
