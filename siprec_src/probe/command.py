@@ -17,6 +17,7 @@ import click
 from siprec_src.app import exits
 from siprec_src.config import Config, load
 from siprec_src.config.sources import ENVIRONMENT_PREFIX
+from siprec_src.errors import NoRoom
 from siprec_src.net.sockets import BindError
 from siprec_src.probe.report import Report, Step, as_json
 from siprec_src.probe.run import run
@@ -45,7 +46,7 @@ def probe(
     click.echo(f"probing {redact_text(uri)}", err=machine)
     try:
         asyncio.run(run(config, target, report, timeout_s))
-    except BindError as error:
+    except (BindError, NoRoom) as error:
         click.echo(f"siprec-src probe: {error}", err=True)
         return exits.UNAVAILABLE
     duration_s = time.monotonic() - began

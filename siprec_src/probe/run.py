@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from siprec_src.communication import Format
 from siprec_src.config import Config, read_tls
 from siprec_src.probe import changes, finding, hearing, session
 from siprec_src.probe.bench import Bench
@@ -25,6 +26,7 @@ async def run(config: Config, target: SrsTarget, report: Report, timeout_s: floa
 
     Raises:
         BindError: the edge's address is not one of this machine.
+        NoRoom: there are no ports left.
         ConfigurationError: the files of ``[tls]`` cannot be used.
     """
     secured = any(Transport.TLS in edge.transports for edge in config.edges.values())
@@ -39,8 +41,9 @@ async def run(config: Config, target: SrsTarget, report: Report, timeout_s: floa
             if flows and await finding.reach(bench, target, flows, report):
                 bench.driver.start()
                 await session.ask_options(bench, report)
-                conversation = await session.make_call(bench, target)
-                await _record(bench, target, conversation, report)
+                if formats := _spoken(target, report):
+                    conversation = await session.make_call(bench, target, formats)
+                    await _record(bench, target, conversation, report)
     except TimeoutError:
         report.failed(
             "time",
@@ -56,14 +59,20 @@ async def run(config: Config, target: SrsTarget, report: Report, timeout_s: floa
             report.not_asked(name, "an earlier step stands in the way")
 
 
+def _spoken(target: SrsTarget, report: Report) -> tuple[Format, ...]:
+    formats = session.spoken(target.config)
+    if not formats:
+        report.failed(
+            "invite",
+            f"the probe speaks PCMU and PCMA only, and codecs has {', '.join(target.config.codecs)}",
+            "add PCMU or PCMA to the entry's codecs for the probe",
+        )
+    return formats
+
+
 async def _record(
-    bench: Bench, target: SrsTarget, conversation: session.Conversation | None, report: Report
+    bench: Bench, target: SrsTarget, conversation: session.Conversation, report: Report
 ) -> None:
-    if conversation is None:
-        codecs = ", ".join(target.config.codecs)
-        report.failed("invite", f"the probe speaks PCMU and PCMA only, and codecs has {codecs}",
-                      "add PCMU or PCMA to the entry's codecs for the probe")  # fmt: skip
-        return
     answered = await session.invite(bench, target, conversation, report)
     if answered is None:
         return

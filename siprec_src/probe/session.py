@@ -15,6 +15,7 @@ from siprec_src.communication import (
     Participant,
     Side,
 )
+from siprec_src.errors import NoRoom
 from siprec_src.media import plane
 from siprec_src.media.model import PortId
 from siprec_src.probe.bench import Bench, Said, Seen
@@ -22,7 +23,7 @@ from siprec_src.probe.report import Report
 from siprec_src.probe.talker import PAYLOAD_TYPES, Talker
 from siprec_src.recording.incoming import answer_in
 from siprec_src.recording.protection import MediaSecurity
-from siprec_src.recording.srs import SrsTarget
+from siprec_src.recording.srs import SrsConfig, SrsTarget
 from siprec_src.sdp.model import Media, SessionDescription
 from siprec_src.sip.message import Message, Response
 from siprec_src.telemetry import advice
@@ -88,30 +89,35 @@ async def ask_options(bench: Bench, report: Report) -> None:
         report.ok("options", f"it is there: {said}", **facts)
 
 
-async def make_call(bench: Bench, target: SrsTarget) -> Conversation | None:
-    """Two parties that are connected and silent; None: the entry takes no codec that can be spoken."""
-    config = target.config
+def spoken(config: SrsConfig) -> tuple[Format, ...]:
+    """What the probe can speak of the codecs that the entry takes."""
     wanted = {name.lower() for name in config.codecs}
-    formats = tuple(
+    return tuple(
         Format(payload_type=number, encoding=name, clock_rate=8000)
         for name, number in PAYLOAD_TYPES.items()
         if not wanted or name.lower() in wanted
     )
-    if not formats:
-        return None
+
+
+async def make_call(bench: Bench, target: SrsTarget, formats: tuple[Format, ...]) -> Conversation:
+    """Two parties that are connected and silent.
+
+    Raises:
+        NoRoom: there are no two ports left on loopback.
+    """
     host = LOOPBACK[6 if ":" in bench.edges[target.edge].rtp_bind else 4]
     low, high = _RANGE
     tag = bench.identity.number()
     opened = await bench.media.ask(plane.OpenPorts(tag=tag, host=host, low=low, high=high, count=2))
     if not isinstance(opened, plane.PortsOpen):
-        return None
+        raise NoRoom("no two RTP ports are free on loopback")
     ports = (opened.ports[0], opened.ports[1])
     talkers = (Talker(0, host, bench.identity), Talker(1, host, bench.identity))
     for port, talker in zip(ports, talkers, strict=True):
         connect = plane.ConnectPort(tag=bench.identity.number(), port=port.port, remote=talker.endpoint)
         await bench.media.ask(connect)
     session = _session(bench, ports, formats)
-    return Conversation(session=session, talkers=talkers, ports=ports, labels=config.labels)
+    return Conversation(session=session, talkers=talkers, ports=ports, labels=target.config.labels)
 
 
 async def invite(

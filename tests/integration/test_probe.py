@@ -87,6 +87,7 @@ class Cases:
         probes += [
             self._bundled("silent", "silent", file='[[srs]]\nuri = "{uri}"\nanswer_timeout_s = 1.0'),
             self._bundled("authenticated", f"digest=probe:{PASSWORD}", file=_WITH_PASSWORD),
+            self._bundled("other codec", "answer", file='[[srs]]\nuri = "{uri}"\ncodecs = ["opus"]'),
             self._over_tls("secure", "localhost", self._authority.file),
             self._over_tls("other name", "other.example", self._authority.file),
             self._over_tls("unknown signer", "localhost", None),
@@ -267,6 +268,7 @@ def test_credentials_of_the_configuration_are_used_and_never_shown(probed: Mappi
         ("no sdp", "invite", "no SDP answer"),
         ("garbage", "invite", ""),
         ("closed media", "media", "nobody listens at"),
+        ("other codec", "invite", "codecs has opus"),
     ],
 )
 def test_an_srs_that_cannot_be_used_is_said_to_be_so_and_why(
