@@ -58,7 +58,6 @@ class Call(CallIndication):
         self._now = now
         if isinstance(event, _SPOKEN):
             self._vigil.spoken(now)
-        self._cut_short(event)
         match event:
             case sip.RequestArrived() if self._crosses(event):
                 self._refuse(event, 491)
@@ -68,8 +67,10 @@ class Call(CallIndication):
                 self._media_answer(event)
             case sip.CancelArrived():
                 self._note_cancel(event)
+                self._cut_short(event)
                 self._backlog.append(event)
             case _ if isinstance(event, _QUEUED):
+                self._cut_short(event)
                 self._backlog.append(event)
             case plane.FirstPacket() | plane.SilenceChanged(silent=False):
                 self._vigil.heard(event.port)

@@ -153,7 +153,8 @@ def test_the_end_of_the_media_process_ends_it_and_not_the_call() -> None:
 def test_a_caller_who_gives_up_ends_the_call_at_once() -> None:
     world = answered()
     world.alice.cancel()
-    assert statuses(world)[-1] == 487
+    assert statuses(world) == [180, 183, 487]
+    assert world.src.published == []
     assert world.bob.request_seen.method == "BYE"
     assert world.src.calls == []
 
