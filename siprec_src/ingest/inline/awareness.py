@@ -71,11 +71,11 @@ class Awareness:
 
     def wants(self, description: SessionDescription, state: RecordingState) -> RecordingState | None:
         """What it should be told by an offer of our own; None: nothing that it does not know."""
+        if not self.aware:
+            return None
         wanted = recording_said(with_recording(description, state))
         known = self.told or RecordingState.OFF
-        if not self.aware or wanted is known or wanted is self.refused:
-            return None
-        return wanted
+        return None if wanted is known or wanted is self.refused else wanted
 
 
 def _has(message: Message, name: str, token: str) -> bool:
