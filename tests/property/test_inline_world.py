@@ -8,8 +8,9 @@ from contextlib import suppress
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from siprec_src.communication import RecordingChanged, RecordingState
 from siprec_src.errors import LocalError, StateError
-from siprec_src.ingest.inline.settings import InlineSettings
+from siprec_src.ingest.inline.settings import IndicationSettings, InlineSettings
 from siprec_src.media import plane
 from siprec_src.media.model import PortId
 from siprec_src.sip import vocabulary as sip
@@ -34,7 +35,18 @@ BODIES = (
 )
 LABELS = ("", "desk", "mobile")
 Fields = tuple[tuple[str, str], ...]
-TIMERS: tuple[Fields, ...] = ((), (("Session-Expires", "90;refresher=uac"),), (("Session-Expires", "?"),))
+AWARE = (("Supported", "record-aware"), ("Allow", "UPDATE"))
+TIMERS: tuple[Fields, ...] = (
+    (),
+    AWARE,
+    (*AWARE, ("Session-Expires", "90;refresher=uac")),
+    (("Session-Expires", "?"),),
+)
+INDICATIONS = (
+    IndicationSettings(),
+    IndicationSettings(caller="tone", callee="tone"),
+    IndicationSettings(caller="announcement", callee="announcement", announcement_file="/a.wav"),
+)
 STATUSES = (180, 183, 183, 200, 200, 200, 302, 481, 486, 491)
 
 Step = Callable[[World], object]
@@ -99,6 +111,9 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(lambda pick, silent: lambda world: _hear(world, pick, silent=silent), picks, st.booleans()),
     st.builds(lambda loss: lambda world: _lose(world, loss), st.sampled_from(("", "alice", "bob"))),
     st.just(_media_process),
+    st.builds(lambda state: lambda world: _record(world, state), st.sampled_from(RecordingState)),
+    st.builds(lambda pick: lambda world: _announced(world, pick), picks),
+    st.just(lambda world: world.src.media.refuse(plane.PlayTone, "bad-argument")),
     st.just(lambda world: world.src.media.refuse(plane.OpenPorts, "ports-exhausted")),
 )
 
@@ -112,6 +127,19 @@ def _hear(world: World, pick: int, *, silent: bool) -> None:
     """RTP begins, or ends, at one of the ports."""
     ports = [*world.src.media.ports, PortId(999)]
     world.src.everyone(plane.SilenceChanged(port=ports[pick % len(ports)], silent=silent))
+
+
+def _record(world: World, state: RecordingState) -> None:
+    """Recording has changed."""
+    for call in list(world.src.calls):
+        world.src.feed(call, RecordingChanged(call.call, state, "because"))
+    world.run()
+
+
+def _announced(world: World, pick: int) -> None:
+    """A party has heard an announcement to its end."""
+    ports = [*world.src.media.ports, PortId(999)]
+    world.src.everyone(plane.Announced(port=ports[pick % len(ports)]))
 
 
 def _hold(world: World) -> None:
@@ -128,12 +156,18 @@ def _lose(world: World, loss: str) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(bodies, st.integers(0, 2), st.lists(steps, max_size=14))
+@given(
+    bodies,
+    st.integers(0, 2),
+    st.lists(steps, max_size=14),
+    st.sampled_from(INDICATIONS),
+    st.sampled_from(("100rel", "100rel, record-aware")),
+)
 def test_whatever_happens_to_a_call_nothing_of_it_is_left(
-    body: bytes, begun: int, happening: list[Step]
+    body: bytes, begun: int, happening: list[Step], indication: IndicationSettings, supported: str
 ) -> None:
-    world = World(settings=InlineSettings(answer_timeout_s=60))
-    world.alice.call(body, ("Supported", "100rel"))
+    world = World(settings=InlineSettings(answer_timeout_s=60, indication=indication))
+    world.alice.call(body, ("Supported", supported))
     for step in (*BEGINNING[:begun], *happening):
         with suppress(StopIteration, StateError, LocalError):
             step(world)
