@@ -86,6 +86,29 @@ def configured(entries: Iterable[Entry]) -> tuple[ExtensionConfig, ...]:
     return tuple(found)
 
 
+def check_texts(
+    headers: Iterable[tuple[str, str]], entries: Iterable[Entry], values: Mapping[str, str]
+) -> None:
+    """Every placeholder of an SRS is known, and has a value where the operator must give it.
+
+    Raises:
+        ConfigurationError: its text begins with the key.
+    """
+    wanted: dict[str, str] = {}
+    for name, text in headers:
+        try:
+            wanted.update(dict.fromkeys(constants_of(parse_template(text)), "headers"))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"headers: {name}: {error}") from error
+    try:
+        for element in configured(entries):
+            wanted.update(dict.fromkeys(element.constants, "extensions"))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"extensions: {error}") from error
+    for name, key in wanted.items():
+        _require(bool(values.get(name)), f"values: {name!r} is missing; {key} asks for it")
+
+
 def extended(
     recording: m.Recording,
     entries: Iterable[Entry],

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
-from siprec_src.recording.extensions import ExtensionConfig, configured
+from siprec_src.recording.extensions import ExtensionConfig, check_texts
 from siprec_src.recording.protection import MediaSecurity
-from siprec_src.recording.templates import constants_of, parse_template
 from siprec_src.sdp.crypto import SUITES
 from siprec_src.sdp.dtls import SUITES as DTLS_SUITES
 from siprec_src.sip.credentials import Credentials
@@ -195,28 +194,12 @@ class SrsConfig:
                 "headers",
                 f'{name}: expected a text, {{ file = "…" }} or {{ env = "…" }}',
             )
-        self._check_templates()
+        check_texts(self.text_headers, self.extensions, self.values)
 
     @property
     def text_headers(self) -> tuple[tuple[str, str], ...]:
         """The fields of ``headers`` whose values are templates."""
         return tuple((name, text) for name, text in self.headers.items() if isinstance(text, str) and text)
-
-    def _check_templates(self) -> None:
-        """Every placeholder is known, and has a value where the operator must give it."""
-        wanted: dict[str, str] = {}
-        for name, text in self.text_headers:
-            try:
-                wanted.update(dict.fromkeys(constants_of(parse_template(text)), "headers"))
-            except ConfigurationError as error:
-                raise ConfigurationError(f"headers: {name}: {error}") from error
-        try:
-            for element in configured(self.extensions):
-                wanted.update(dict.fromkeys(element.constants, "extensions"))
-        except ConfigurationError as error:
-            raise ConfigurationError(f"extensions: {error}") from error
-        for name, key in wanted.items():
-            _require(bool(self.values.get(name)), "values", f"{name!r} is missing; {key} asks for it")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
