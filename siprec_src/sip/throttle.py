@@ -6,11 +6,13 @@ the share of new calls that would bring this down, or up, to the limit. Calls th
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Final
 
 SMOOTHING: Final = 0.5  #: weight of the newest period, so that one busy moment refuses hardly anybody
 LEAST: Final = 0.02  #: share of new calls that is always taken: what is refused for ever is never measured
 FASTEST: Final = 2.0  #: by which the share grows in one period
+REMEMBERED: Final = 8192  #: refused calls that are still refused when their INVITE comes again
 
 
 class Throttle:
@@ -22,6 +24,7 @@ class Throttle:
         self._max_load = max_load
         self._taken = 1.0  # share of new calls
         self._owed = 0.0  # refusals, fractions included
+        self._known: dict[Hashable, None] = {}  # the refused ones, oldest first
 
     def measured(self, busy: float) -> None:
         """One more period is over, of which the process was busy this share."""
@@ -31,11 +34,20 @@ class Throttle:
         if self._taken == 1.0:
             self._owed = 0.0
 
-    def admits(self) -> bool:
-        """Whether the new call at the door is taken."""
+    def admits(self, call: Hashable) -> bool:
+        """Whether the new call at the door is taken.
+
+        Repetitions of one that was refused are refused too: their sender may have given up meanwhile, and
+        nobody would be there to acknowledge the answer.
+        """
+        if call in self._known:
+            return False
         self._owed += 1.0 - self._taken
         if self._owed < 1.0:
             return True
         self._owed -= 1.0
         self.refused += 1
+        self._known[call] = None
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
         return False

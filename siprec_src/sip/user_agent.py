@@ -243,7 +243,7 @@ class UserAgent:
             known.repeat(now)
             return
         newcomer = not self._of_a_call(request)
-        overloaded = newcomer and request.method == "INVITE" and not self._throttle.admits()
+        overloaded = newcomer and request.method == "INVITE" and not self._throttle.admits(key)
         if overloaded or self._stack.full(newcomer=newcomer):
             self._refuse_stateless(request, flow, 503)
             return

@@ -20,7 +20,7 @@ def taken(throttle: Throttle, offered: Iterable[int]) -> list[int]:
     """How many calls are taken in each period, of those offered; each costs its share of the capacity."""
     counts = []
     for calls in offered:
-        admitted = sum(throttle.admits() for _ in range(calls))
+        admitted = sum(throttle.admits(object()) for _ in range(calls))
         throttle.measured(min(1.0, admitted / CAPACITY))
         counts.append(admitted)
     return counts
@@ -47,7 +47,7 @@ def test_after_an_overload_everybody_is_taken_within_a_second() -> None:
 def test_one_busy_moment_refuses_nobody() -> None:
     throttle = Throttle(0.9)
     throttle.measured(1.0)
-    assert all(throttle.admits() for _ in range(100))
+    assert all(throttle.admits(number) for number in range(100))
 
 
 def test_a_limit_of_one_refuses_nobody_ever() -> None:
@@ -60,7 +60,7 @@ def overload(throttle: Throttle) -> None:
     """The next new call is refused; the first one never is."""
     for _ in range(50):
         throttle.measured(1.0)
-    assert throttle.admits()
+    assert throttle.admits("first")
 
 
 @pytest.fixture
@@ -87,6 +87,9 @@ def test_a_refused_call_gets_503_with_retry_after_and_leaves_nothing_behind(
     assert refusal.headers.get("retry-after") == str(AgentSettings().drain_retry_after_s)
     assert refusal.to.tag
     assert agent.ua.idle
+    throttle.measured(0.0)
+    agent.get(request("INVITE"))
+    assert [again.status for again in agent.sent() if isinstance(again, Response)] == [503]
     assert throttle.refused == 1
     agent.get(request("ACK", to_tag=refusal.to.tag))
     assert agent.sent() == []
