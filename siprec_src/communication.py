@@ -101,6 +101,7 @@ class MediaStream:
     direction: Direction = Direction.SENDRECV  #: of the sender
     content: str = ""  #: what the sender says is in it, e.g. ``speaker`` (RFC 4796); "" when it does not
     encrypted: bool = False  #: this track is SRTP in the call (RFC 7866 12.2)
+    key_bits: int = 0  #: length of its key, 0 when it has none or an unknown one
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,7 @@ class CommunicationSession:
     reason: str = ""  #: text of the call's Reason header, when it ended with one
     reason_cause: int | None = None
     trunk: str = ""  #: name of the trunk it came by
+    sips: bool = False  #: it was placed to a ``sips:`` URI (RFC 7866 12)
     preference: Preference = Preference.NONE  #: of both parties together
     headers: tuple[tuple[str, str], ...] = ()  #: header fields of the call's INVITE, as received
 

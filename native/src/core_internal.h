@@ -74,7 +74,10 @@ struct fork {
 	uint64_t next_report_ns;
 	uint64_t last_notice_ns;      /* of a report */
 	uint64_t last_unreachable_ns; /* noticed */
-	uint64_t sent_before;	      /* delivered at the last report */
+	uint64_t last_rtcp_ns;	      /* of the SRS; 0: it never sent any */
+	bool rtcp_silent;
+	bool no_rtcp;
+	uint64_t sent_before; /* delivered at the last report */
 	uint64_t sent_before_that;
 	uint32_t average_rtcp_bytes;
 	struct rtpfork_address remote;

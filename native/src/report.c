@@ -7,6 +7,7 @@
 #define NOTICE_INTERVAL_NS  200000000U /* at most so often is a receiver report noticed */
 #define RTCP_BYTES_PER_S    400U       /* 5 % of 64 kbit/s (RFC 3550 6.2) */
 #define UDP_IP_HEADER_BYTES 28U
+#define RTCP_SILENCE_NS	    31000000000U /* five of the longest intervals (RFC 3550 6.3.1) */
 
 /* xorshift64*, by S. Vigna: good enough to spread timers, which is all it is for. */
 uint32_t core_random(struct rtpfork_core *core)
@@ -55,7 +56,7 @@ static void fill_sender(struct rtpfork_core *core, struct fork *fork, uint64_t n
 void core_queue_report(struct rtpfork_core *core, uint32_t slot, uint64_t now_ns, bool bye)
 {
 	struct fork *fork = &core->forks[slot];
-	if (!core_has_room(core))
+	if (!core_has_room(core) || fork->no_rtcp)
 		return;
 	struct rtpfork_rtcp_sender sender;
 	bool sent = fork->reader.counters.delivered != fork->sent_before_that;
@@ -163,6 +164,18 @@ static int open_rtcp(struct rtpfork_core *core, struct fork *fork, struct rtpfor
 	return rtpfork_rtcp_check(in->data, in->bytes);
 }
 
+/* The SRS sends no RTCP any more though it did, or does again (RTP-36). */
+static void notice_rtcp(struct rtpfork_core *core, struct fork *fork, bool silent)
+{
+	fork->rtcp_silent = silent;
+	struct rtpfork_notice notice = {
+		.kind = RTPFORK_NOTICE_RTCP_SILENCE,
+		.id = rtpfork_table_id(&core->fork_ids, (uint32_t)(fork - core->forks)),
+		.silent = silent,
+	};
+	core_notify(core, &notice);
+}
+
 bool core_receive_from_srs(struct rtpfork_core *core, struct port *port,
 			   const struct rtpfork_in *in)
 {
@@ -176,6 +189,9 @@ bool core_receive_from_srs(struct rtpfork_core *core, struct port *port,
 		return true;
 	}
 	fork->reader.counters.rtcp_received++;
+	fork->last_rtcp_ns = in->now_ns;
+	if (fork->rtcp_silent)
+		notice_rtcp(core, fork, false);
 	struct rtpfork_rtcp_packet packet;
 	size_t offset = 0;
 	while (rtpfork_rtcp_next(opened.data, opened.bytes, &offset, &packet))
@@ -208,9 +224,13 @@ bool rtpfork_core_tick(struct rtpfork_core *core, uint64_t now_ns)
 			notice_silence(core, port, now_ns);
 	}
 	for (uint32_t slot = 0; slot < core->fork_ids.high_water; slot++) {
-		const struct fork *fork = &core->forks[slot];
-		if (!rtpfork_table_used(&core->fork_ids, slot) || !fork->rtcp_begun ||
-		    now_ns < fork->next_report_ns)
+		struct fork *fork = &core->forks[slot];
+		if (!rtpfork_table_used(&core->fork_ids, slot) || !fork->rtcp_begun)
+			continue;
+		if (fork->last_rtcp_ns != 0 && !fork->rtcp_silent &&
+		    now_ns - fork->last_rtcp_ns >= RTCP_SILENCE_NS)
+			notice_rtcp(core, fork, true);
+		if (now_ns < fork->next_report_ns)
 			continue;
 		if (!core_has_room(core))
 			return true;

@@ -74,7 +74,7 @@ class Custody:
         match message:
             case plane.FirstPacket() | plane.DtmfReceived() | plane.SilenceChanged() | plane.Announced():
                 return message if message.port in self._ports else None
-            case plane.ReaderReport() | plane.ReaderUnreachable():
+            case plane.ReaderReport() | plane.ReaderUnreachable() | plane.ReaderSilence():
                 return message if message.reader in self._readers else None
             case plane.EventsLost() | plane.MediaDown() | plane.MediaUp():
                 return None  # the media process says these itself

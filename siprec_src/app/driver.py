@@ -344,7 +344,7 @@ class Driver:
         match event:
             case plane.FirstPacket() | plane.DtmfReceived() | plane.SilenceChanged() | plane.Announced():
                 owner = self._owners.owner_of_port(event.port)
-            case plane.ReaderReport() | plane.ReaderUnreachable():
+            case plane.ReaderReport() | plane.ReaderUnreachable() | plane.ReaderSilence():
                 owner = self._owners.owner_of_reader(event.reader)
             case plane.EventsLost():
                 self._observe(Observe("media_events_lost_total", value=float(event.count)))

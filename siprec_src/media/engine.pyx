@@ -38,6 +38,7 @@ from siprec_src.media.plane import (
     ReaderAttached,
     ReaderDetached,
     ReaderReport,
+    ReaderSilence,
     ReaderUnreachable,
     Refused,
     SetReaderLive,
@@ -426,6 +427,7 @@ cdef int _put_identity(c.rtpfork_identity *to, object command) except -1:
 
 cdef int _put_target(c.rtpfork_target *to, object command) except -1:
     to.rtcp_mux = command.rtcp_mux
+    to.no_rtcp = command.no_rtcp
     to.events = command.events
     _put_address(&to.remote, command.remote)
     _put_address(&to.remote_rtcp, command.remote_rtcp)
@@ -596,4 +598,6 @@ cdef object _event(const c.rtpfork_notice *notice):
         )
     if notice.kind == c.RTPFORK_NOTICE_ANNOUNCED:
         return Announced(port=notice.id)
+    if notice.kind == c.RTPFORK_NOTICE_RTCP_SILENCE:
+        return ReaderSilence(reader=notice.id, silent=bool(notice.silent))
     return ReaderUnreachable(reader=notice.id)

@@ -127,6 +127,7 @@ class AttachReader:
     remote: Endpoint
     remote_rtcp: Endpoint | None = None  #: None: RTP port + 1; ignored with ``rtcp_mux``
     rtcp_mux: bool = False
+    no_rtcp: bool = False  #: the SRS takes none (RFC 3556 2)
     ssrc: int
     cname: str
     first_sequence: int
@@ -149,6 +150,7 @@ class UpdateReader:
     remote: Endpoint
     remote_rtcp: Endpoint | None = None
     rtcp_mux: bool = False
+    no_rtcp: bool = False  #: the SRS takes none (RFC 3556 2)
     payload_types: tuple[tuple[int, int], ...]
     events: bool = False
     send_key: SrtpKey | None = None
@@ -321,6 +323,14 @@ class ReaderUnreachable:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderSilence:
+    """The SRS, which had sent RTCP, sends none for five intervals, or does again."""
+
+    reader: ReaderId
+    silent: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EventsLost:
     """So many events found no room on their way from the engine; told seldom, each counted once."""
 
@@ -344,10 +354,15 @@ Event = (
     | Announced
     | ReaderReport
     | ReaderUnreachable
+    | ReaderSilence
     | EventsLost
     | MediaDown
     | MediaUp
 )
+
+
+ReaderEvent = ReaderReport | ReaderUnreachable | ReaderSilence
+"""What the network says of one reader."""
 
 
 class MediaPlane(Protocol):

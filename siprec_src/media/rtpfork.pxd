@@ -95,7 +95,7 @@ cdef extern from "rtpfork/core.h":
         uint32_t first_timestamp, ssrc
 
     struct rtpfork_target:
-        bint rtcp_mux, events, keep_keys
+        bint rtcp_mux, no_rtcp, events, keep_keys
         rtpfork_address remote, remote_rtcp
         uint8_t *map
         rtpfork_sdes receive_key, send_key
@@ -119,6 +119,7 @@ cdef extern from "rtpfork/core.h":
         RTPFORK_NOTICE_REPORT
         RTPFORK_NOTICE_UNREACHABLE
         RTPFORK_NOTICE_ANNOUNCED
+        RTPFORK_NOTICE_RTCP_SILENCE
 
     struct notice_first:
         uint8_t payload_type

@@ -119,7 +119,7 @@ class CallRecording:
                 return self._commanded(event, now)
             case plane.MediaDown() | plane.MediaUp():
                 return self._media_changed(event, now)
-            case plane.ReaderReport() | plane.ReaderUnreachable():
+            case plane.ReaderReport() | plane.ReaderUnreachable() | plane.ReaderSilence():
                 return [effect for session in self._sessions for effect in session.media_event(event, now)]
             case (
                 plane.FirstPacket()
@@ -172,7 +172,7 @@ class CallRecording:
             return self._begin_round(now)
         if self._current is None:
             return self._begin_round(now) if self._may_try_now(before) else []
-        if not secure_enough(call, self._current.target):
+        if not secure_enough(call, self._current.target) or self._current.weaker_than(call):
             return self._current.give_up("srs-not-secure", now)
         fitting, told = self._fitting(call, self._current.target)
         return [*told, *self._current.update(fitting, now)]

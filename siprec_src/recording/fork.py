@@ -25,6 +25,7 @@ class Sending:
     remote: Endpoint
     remote_rtcp: Endpoint | None
     rtcp_mux: bool
+    no_rtcp: bool
     payload_types: tuple[tuple[int, int], ...]  #: (as the party sends, as the SRS answered)
     clock_rate: int  #: Hz
     events: bool
@@ -52,12 +53,20 @@ class Fork:
         self.unreachable = False  #: the SRS's port was closed when last heard of
         self._identity = identity
         self._via = via
-        self._cname = cname
+        self.cname = cname
+        self._ssrc: int | None = None
         self.counters = ReaderCounters()  #: the books of every reader that has ended
         self._books: dict[PortId, ReaderCounters] = {}  # the same by stream
         self._want: Sending | None = None
         self._have: Sending | None = None
         self._under_way: plane.Command | None = None
+
+    @property
+    def ssrc(self) -> int:
+        """Of the reader that there is, or of the next one."""
+        if self._ssrc is None:
+            self._ssrc = self._identity.ssrc()
+        return self._ssrc
 
     @property
     def settled(self) -> bool:
@@ -130,6 +139,7 @@ class Fork:
 
     def _forget(self) -> None:
         self.reader = None
+        self._ssrc = None  # the next reader begins its sequence numbers anew
         self._have = None
 
     def _refused(self, command: plane.Command | None, reason: str) -> None:
@@ -180,8 +190,9 @@ class Fork:
             remote=want.remote,
             remote_rtcp=want.remote_rtcp,
             rtcp_mux=want.rtcp_mux,
-            ssrc=self._identity.ssrc(),
-            cname=self._cname,
+            no_rtcp=want.no_rtcp,
+            ssrc=self.ssrc,
+            cname=self.cname,
             first_sequence=self._identity.sequence(),
             first_timestamp=self._identity.timestamp(),
             clock_rate=want.clock_rate,
@@ -201,6 +212,7 @@ def _update(tag: int, reader: ReaderId, want: Sending) -> plane.UpdateReader:
         remote=want.remote,
         remote_rtcp=want.remote_rtcp,
         rtcp_mux=want.rtcp_mux,
+        no_rtcp=want.no_rtcp,
         payload_types=want.payload_types,
         events=want.events,
         send_key=want.send_key,

@@ -158,11 +158,12 @@ class Forks:
             port=port,
             fork=Fork(self._identity, via=port.port, cname=cname),
         )
+        suites = self._target.suites_for(track.stream.key_bits)
         match self._target.security:
             case MediaSecurity.SDES:
-                line.cryptos = fresh_keys(config.srtp_suites, self._identity.secret)
+                line.cryptos = fresh_keys(suites, self._identity.secret)
             case MediaSecurity.DTLS:
-                line.dtls = fresh_end(config.srtp_suites, fingerprint, self._identity.secret)
+                line.dtls = fresh_end(suites, fingerprint, self._identity.secret)
             case _:
                 pass
         self.lines.append(line)

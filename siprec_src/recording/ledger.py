@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import assert_never
 
 from siprec_src.communication import CommunicationSession, id_text
 from siprec_src.machine import LogLine, Observe
@@ -60,12 +61,26 @@ class Ledger:
     def warn(self, event: str, *what: tuple[str, object]) -> LogLine:
         return LogLine("warning", event, (*self._fields, *what))
 
-    def heard(self, event: plane.ReaderReport | plane.ReaderUnreachable, label: str) -> LogLine:
+    def heard(self, event: plane.ReaderEvent, label: str) -> Written:
         """What the network says of one fork; what the SRS reports is in the final totals too."""
-        if isinstance(event, plane.ReaderUnreachable):
-            return self.warn("recording.unreachable", ("label", label))
-        seen = (("fraction_lost", round(event.fraction_lost, 4)), ("jitter_us", event.jitter_us))
-        return LogLine("debug", "recording.report", (*self._fields, ("label", label), *seen))
+        match event:
+            case plane.ReaderUnreachable():
+                return [self.warn("recording.unreachable", ("label", label))]
+            case plane.ReaderSilence(silent=False):
+                return [LogLine("info", "recording.rtcp-again", (*self._fields, ("label", label)))]
+            case plane.ReaderSilence():
+                alarm = Observe("srs_rtcp_silences_total", (("srs", self._srs),))
+                return [self.warn("recording.rtcp-silent", ("label", label)), alarm]
+            case plane.ReaderReport():
+                seen = (("fraction_lost", round(event.fraction_lost, 4)), ("jitter_us", event.jitter_us))
+                srs = (("srs", self._srs),)
+                return [
+                    LogLine("debug", "recording.report", (*self._fields, ("label", label), *seen)),
+                    Observe("srs_reported_loss_ratio", srs, event.fraction_lost),
+                    Observe("srs_reported_jitter_seconds", srs, event.jitter_us / 1e6),
+                ]
+            case _:
+                assert_never(event)
 
     def refused(self, refusal: plane.Refused) -> Written:
         """The media plane refused a command; the tracks that it was for do not reach the SRS."""

@@ -18,7 +18,7 @@ from siprec_src.media.plane import OpenPort
 from siprec_src.recording.fork import Fork, Sending
 from siprec_src.recording.protection import DtlsEnd
 from siprec_src.sdp import codecs
-from siprec_src.sdp.crypto import Crypto
+from siprec_src.sdp.crypto import Crypto, key_bits
 from siprec_src.sdp.dtls import Dtls, Setup, opposite
 from siprec_src.sdp.offer_answer import Verdict
 
@@ -87,6 +87,7 @@ class RecordedLine:
             remote=Endpoint(verdict.host, verdict.port),
             remote_rtcp=_rtcp(verdict),
             rtcp_mux=verdict.rtcp_mux,
+            no_rtcp=verdict.no_rtcp,
             payload_types=tuple((ours.payload_type, theirs.payload_type) for ours, theirs in pairs),
             clock_rate=next((ours.clock_rate for ours, _ in pairs if codecs.is_primary(ours)), 8000),
             events=any(codecs.is_event(ours) for ours, _ in pairs),
@@ -95,6 +96,11 @@ class RecordedLine:
             dtls=_peer(self.dtls, verdict.dtls),
             live=live and verdict.sends,
         )
+
+    def weaker_than(self, bits: int) -> bool:
+        """Whether a key shorter than ``bits`` may protect it."""
+        suites = [crypto.suite for crypto in self.cryptos] + list(self.dtls.suites if self.dtls else ())
+        return any(key_bits(suite) < bits for suite in suites)
 
     def renew_dtls(self, tls_id: str, secret: Callable[[int], bytes]) -> None:
         """The SRS's offer says ``tls_id``: where that is another one, so is ours (RFC 8842 5.3)."""

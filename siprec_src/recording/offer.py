@@ -66,6 +66,8 @@ def _media(line: RecordedLine, config: SrsConfig, direction: Direction) -> Media
         media = media.with_attribute("tls-id", line.dtls.tls_id)
     if line.stream.content:
         media = media.with_attribute("content", line.stream.content)
+    if config.source_attributes:
+        media = media.with_attribute("ssrc", f"{line.fork.ssrc} cname:{line.fork.cname}")
     media = media.with_label(line.label).with_direction(direction)
     return media.with_port(0) if line.removed or not forms else media
 

@@ -2,7 +2,7 @@
 
 The seam at which rules come in later.
 
-A call whose media is encrypted is not copied in clear unless configuration says so (RFC 7866 12.2).
+A call is not copied with less protection than it has unless configuration says so (RFC 7866 12, 12.2).
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from siprec_src.communication import CommunicationSession, Direction, MediaStream, Side
+from siprec_src.communication import CommunicationSession, Direction, Side
 from siprec_src.recording.forks import Wanted
 from siprec_src.recording.offer import offerable
 from siprec_src.recording.presentation import first_side
 from siprec_src.recording.srs import LateTrack, SrsConfig, SrsTarget, Track
+from siprec_src.sip.flow import Transport
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +61,13 @@ def held(session: CommunicationSession) -> bool:
 
 
 def secure_enough(session: CommunicationSession, target: SrsTarget) -> bool:
-    """Whether the SRS gets the call's media at least as well protected as it is in the call."""
-    if target.secure or target.config.clear_copy_of_encrypted:
+    """Whether the SRS gets the call at least as well protected as it is: its signalling and its media."""
+    if target.config.clear_copy_of_encrypted:
         return True
-    return not any(_is_encrypted(track.stream) for track in tracks_of(session, target.config))
+    if session.sips and target.transport is not Transport.TLS:
+        return False
+    bits = [t.stream.key_bits for t in tracks_of(session, target.config) if t.stream.encrypted]
+    return not bits or (target.secure and bool(target.suites_for(max(bits))))
 
 
 def _chosen(side: Side, track: Track) -> bool:
@@ -74,7 +78,3 @@ def _chosen(side: Side, track: Track) -> bool:
             return side is Side.CALLER
         case Track.OUTBOUND:
             return side is Side.CALLEE
-
-
-def _is_encrypted(stream: MediaStream) -> bool:
-    return stream.encrypted

@@ -81,6 +81,13 @@ class RecordingSession:
         self._ledger.open(now)
         return [*self._forks.open(tracks_of(self._call, self.target.config))]
 
+    def weaker_than(self, call: CommunicationSession) -> bool:
+        """Whether the call has got keys that this session's do not match any more (RFC 7866 12.2)."""
+        bits = {stream.stream_id: stream.key_bits for stream in call.streams}
+        return not self.target.config.clear_copy_of_encrypted and any(
+            line.weaker_than(bits.get(line.stream.stream_id, 0)) for line in self._forks.lines
+        )
+
     def update(self, call: CommunicationSession, now: float) -> Effects:
         """The call has changed."""
         was_paused = self._paused
@@ -154,7 +161,7 @@ class RecordingSession:
             return effects + self._send_invite(now)
         return effects + self._flush(now) + self._proceed(now)
 
-    def media_event(self, event: plane.ReaderReport | plane.ReaderUnreachable, now: float) -> Effects:
+    def media_event(self, event: plane.ReaderEvent, now: float) -> Effects:
         """What the network says of one fork. Never by itself a reason to end the session.
 
         A media port that is closed raises the question whether the SRS is there at all: it is told once
@@ -164,10 +171,10 @@ class RecordingSession:
         if line is None or (isinstance(event, plane.ReaderUnreachable) and line.fork.unreachable):
             return []
         told = self._ledger.heard(event, line.label)
-        if isinstance(event, plane.ReaderReport):
-            return [told]
+        if not isinstance(event, plane.ReaderUnreachable):
+            return [*told]
         line.fork.unreachable = self._updates.snapshot_wanted = True
-        return [told, *self._flush(now)]
+        return [*told, *self._flush(now)]
 
     # What comes from the SRS.
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
 from siprec_src.recording.extensions import ExtensionConfig, check_texts
-from siprec_src.recording.protection import MediaSecurity
+from siprec_src.recording.protection import RISKS, MediaSecurity, resolved, suites_for
 from siprec_src.sdp.crypto import SUITES
 from siprec_src.sdp.dtls import SUITES as DTLS_SUITES
 from siprec_src.sip.credentials import Credentials
@@ -131,13 +131,16 @@ class SrsConfig:
     srtp_suites: tuple[str, ...] = (  #: offered for SRTP, preferred first (RFC 4568 6.2, RFC 5764 4.1.2)
         "AES_CM_128_HMAC_SHA1_80",
         "AES_CM_128_HMAC_SHA1_32",
+        "AES_256_CM_HMAC_SHA1_80",
+        "AEAD_AES_256_GCM",
     )
-    clear_copy_of_encrypted: bool = False  #: record calls that use SRTP also without it
+    clear_copy_of_encrypted: bool = False  #: record calls that are better protected than it, all the same
     rtcp_mux: bool = False  #: offer RTCP on the port of RTP (RFC 5761)
     feedback: bool = False  #: offer RTP/AVPF and RTP/SAVPF (RFC 7866 8.1.2)
     redirect_hosts: tuple[
         str, ...
     ] = ()  #: hosts, with all below, that may be redirected to like that of ``uri``
+    source_attributes: bool = False  #: say SSRC and CNAME of each track in the SDP (RFC 5576)
     final_statuses: tuple[int, ...] = ()  #: answers that mean "do not record": no other SRS is tried
     username: str = ""  #: answers the SRS's Digest challenges (RFC 8760); empty: nobody does
     password_file: str = ""  #: where its password stands: an absolute path, or a credential of systemd
@@ -221,6 +224,11 @@ class SrsTarget:
         """Whether its media is SRTP."""
         return self.security is not MediaSecurity.NONE
 
+    def suites_for(self, bits: int) -> tuple[str, ...]:
+        """What may protect a track whose key in the call has ``bits``, preferred first."""
+        weaker = self.config.clear_copy_of_encrypted
+        return suites_for(self.config.srtp_suites, self.security, bits, weaker=weaker)
+
     @property
     def name(self) -> str:
         """Its short name in logs and metrics: the URI without parameters and without any password."""
@@ -240,7 +248,10 @@ def parse_target(config: SrsConfig, edges: Mapping[str, Edge]) -> SrsTarget:
     """
     head, parameters = _split(config.uri)
     said = _flag(config.uri, parameters.pop("secure")) if "secure" in parameters else None
-    security = _security(config, said)
+    try:
+        security = resolved(config.media_security, said)
+    except ConfigurationError as error:
+        raise _bad(config.uri, str(error)) from error
     edge = edges.get(parameters.pop("edge", next(iter(edges))) or "")
     if edge is None:
         raise _bad(config.uri, f"unknown edge; expected one of {', '.join(edges)}")
@@ -277,10 +288,6 @@ _NOT_TO_BE_SET: Final = frozenset({  # the user agent's, the dialog's, and those
     "proxy-authorization", "proxy-require", "rack", "record-route", "require", "route", "rseq", "supported",
     "to", "via",
 })  # fmt: skip
-_RISKS: Final = {  # of SIP without TLS
-    MediaSecurity.SDES: "the SRTP keys cross the network in clear",
-    MediaSecurity.DTLS: "whoever changes the fingerprint on the way gets the media",
-}
 _TRANSPORTS: Final = {"udp": Transport.UDP, "tcp": Transport.TCP, "tls": Transport.TLS}
 
 
@@ -308,19 +315,6 @@ def _flag(text: str, value: str | None) -> bool:
     return value == "true"
 
 
-def _security(config: SrsConfig, said: bool | None) -> MediaSecurity:
-    """What the URI's ``secure`` and ``media_security`` say together."""
-    match config.media_security:
-        case MediaSecurity.AUTO:
-            return MediaSecurity.SDES if said else MediaSecurity.NONE
-        case MediaSecurity.NONE if said:
-            raise _bad(config.uri, 'secure=true, but media_security = "none"')
-        case (MediaSecurity.SDES | MediaSecurity.DTLS) as chosen if said is False:
-            raise _bad(config.uri, f'secure=false, but media_security = "{chosen.value}"')
-        case chosen:
-            return chosen
-
-
 def _uri(text: str, head: str, parameters: Mapping[str, str | None]) -> Uri:
     wire = "".join(f";{name}" if value is None else f";{name}={value}" for name, value in parameters.items())
     try:
@@ -344,7 +338,7 @@ def _transport(
     fingerprints one on which nobody can change them (RFC 8122 7), so that SRTP alone means TLS.
     """
     secure = security is not MediaSecurity.NONE
-    risk = _RISKS.get(security, "")
+    risk = RISKS.get(security, "")
     if named is not None and named.lower() not in _TRANSPORTS:
         raise _bad(text, f"unknown transport {named!r}")
     transport = _TRANSPORTS[named.lower()] if named is not None else None

@@ -120,7 +120,13 @@ class Talks:
         """Everything that decides our description, cheaper to compare than the description itself."""
         config = self._target.config
         return paused, tuple(
-            (line.removed, offerable(line.stream, config), line.stream.packet_time_ms) for line in lines
+            (
+                line.removed,
+                offerable(line.stream, config),
+                line.stream.packet_time_ms,
+                line.fork.ssrc if config.source_attributes else None,
+            )
+            for line in lines
         )
 
     def _describe(self, lines: Sequence[RecordedLine], *, paused: bool) -> SessionDescription:

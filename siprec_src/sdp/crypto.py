@@ -25,6 +25,8 @@ SUITES: Final[Mapping[str, int]] = {  #: octets of master key and salt together
     "AEAD_AES_256_GCM": 44,
 }
 
+_KEY_BITS: Final = (256, 192, 128)  # of AES, as each suite's name has it
+
 MAX_MATERIAL_BYTES: Final = 256  #: of a suite we do not know, decoded
 MAX_PARAMETERS: Final = 16
 _MAX_LIFETIME_BITS: Final = 48  # SRTP packets under one key (RFC 3711 9.2)
@@ -62,6 +64,11 @@ class Crypto:
             and self.mki is None
             and all(item.startswith("-") for item in self.parameters)
         )
+
+
+def key_bits(suite: str) -> int:
+    """The length of the suite's encryption key, by which keys are compared (RFC 7866 12.2)."""
+    return next(bits for bits in _KEY_BITS if str(bits) in suite)
 
 
 def parse_crypto(value: str) -> Crypto:

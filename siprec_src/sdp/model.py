@@ -128,6 +128,11 @@ class Media:
         return self.attribute("rtcp-mux") is not None
 
     @property
+    def no_rtcp(self) -> bool:
+        """Neither senders nor receivers have bandwidth for reports (RFC 3556 2)."""
+        return {"RS:0", "RR:0"} <= {line.value.strip() for line in self.lines if line.kind == "b"}
+
+    @property
     def packet_time_ms(self) -> int | None:
         """``a=ptime`` rounded down; None when absent or without sense."""
         value = (self.attribute("ptime") or "").strip().partition(".")[0]

@@ -95,6 +95,7 @@ class Verdict:
     port: int = 0
     rtcp: Rtcp | None = None
     rtcp_mux: bool = False
+    no_rtcp: bool = False  #: they give RTCP no bandwidth (RFC 3556 2)
     packet_time_ms: int | None = None
     local_crypto: Crypto | None = None  #: our offered line that was chosen: protects what we send
     remote_crypto: Crypto | None = None  #: the answer's: opens what they send (RFC 4568 5.1.3)
@@ -236,6 +237,7 @@ def _judge(
         port=theirs.port,
         rtcp=answer.rtcp(theirs),
         rtcp_mux=ours.rtcp_mux and theirs.rtcp_mux,
+        no_rtcp=theirs.no_rtcp,
         packet_time_ms=theirs.packet_time_ms,
         local_crypto=local,
         remote_crypto=remote,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "siprec_src_"
 SETUP_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0, 16.0, 32.0)
+LOSS_BUCKETS: Final = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
+JITTER_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 ADDED_BUCKETS_S: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.5)
 
 
@@ -50,6 +52,9 @@ DECLARED: Final = (
     Declared("fork_packets_total", "Packets of forks that ended, by what became of them.", ("fate",)),
     Declared("fork_packets_dropped_total", "Packets that an SRS should have got and did not.", ("srs",)),
     Declared("srs_byes_after_metadata_total", "BYEs at once after a document of ours.", ("srs",)),
+    Declared("srs_rtcp_silences_total", "Tracks whose SRS stopped to send RTCP.", ("srs",)),
+    Declared("srs_reported_loss_ratio", "Loss that receiver reports of an SRS name.", ("srs",), LOSS_BUCKETS),
+    Declared("srs_reported_jitter_seconds", "Jitter that they name.", ("srs",), JITTER_BUCKETS_S),
     Declared("call_setup_added_seconds", "INVITE in until INVITE out.", (), ADDED_BUCKETS_S),
     Declared("media_packets_total", "Packets of calls that ended, by what became of them.", ("fate",)),
     Declared("media_events_lost_total", "Events of the engine that control was never told."),

@@ -85,6 +85,16 @@ def test_with_rtcp_mux_reports_come_and_go_on_the_rtp_port(call: Call) -> None:
     assert isinstance(RtcpPacket.parse(call.srs.receive())[-1], RtcpByePacket)
 
 
+@pytest.mark.rfc("3556", "2")
+@pytest.mark.req("RTP-26")
+def test_an_srs_without_bandwidth_for_rtcp_is_sent_none(call: Call) -> None:
+    reader = call.attach(no_rtcp=True)
+    call.caller.send(rtp(1), call.caller_port)
+    call.srs.receive()
+    call.plane.ask(DetachReader(tag=call.plane.next_tag(), reader=reader))
+    assert call.srs.is_quiet()
+
+
 def test_reports_of_strangers_and_about_other_streams_change_nothing(call: Call) -> None:
     stranger, reader = Peer(), call.attach()
     stranger.send_rtcp(receiver_report(), call.via)

@@ -82,6 +82,7 @@ struct rtpfork_announcement {
 /* Where and how a reader sends; may change while it runs. */
 struct rtpfork_target {
 	bool rtcp_mux;
+	bool no_rtcp; /* the SRS has no bandwidth for it (RFC 3556 2) */
 	bool events;
 	struct rtpfork_address remote;
 	struct rtpfork_address remote_rtcp; /* unknown: the port after |remote|'s */
@@ -146,6 +147,7 @@ enum rtpfork_notice_kind {
 	RTPFORK_NOTICE_REPORT,
 	RTPFORK_NOTICE_UNREACHABLE,
 	RTPFORK_NOTICE_ANNOUNCED, /* an announcement has come to its end */
+	RTPFORK_NOTICE_RTCP_SILENCE,
 };
 
 struct rtpfork_notice {
@@ -161,7 +163,7 @@ struct rtpfork_notice {
 			uint8_t code; /* RFC 4733 */
 			uint32_t duration_ms;
 		} dtmf;
-		bool silent;
+		bool silent; /* a port without RTP, a reader's SRS without RTCP */
 		struct {
 			uint8_t fraction_lost; /* of 256 */
 			bool round_trip_known;

@@ -18,6 +18,7 @@ from siprec_src.ingest.inline.groups import ANONYMOUS, Group, same_person
 from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.media import SIDES, AgreedLine, CallMedia, sent_direction, sent_formats
 from siprec_src.ingest.inline.names import asserted_names, changes_from, is_focus, said_names, session_uuid
+from siprec_src.sdp.crypto import key_bits
 from siprec_src.sip.headers import Reason as ReasonField
 from siprec_src.sip.headers import parse_reasons
 from siprec_src.sip.message import Message, Request, Response
@@ -154,6 +155,7 @@ class Publication:
             sip_session_ids=self._sip_session_ids(),
             started=started,
             trunk=self._trunk,
+            sips=self._request.target.secure,
             preference=self.preference,
             headers=tuple(self._request.headers),
         )
@@ -183,6 +185,7 @@ class Publication:
             direction=sent_direction(line, side),
             content=line.parties[side].content,
             encrypted=line.encrypted,
+            key_bits=key_bits(keys.receive.suite) if (keys := line.parties[side].keys) else 0,
         )
 
     def _sip_session_ids(self) -> tuple[str, ...]:

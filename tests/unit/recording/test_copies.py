@@ -87,7 +87,7 @@ def test_keys_of_two_copies_are_never_the_same() -> None:
     play = Play(*(SrsConfig(uri=uri) for uri in uris), settings=PARALLEL)
     play.publish(two_party_call())
     keys = [crypto.material for i in play.invites for media in offer_of(i).media for crypto in media.crypto]
-    assert len(set(keys)) == len(keys) == 8
+    assert len(set(keys)) == len(keys) == 16
 
 
 @pytest.mark.req("SIP-22")

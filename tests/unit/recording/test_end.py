@@ -282,6 +282,22 @@ def test_receiver_reports_of_the_srs_are_told() -> None:
     play.tell(report)
     (line,) = play.log("recording.report")
     assert (line["label"], line["fraction_lost"], line["jitter_us"]) == ("2", 0.25, 1500)
+    srs = ("srs", "sip:recorder@srs.example")
+    assert play.counted("srs_reported_loss_ratio") == [(srs,)]
+    assert play.counted("srs_reported_jitter_seconds") == [(srs,)]
+
+
+@pytest.mark.req("RTP-36")
+def test_an_srs_that_stops_to_send_rtcp_is_an_alarm_and_no_end() -> None:
+    play = recorded()
+    reader = list(play.media.readers)[1]
+    play.tell(plane.ReaderSilence(reader=reader, silent=True))
+    assert [line["label"] for line in play.log("recording.rtcp-silent")] == ["2"]
+    assert play.counted("srs_rtcp_silences_total") == [(("srs", "sip:recorder@srs.example"),)]
+    play.tell(plane.ReaderSilence(reader=reader, silent=False))
+    assert len(play.log("recording.rtcp-again")) == 1
+    assert play.methods() == []
+    assert len(play.media.readers) == 2
 
 
 def test_every_session_that_began_ends_once_in_the_log() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from siprec_src.media import plane
 from siprec_src.recording.protection import MediaSecurity
 from siprec_src.recording.srs import SrsConfig
-from siprec_src.sdp.model import Media
+from siprec_src.sdp.model import Line, Media
 from tests.unit.recording.play import Play, offer_of, two_party_call
 
 TCP = "sip:srs.example;transport=tcp"
@@ -37,6 +39,19 @@ def test_the_profiles_with_feedback_are_offered_where_the_srs_wants_them(
     assert {media.protocol for media in offer_of(play.invites[0]).media} == {profile}
 
 
+@pytest.mark.rfc("3556", "2")
+@pytest.mark.req("RTP-26")
+@pytest.mark.parametrize(
+    ("said", "silent"), [(("RS:0", "RR:0"), True), (("RS:0",), False), (("RR:0",), False)]
+)
+def test_an_srs_without_bandwidth_for_rtcp_gets_none(said: tuple[str, ...], silent: bool) -> None:
+    play = started(SrsConfig(uri=TCP))
+    bandwidth = tuple(Line("b", value) for value in said)
+    play.accept(lambda _index, media: dataclasses.replace(media, lines=(*bandwidth, *media.lines)))
+    attached = [command for command in play.commands if isinstance(command, plane.AttachReader)]
+    assert [command.no_rtcp for command in attached] == [silent] * 2
+
+
 @pytest.mark.rfc("5761", "5.1.1")
 @pytest.mark.req("RTP-27")
 @pytest.mark.parametrize("taken", [True, False])
@@ -53,3 +68,15 @@ def test_rtcp_is_multiplexed_when_the_answer_has_it_too(taken: bool) -> None:
     if not taken:
         rtcp = [command.remote_rtcp.port for command in attached if command.remote_rtcp is not None]
         assert rtcp == [command.remote.port + 1 for command in attached]
+
+
+@pytest.mark.rfc("5576", "4.1")
+@pytest.mark.req("SDP-33")
+def test_the_sdp_says_under_which_ssrc_and_cname_a_track_comes() -> None:
+    play = started(SrsConfig(uri=TCP, source_attributes=True))
+    said = [media.attribute("ssrc") for media in offer_of(play.invites[0]).media]
+    play.accept()
+    attached = [command for command in play.commands if isinstance(command, plane.AttachReader)]
+    assert said == [f"{command.ssrc} cname:{command.cname}" for command in attached]
+    assert len(set(said)) == 2
+    assert not any("@" in (line or "") for line in said)

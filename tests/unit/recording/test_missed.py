@@ -15,6 +15,7 @@ SENDING = Sending(
     remote=Endpoint("192.0.2.9", 30000),
     remote_rtcp=None,
     rtcp_mux=False,
+    no_rtcp=False,
     payload_types=((0, 0),),
     clock_rate=8000,
     events=False,
