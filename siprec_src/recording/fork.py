@@ -79,9 +79,9 @@ class Fork:
         return self._have is not None and (self._have.live or self._under_way is not None)
 
     @property
-    def live(self) -> bool:
-        """Whether packets are meant to leave."""
-        return self._want is not None and self._want.live and not self.failure
+    def resting(self) -> bool:
+        """Whether it is attached, or to be, and no packets are meant to leave."""
+        return self._want is not None and not self._want.live
 
     def want(self, sending: Sending | None) -> list[plane.Command]:
         """Send like this from now on; None: end the reader, which may not wait for other commands."""
@@ -92,11 +92,9 @@ class Fork:
             return [self._begin(plane.DetachReader(tag=self._identity.number(), reader=self.reader))]
         return self._next()
 
-    def pause(self, *, paused: bool) -> list[plane.Command]:
-        """Stop or start the copying, all else as it is. Nothing happens to a fork that is not attached."""
-        if self._want is None:
-            return []
-        return self.want(dataclasses.replace(self._want, live=not paused))
+    def pause(self) -> list[plane.Command]:
+        """Stop the copying, all else as it is. Nothing happens to a fork that is not attached."""
+        return [] if self._want is None else self.want(dataclasses.replace(self._want, live=False))
 
     def awaits(self, tag: int) -> bool:
         return self._under_way is not None and self._under_way.tag == tag

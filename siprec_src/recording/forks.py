@@ -55,6 +55,11 @@ class Forks:
         return not any(line.fork.copying for line in self.lines)
 
     @property
+    def resting(self) -> bool:
+        """A reader is there, or on its way, that shall not copy."""
+        return any(line.fork.resting for line in self.lines)
+
+    @property
     def stopped(self) -> bool:
         """Every reader has ended."""
         return all(line.fork.settled and line.fork.reader is None for line in self.lines)
@@ -105,7 +110,12 @@ class Forks:
 
     def pause(self) -> list[plane.Command]:
         """Stop all copying; addresses and keys stay."""
-        return [command for line in self.lines for command in line.fork.pause(paused=True)]
+        return [command for line in self.lines for command in line.fork.pause()]
+
+    def resume(self) -> list[plane.Command]:
+        """Let the copying go on where the newest exchange allows it."""
+        sendings = ((line.fork, line.sending(live=True)) for line in self.lines if line.fork.resting)
+        return [command for fork, sending in sendings if sending for command in fork.want(sending)]
 
     def stop(self) -> list[plane.Command]:
         """End every reader, each with its RTCP BYE; their books come with the answers."""

@@ -94,9 +94,7 @@ class RecordingSession:
         self._call = presented(call, self.target.config)
         if self._state is not State.ACTIVE:
             return []
-        if was_paused and not self._paused:
-            return [*self._updates.follow(self._call, paused=True), *self._go_on(now)]
-        return self._updates.follow(self._call, paused=self._paused) + self._flush(now)
+        return self._updates.follow(self._call, paused=was_paused or self._paused) + self._flush(now)
 
     def pause(self, now: float) -> Effects:
         """Stop the copying, then tell the SRS (RFC 7866 7.1.1.1)."""
@@ -106,7 +104,7 @@ class RecordingSession:
     def resume(self, now: float) -> Effects:
         """Ask the SRS; the copying goes on when it agrees, or at once if it was never told of the pause."""
         self._told_to_pause = False
-        return self._go_on(now) if not self._paused else self._flush(now)
+        return self._flush(now)
 
     def stop(self, reason: str, now: float) -> Effects:
         """End it in good order: the call has ended, or it shall not be recorded any more."""
@@ -266,17 +264,17 @@ class RecordingSession:
         """By command, or because a party holds the other."""
         return self._told_to_pause or (self.target.config.on_hold is OnHold.PAUSE and held(self._call))
 
-    def _go_on(self, now: float) -> Effects:
-        """After a pause: the SRS is asked, and copying begins with its answer if it knew of the pause."""
-        told = self._flush(now)
-        undone = self._state is State.ACTIVE and self._updates.agreed(paused=False)
-        return [*told, *(self._forks.apply(paused=False) if undone else [])]
-
     def _flush(self, now: float) -> Effects:
-        """Tell the SRS what it does not know yet, when it may be told."""
-        if self._state is not State.ACTIVE or (self._paused and not self._forks.silent):
+        """Tell the SRS what it does not know yet, when it may be told.
+
+        What rests after a pause goes on as soon as the SRS knows of none, and no request is out.
+        """
+        paused = self._paused
+        if self._state is not State.ACTIVE or (paused and not self._forks.silent):
             return []
-        return self._updates.send(self.usage, self._dialog, self._call, now, paused=self._paused)
+        told = self._updates.send(self.usage, self._dialog, self._call, now, paused=paused)
+        undone = not paused and self._forks.resting and self._updates.agreed(paused=False)
+        return [*told, *(self._forks.resume() if undone else [])]
 
     def _update_answered(self, event: sip.ResponseArrived, now: float) -> Effects:
         """The answer to our re-INVITE or UPDATE (RFC 3261 14.1, RFC 3311 5.3)."""

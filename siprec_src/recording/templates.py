@@ -111,15 +111,15 @@ def _place(text: str, *, of_party: bool) -> Place:
 
 
 def _filled(template: Template, facts: Facts, fence: Callable[[str, Place, str], str]) -> str:
-    text = ""
+    text = literal = ""  # only what the template says itself opens and closes brackets and quotes
     for part in template.parts:
         if isinstance(part, str):
-            text += part
+            text, literal = text + part, literal + part
             continue
         value = _CONTROL.sub("", _UNDECODED.sub("\ufffd", _value(part, facts))).strip()[:MAX_VALUE]
         if not value:
             return ""
-        text += fence(text, part, value)
+        text += fence(literal, part, value)
     return text
 
 

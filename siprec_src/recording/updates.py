@@ -130,6 +130,8 @@ class Updates:
             sending = line.sending(live=not paused)
             if line.removed or sending is not None:
                 effects += line.fork.want(sending)
+            elif paused:  # what still goes by the last answer stops as well
+                effects += line.fork.pause()
         if tracks and not self._forks.opening:
             effects += self._forks.open(tracks.values())
         return effects

@@ -11,6 +11,7 @@ from siprec_src.recording.commands import Pause, Resume
 from siprec_src.recording.srs import OnHold, SrsConfig
 from tests.support.metadata import directions
 from tests.unit.recording.play import (
+    PCMA,
     VOICE_A,
     VOICE_B,
     Play,
@@ -131,3 +132,12 @@ def test_the_end_of_a_held_call_is_told() -> None:
     play.publish(dataclasses.replace(held("caller"), ended=9.0))
     assert play.methods()[-1] == "UPDATE"
     assert b"<stop-time>" in metadata_of(play.requests[-1])
+
+
+@pytest.mark.req("SDP-19", "SDP-20")
+def test_a_hold_that_changes_the_codec_too_stops_what_goes_by_the_old_one() -> None:
+    play = recorded()
+    changed = with_stream(with_stream(held("caller"), VOICE_A, formats=(PCMA,)), VOICE_B, formats=(PCMA,))
+    play.publish(changed)
+    assert lives(play) == [False, False]
+    assert [m.own_direction for m in offer_of(play.requests[0]).media] == [Direction.INACTIVE] * 2

@@ -124,3 +124,60 @@ def test_a_pause_that_comes_before_the_answer_to_resume_wins() -> None:
     play.accept()
     assert lives(play) == [False, False]
     assert [m.own_direction for m in offer_of(play.requests[-1]).media] == [Direction.INACTIVE] * 2
+
+
+def update_answered_without_sdp(play: Play) -> None:
+    play.say(200)
+
+
+def update_answered_with_sdp(play: Play) -> None:
+    play.accept()
+
+
+def update_refused(play: Play) -> None:
+    play.say(488)
+
+
+@pytest.mark.req("SDP-19")
+@pytest.mark.parametrize(
+    "ends", [update_answered_without_sdp, update_answered_with_sdp, update_refused], ids=lambda f: f.__name__
+)
+def test_a_pause_that_is_undone_while_an_update_is_out_leaves_the_media_running(
+    ends: Callable[[Play], None],
+) -> None:
+    play = Play()
+    play.publish(two_party_call())
+    play.accept()
+    play.publish(with_stream(two_party_call(), VOICE_A, direction=Direction.RECVONLY))
+    play.command(Pause(7))
+    play.command(Resume(7))
+    assert play.methods() == ["UPDATE"]
+    ends(play)
+    assert lives(play) == [True, True]
+    assert play.methods() == ["UPDATE"]
+
+
+@pytest.mark.req("SDP-19")
+def test_a_pause_that_is_undone_before_the_ack_of_the_srs_leaves_the_media_running() -> None:
+    play = Play()
+    play.publish(two_party_call())
+    play.accept()
+    answered = play.ask("INVITE", write_sdp(answer_to(offer_of(play.invites[0]))))
+    play.command(Pause(7))
+    play.command(Resume(7))
+    play.ack(answered)
+    assert lives(play) == [True, True]
+    assert play.methods() == []
+
+
+@pytest.mark.req("SDP-19")
+def test_a_pause_that_is_undone_while_the_srs_holds_leaves_its_hold() -> None:
+    play = Play()
+    play.publish(two_party_call())
+    play.accept()
+    play.ask("UPDATE", write_sdp(answer_to(offer_of(play.invites[0]), inactive)))
+    play.publish(with_stream(two_party_call(), VOICE_A, direction=Direction.RECVONLY))
+    play.command(Pause(7))
+    play.command(Resume(7))
+    play.say(200)
+    assert lives(play) == [False, False]

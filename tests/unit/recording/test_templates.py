@@ -115,6 +115,22 @@ def test_nothing_that_a_call_says_makes_another_header_field(value: str) -> None
     assert not any(sign < " " or sign == "\x7f" for _, text in fields for sign in text)
 
 
+@pytest.mark.parametrize(
+    ("template", "first", "second", "expected"),
+    [
+        ('{header:X-One};b="{header:X-Two}"', '"', '";c="', '";b="\\";c=\\""'),
+        ("{header:X-One} <sip:{header:X-Two}>", "<", "a>b", "< <sip:a%3Eb>"),
+        ('"{header:X-One}";b="{header:X-Two}"', "<", "a b", '"<";b="a b"'),
+        ("<sip:{header:X-One}?b={header:X-Two}>", "a", "c>d", "<sip:a?b=c%3Ed>"),
+    ],
+)
+def test_one_value_opens_no_way_out_for_the_next(
+    template: str, first: str, second: str, expected: str
+) -> None:
+    call = dataclasses.replace(CALL, headers=(*FIELDS, ("X-One", first), ("X-Two", second)))
+    assert fill_field(parse_template(template), Facts(call=call, values={})) == expected
+
+
 def test_a_value_is_cut_off_at_its_limit() -> None:
     assert len(filled("{header:X-Foo}", ("X-Foo", "x" * 5000))) == MAX_VALUE
 
