@@ -187,7 +187,7 @@ def test_a_key_press_is_said_once_and_withheld_from_the_srs(call: Call) -> None:
 # copies
 
 
-@pytest.mark.req("RTP-02", "RTP-33")
+@pytest.mark.req("RTP-02", "RTP-11", "RTP-33")
 @pytest.mark.rfc("7866", "8.2.3")
 def test_a_copy_has_the_readers_header_and_the_sources_payload(call: Call) -> None:
     reader = call.attach(payload_types=((0, 96),))
@@ -231,7 +231,7 @@ def test_nothing_at_all_is_sent_before_a_reader_is_live(call: Call) -> None:
     assert call.srs.is_quiet()
 
 
-@pytest.mark.req("RTP-33")
+@pytest.mark.req("RTP-33", "SIP-23")
 def test_after_a_pause_the_sequence_goes_on_by_one_and_the_marker_is_set(call: Call) -> None:
     plane, reader = call.plane, call.attach()
     call.caller.send(rtp(10, 0), call.caller_port)

@@ -54,7 +54,7 @@ def test_a_sender_report_with_cname_relates_the_copy_to_the_wall_clock(call: Cal
     assert call.plane.reader_counters(reader).rtcp_sent == 1
 
 
-@pytest.mark.req("RTP-28")
+@pytest.mark.req("RTP-28", "PER-02")
 def test_a_live_reader_without_media_sends_empty_receiver_reports(call: Call) -> None:
     call.attach()
     report, description = RtcpPacket.parse(call.srs.receive_rtcp(wait_s=4.0))

@@ -1,7 +1,8 @@
 """Writes docs/rfc-matrix.md from the markers of the tests: what no test carries is not claimed.
 
 python -m tests.support.matrix          write the page
-python -m tests.support.matrix --check  fail when the page is not what the tests say
+python -m tests.support.matrix --check  fail when the page is not what the tests say, or a row of the list
+                                        of requirements has neither a test nor a reason in docs/interop.md
 """
 
 from __future__ import annotations
@@ -13,8 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.reference import REFERENCE
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "rfc-matrix.md"
+EXCUSES = ROOT / "docs" / "interop.md"  #: its last table says which rows do not apply here, and why
+REQUIREMENTS = REFERENCE / "siprec-requirements.md"
+LAST_SECTION = 14  #: of the list; what follows there states no requirement
 
 HEAD = """# What is proved of which RFC
 
@@ -42,12 +48,17 @@ class _Collector:
                     self.rows[str(row)].add(name)
 
 
-def render() -> str:
-    """The page as the tests of this checkout make it."""
+def collect() -> _Collector:
+    """The markers of all tests of this checkout."""
     collector = _Collector()
     status = pytest.main(["--collect-only", "-qq", "--no-header", "tests"], plugins=[collector])
     if status != pytest.ExitCode.OK:
         sys.exit(f"the tests cannot be collected: {status!r}")
+    return collector
+
+
+def render(collector: _Collector) -> str:
+    """The page as the markers make it."""
     lines = [HEAD]
     for number in sorted(collector.rules, key=int):
         lines += [f"## RFC {number}", "", "| section | tests |", "|---|---|"]
@@ -57,6 +68,24 @@ def render() -> str:
     lines += ["## Requirements on the Session Recording Client", "", "| row | tests |", "|---|---|"]
     lines += [f"| {row} | {_names(collector.rows[row])} |" for row in sorted(collector.rows, key=_natural)]
     return "\n".join(lines) + "\n"
+
+
+def rows_at_odds(collector: _Collector) -> list[str]:
+    """What is wrong between the list of requirements, the tests and docs/interop.md; a line for each row."""
+    excused, proved = _first_cells(EXCUSES.read_text()), set(collector.rows)
+    found = [f"{row}: has a test, and in docs/interop.md a reason for none" for row in excused & proved]
+    if REQUIREMENTS.exists():
+        listed = _first_cells(REQUIREMENTS.read_text().partition(f"\n## {LAST_SECTION + 1}.")[0])
+        missing = listed - excused - proved
+        found += [f"{row}: neither a test nor a reason in docs/interop.md" for row in missing]
+        found += [f"{row}: not in the list of requirements" for row in (excused | proved) - listed]
+    return sorted(found)
+
+
+def _first_cells(page: str) -> set[str]:
+    """The rows that lines of tables begin with: `SIP-01`, or several with commas."""
+    cells = re.findall(r"^\| ([A-Z]+-\d\d(?:, [A-Z]+-\d\d)*) \|", page, re.MULTILINE)
+    return {row for cell in cells for row in cell.split(", ")}
 
 
 def _names(tests: set[str]) -> str:
@@ -71,14 +100,16 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
 
 def main(arguments: list[str]) -> int:
     """Write or check the page; the exit code says whether it is true."""
-    page = render()
-    if arguments == ["--check"]:
-        if PAGE.exists() and PAGE.read_text() == page:
-            return 0
-        print(f"{PAGE.relative_to(ROOT)} is not what the tests say: run make docs")
-        return 1
-    PAGE.write_text(page)
-    return 0
+    collector = collect()
+    page = render(collector)
+    if arguments != ["--check"]:
+        PAGE.write_text(page)
+        return 0
+    wrong = rows_at_odds(collector)
+    if not (PAGE.exists() and PAGE.read_text() == page):
+        wrong.append(f"{PAGE.relative_to(ROOT)} is not what the tests say: run make docs")
+    print("\n".join(wrong))
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

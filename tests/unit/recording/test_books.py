@@ -121,6 +121,7 @@ def test_books_that_did_not_come_in_time_are_missing_not_zero() -> None:
     assert (end["result"], end["reason"]) == ("partly", "unaccounted")
 
 
+@pytest.mark.req("PER-06")
 @pytest.mark.parametrize("label", ["", "_1", "_2"])
 def test_offered_is_delivered_and_what_is_named(label: str) -> None:
     one = ReaderCounters(
