@@ -43,7 +43,10 @@ class CallAnnouncement(CallLegs):
             return
         if Side.CALLER in wanted:
             headers = Headers((("Content-Type", event.response.headers.get("content-type") or ""),))
-            self._respond(Side.CALLER, relayed.token, 183, headers=headers, body=early, dialog=event.dialog)
+            tag = self._enter(event.dialog, event.response)
+            self._respond(
+                Side.CALLER, relayed.token, 183, headers=headers, body=early, dialog=event.dialog, tag=tag
+            )
         if relayed.exchange is not None:
             self._send_ack(relayed, event.dialog, None, b"")
         places = {side: place for side in wanted if (place := self._media.heard_at(side)) is not None}
@@ -84,9 +87,6 @@ class CallAnnouncement(CallLegs):
                 self._given(side, NOTHING, RecordingState.ON, "refused", cause=_BEFORE)
             else:
                 self._listening[port] = side
-        if not self._listening:
-            then()
-            return
 
         def heard(_answers: Answers) -> None:
             for side in self._listening.values():
@@ -94,6 +94,9 @@ class CallAnnouncement(CallLegs):
             self._listening.clear()
             then()
 
+        if not self._listening or any(_leaves(event) for event in self._backlog):
+            heard(())
+            return
         self._announcing = self._identity.number()
         self._wait = Wait({self._announcing: None}, heard, self._now + PATIENCE_S)
 
@@ -108,8 +111,12 @@ class CallAnnouncement(CallLegs):
 
     def _cut_short(self, event: object) -> None:
         """A party that leaves does not have to hear it to the end."""
-        leaves = isinstance(event, sip.CancelArrived | sip.DialogEnded) or (
-            isinstance(event, sip.RequestArrived) and event.request.method == "BYE"
-        )
-        if leaves and self._listening:
+        if self._listening and _leaves(event):
             self._give_up_waiting("cut-short")
+
+
+def _leaves(event: object) -> bool:
+    """Whether a party leaves the call by this event."""
+    if isinstance(event, sip.RequestArrived):
+        return event.request.method == "BYE"
+    return isinstance(event, sip.CancelArrived | sip.DialogEnded)

@@ -26,6 +26,7 @@ class Offered:
     token: int
     method: str
     state: RecordingState  #: what it says
+    until: float | None = None  #: an INVITE is cancelled then; None: not, or not any more
 
 
 @dataclasses.dataclass(slots=True)

@@ -30,6 +30,7 @@ from siprec_src.sip.message import Headers
 
 MAX_TRIES: Final = 5  #: of one change, before the next one is waited for
 RETRY_S: Final = 5.0  #: after a refusal that may pass (RFC 3261 21.5)
+PATIENCE_S: Final = 8.0  #: with a re-INVITE of ours that only rings (RFC 3261 14.1)
 TONE: Final = "tone"  #: the mode, in logs
 _GLARE_S: Final = {
     Side.CALLER: (0.0, 2.0),
@@ -50,10 +51,17 @@ class CallIndication(CallResponses):
             self._told[side].retry_at = None
 
     def _forget_waits(self) -> None:
-        """A time to try again has come; from now on whatever happens next may be the moment."""
-        for party in self._told.values():
+        """A time to try again has come; from now on whatever happens next may be the moment.
+
+        A party that lets our INVITE lie is not waited for: the other one may want a change meanwhile.
+        """
+        for side, party in self._told.items():
             if party.retry_at is not None and party.retry_at <= self._now:
                 party.retry_at = None
+            offered = party.offered
+            if offered is not None and offered.until is not None and offered.until <= self._now:
+                party.offered = dataclasses.replace(offered, until=None)
+                self._out.append(sip.CancelInvite(usage=self._usages[side], token=offered.token))
 
     def _tell_parties(self) -> None:
         """Tell the parties what they do not know, where nothing is under way that it could disturb."""
@@ -112,7 +120,8 @@ class CallIndication(CallResponses):
             return
         offer = party.offer(self._media.crossed_offer(other(side), theirs), self._recording)
         method = "UPDATE" if party.takes_update else "INVITE"
-        party.offered = Offered(token=self._identity.number(), method=method, state=state)
+        until = self._now + PATIENCE_S if method == "INVITE" else None
+        party.offered = Offered(token=self._identity.number(), method=method, state=state, until=until)
         headers = Headers((*timer, ("Content-Type", "application/sdp")))
         self._send(side, dialog, method, headers, write_sdp(offer), party.offered.token, spares_dialog=True)
 

@@ -75,7 +75,7 @@ class InlineIngest:
         route = self._routing.route(event.flow, event.request, named)
         if isinstance(route, Refusal):
             return self._refuse(event, route)
-        asked = self._transfers.asked_by(event.request, now)
+        asked = self._transfers.asked_by(event.request, route.trunk, now)
         old = asked or named
         call = Call(
             identity=self._identity,

@@ -260,9 +260,11 @@ class CallLegs(CallLife):
         """A REFER goes to ``side``: the call that it asks for belongs to this one's group."""
         refer_to, referred_by = headers.get("refer-to"), headers.get("referred-by")
         whom = self._publication.names(side)
+        behind = self._route.trunk if side is Side.CALLER else self._route.to
+        trunk = "" if behind == str(self._route.next_hop) else behind
         try:
             return self._transfers.ask(
-                refer_to or "", referred_by or "", self._publication.group, whom, self._now
+                refer_to or "", referred_by or "", self._publication.group, whom, trunk, self._now
             )
         except RemoteProtocolError:
             return None

@@ -134,8 +134,10 @@ class CallLife:
 
     @property
     def _resume_at(self) -> float | None:
-        """When a party is asked again that could not be told of the recording."""
-        times = [party.retry_at for party in self._told.values()] if self._lasts else []
+        """When a party is asked again that could not be told of the recording, or is not waited for."""
+        times: list[float | None] = []
+        for party in self._told.values() if self._lasts else ():
+            times += (party.retry_at, None if party.offered is None else party.offered.until)
         return min((at for at in times if at is not None), default=None)
 
     @property

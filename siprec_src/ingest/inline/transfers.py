@@ -2,7 +2,8 @@
 
 Whom the transferee calls is in Refer-To. A new INVITE is that call when it names the dialog that Refer-To
 names (RFC 3891). Without one it must go to whom Refer-To names, and either repeat the REFER's Referred-By
-(RFC 3892) or come from who was asked. What cannot be known is not guessed: such a call is a group of its own.
+(RFC 3892) or come from who was asked; since anybody can write these, only by the trunk of who was asked.
+What cannot be known is not guessed: such a call is a group of its own.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Asked:
 
     group: Group
     whom: tuple[Name, ...]  #: who was asked to call
+    trunk: str  #: he is behind this one; "": behind one without a name
     target: Uri
     replaces: LegDialog | None  #: as it was told to him
     referred_by: str
@@ -41,8 +43,10 @@ class Transfers:
     def __init__(self) -> None:
         self._waiting: dict[Asked, None] = {}
 
-    def ask(self, refer_to: str, referred_by: str, group: Group, whom: tuple[Name, ...], now: float) -> Asked:
-        """Expect the call that a REFER asks for.
+    def ask(
+        self, refer_to: str, referred_by: str, group: Group, whom: tuple[Name, ...], trunk: str, now: float
+    ) -> Asked:
+        """Expect the call that a REFER asks for of who is behind ``trunk``.
 
         Raises:
             RemoteProtocolError: Refer-To cannot be read; the REFER's receiver will say so.
@@ -51,6 +55,7 @@ class Transfers:
         asked = Asked(
             group=group,
             whom=whom,
+            trunk=trunk,
             target=target,
             replaces=dialog_in(refer_to),
             referred_by=_referrer(referred_by),
@@ -66,10 +71,10 @@ class Transfers:
         """The REFER was refused, or a call that it asked for is answered."""
         self._waiting.pop(asked, None)
 
-    def asked_by(self, invite: Request, now: float) -> Asked | None:
-        """The REFER that has asked for a new call; it may be tried again, as after a challenge."""
+    def asked_by(self, invite: Request, trunk: str, now: float) -> Asked | None:
+        """The REFER that has asked for a new call by ``trunk``; it may come again, as after a challenge."""
         self._forget_late(now)
-        return next((asked for asked in self._waiting if _is_asked_for(invite, asked)), None)
+        return next((asked for asked in self._waiting if _is_asked_for(invite, trunk, asked)), None)
 
     def _forget_late(self, now: float) -> None:
         """They are in the order of their times."""
@@ -77,9 +82,11 @@ class Transfers:
             self.forget(first)
 
 
-def _is_asked_for(invite: Request, asked: Asked) -> bool:
+def _is_asked_for(invite: Request, trunk: str, asked: Asked) -> bool:
     if asked.replaces is not None:
         return dialog_of(invite.headers) == asked.replaces
+    if asked.trunk not in ("", trunk):
+        return False
     try:
         same_target = _user(invite.target) == _user(asked.target) != ""
     except RemoteProtocolError:

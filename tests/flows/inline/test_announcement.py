@@ -168,3 +168,39 @@ def test_a_callee_who_hangs_up_meanwhile_ends_the_call_at_once() -> None:
     world.alice.ack()
     assert world.alice.request_seen.method == "BYE"
     assert world.src.calls == []
+
+
+def test_a_callee_who_hangs_up_before_it_has_begun_does_not_hear_it() -> None:
+    world = World(
+        settings=InlineSettings(indication=IndicationSettings(caller="announcement", announcement_file=FILE))
+    )
+    world.alice.call(audio(ALICE, 4000))
+    world.src.hold_media = True
+    world.bob.reply(200, audio(BOB, 5000), label="b")
+    while not announcements(world):
+        world.src.feed(*world.src.held.popleft())
+        world.run()
+    world.bob.request("BYE")
+    world.src.release()
+    assert statuses(world) == [183, 200]
+    world.alice.ack()
+    assert world.alice.request_seen.method == "BYE"
+    assert world.bob.response_seen.status == 200
+
+
+@pytest.mark.rfc("3891", "3")
+def test_a_call_that_was_announced_can_be_replaced_by_the_ids_that_the_caller_knows() -> None:
+    """The 183 of the announcement makes the caller's dialog when the callee has answered without ringing."""
+    world = World(
+        settings=InlineSettings(indication=IndicationSettings(caller="announcement", announcement_file=FILE))
+    )
+    world.alice.call(audio(ALICE, 4000))
+    world.bob.reply(200, audio(BOB, 5000))
+    heard(world, 0)
+    world.alice.ack()
+    known = world.alice.response_seen
+    at_bob = world.bob.last(sip.AckArrived).request
+    old = f"{known.call_id};to-tag={known.to.tag};from-tag={known.from_.tag}"
+    world.alice.call(audio(ALICE, 4100), ("Replaces", old), ("Require", "replaces"))
+    told = world.bob.request_seen.headers.get("replaces")
+    assert told == f"{at_bob.call_id};to-tag={at_bob.to.tag};from-tag={at_bob.from_.tag}"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from siprec_src.communication import Preference, RecordingChanged, RecordingState, Side
+from siprec_src.ingest.inline.indication import PATIENCE_S
 from siprec_src.ingest.inline.settings import IndicationSettings, InlineSettings
 from siprec_src.media import plane
 from siprec_src.media.model import Endpoint, Sound, Tone
@@ -230,6 +231,32 @@ def test_a_party_that_does_not_answer_our_request_keeps_its_call(allow: Fields) 
     world.lost = lambda source, target, message: False
     assert len(world.src.calls) == 1
     assert world.src.log("indication.refused")["status"] == 408
+    world.bob.request("BYE")
+    assert asked(world.alice)[-1].method == "BYE"
+
+
+@pytest.mark.rfc("3261", "14.1")
+def test_a_party_that_lets_our_re_invite_lie_does_not_keep_the_other_from_changing_the_call() -> None:
+    world = connected((AWARE,), ())
+    recording(world, ON)
+    world.alice.reply(180)
+    world.wait(PATIENCE_S + 1)
+    assert isinstance(world.alice.events[-1], sip.CancelArrived)
+    world.alice.reply(487)
+    world.bob.request("INVITE", audio(BOB, 5000, "a=sendonly", version=2))
+    world.alice.reply(200, audio(ALICE, 4000, "a=recvonly", version=2))
+    assert world.bob.response_seen.status == 200
+    assert record(asked(world.alice)[-1]) == "on"
+
+
+@pytest.mark.rfc("3261", "9.1")
+def test_a_party_that_takes_our_re_invite_as_it_is_withdrawn_has_taken_it() -> None:
+    world = connected((AWARE,), ())
+    recording(world, ON)
+    world.alice.reply(180)
+    world.wait(PATIENCE_S + 1)
+    world.alice.reply(200, audio(ALICE, 4000, version=2))
+    assert evidence(world) == [("caller", "a=record", "on", "started")]
     world.bob.request("BYE")
     assert asked(world.alice)[-1].method == "BYE"
 

@@ -256,3 +256,17 @@ def test_who_says_by_whom_he_was_referred_is_believed_before_his_name(referrer: 
     assert (second.group_id == first.group_id) is same
     assert second.participants[0].names == (Name(aor=f"sip:{name}@pbx.example"),)
     assert second.participants[0].side is Side.CALLER
+
+
+@pytest.mark.rfc("3892", "3")
+def test_nobody_behind_another_trunk_writes_himself_into_a_group() -> None:
+    world = connected()
+    referred_by = ("Referred-By", "<sip:alice@pbx.example>")
+    world.alice.request("REFER", b"", ("Refer-To", f"<{CAROL}>"), referred_by)
+    world.bob.reply(202)
+    world.alice.call_headers = Headers((("From", "<sip:bob@pbx.example>"), ("To", f"<{CAROL}>")))
+    world.alice.call(audio(ALICE, 4100), referred_by, uri=f"sip:carol@{SRC}")
+    world.bob.reply(200, audio(BOB, 5100))
+    world.alice.ack()
+    first, second = calls_of(world)
+    assert second.group_id != first.group_id
