@@ -27,7 +27,7 @@ from siprec_src.sip.flow import Flow
 from siprec_src.sip.parser import Malformed
 from siprec_src.telemetry.books import observations
 from siprec_src.telemetry.ladder import Case, Ladder
-from siprec_src.telemetry.log import Logger
+from siprec_src.telemetry.log import Logger, write
 
 INTERNAL_ERROR: Final = 500  # RFC 3261 21.5.1
 SHUTTING_DOWN: Final = 503  # RFC 3261 21.5.4
@@ -112,8 +112,6 @@ class Driver:
         now = self._loop.time()
         if isinstance(message, plane.MediaDown | plane.MediaUp):
             self._broadcast(message)
-        elif isinstance(message, plane.Answer):
-            self._media_answered(message)
         else:
             self._media_told(message)
         self._run(now)
@@ -226,7 +224,7 @@ class Driver:
                 owner.aside = True
                 self._command(owner, effect, now)
             case LogLine():
-                self._write(effect)
+                write(self._log, effect)
                 self._ladder.noted(effect, now, owner.case)
             case Observe():
                 self._observe(effect)
@@ -314,44 +312,20 @@ class Driver:
             self._owners.usage(owner, forward.event.usage).told(forward.event)
         self._queue.append((owner, forward.event))
 
-    def _write(self, line: LogLine) -> None:
-        # "event" is the name of the line itself.
-        fields = {name if name != "event" else "event_": value for name, value in line.fields}
-        match line.level:
-            case "debug":
-                self._log.debug(line.event, **fields)
-            case "warning":
-                self._log.warning(line.event, **fields)
-            case "error":
-                self._log.error(line.event, **fields)
-            case _:
-                self._log.info(line.event, **fields)
-
     # media
 
-    def _media_answered(self, answer: plane.Answer) -> None:
-        for observation in observations(answer):
+    def _media_told(self, message: plane.Answer | plane.Event) -> None:
+        for observation in observations(message):
             self._observe(observation)
-        owner = self._owners.answered(answer)
+        if isinstance(message, plane.Answer):
+            owner = self._owners.answered(message)
+        else:
+            owner = self._owners.concerned(message)
         if owner is not None:
-            self._queue.append((owner, answer))
-        elif isinstance(answer, plane.PortsOpen):
+            self._queue.append((owner, message))
+        elif isinstance(message, plane.PortsOpen):
             # Who asked has ended meanwhile: nobody else would ever close them.
-            self._close_ports(tuple(port.port for port in answer.ports))
-
-    def _media_told(self, event: plane.Event) -> None:
-        owner: Owner | None = None
-        match event:
-            case plane.FirstPacket() | plane.DtmfReceived() | plane.SilenceChanged() | plane.Announced():
-                owner = self._owners.owner_of_port(event.port)
-            case plane.ReaderReport() | plane.ReaderUnreachable() | plane.ReaderSilence():
-                owner = self._owners.owner_of_reader(event.reader)
-            case plane.EventsLost():
-                self._observe(Observe("media_events_lost_total", value=float(event.count)))
-            case plane.MediaDown() | plane.MediaUp():
-                pass
-        if owner is not None:
-            self._queue.append((owner, event))
+            self._close_ports(tuple(port.port for port in message.ports))
 
     def _broadcast(self, event: plane.MediaDown | plane.MediaUp) -> None:
         if isinstance(event, plane.MediaDown):

@@ -113,11 +113,15 @@ class Owners:
                 pass
         return owner
 
-    def owner_of_port(self, port: PortId) -> Owner | None:
-        return self._ports.get(port)
-
-    def owner_of_reader(self, reader: ReaderId) -> Owner | None:
-        return self._readers.get(reader)
+    def concerned(self, event: plane.Event) -> Owner | None:
+        """Whose port or reader an event of the media plane speaks of."""
+        match event:
+            case plane.FirstPacket() | plane.DtmfReceived() | plane.SilenceChanged() | plane.Announced():
+                return self._ports.get(event.port)
+            case plane.ReaderReport() | plane.ReaderUnreachable() | plane.ReaderSilence():
+                return self._readers.get(event.reader)
+            case plane.EventsLost() | plane.MediaDown() | plane.MediaUp():
+                return None
 
     def void_media(self) -> None:
         """The media process is gone: no id means anything now."""

@@ -12,15 +12,17 @@ from siprec_src.media.model import PortCounters, ReaderCounters
 _NOT_PACKETS = frozenset({"received_octets", "tones", "delivered_octets", "jitter_us", "reported_jitter_us"})
 
 
-def observations(answer: plane.Answer) -> Iterator[Observe]:
-    """Counts to add for an answer that closes books; none for any other."""
-    match answer:
+def observations(message: plane.Answer | plane.Event) -> Iterator[Observe]:
+    """Counts to add for an answer that closes books, and for events that were lost; none for any other."""
+    match message:
         case plane.PortsClosed():
-            for _, counters in answer.counters:
+            for _, counters in message.counters:
                 yield from _fates("media_packets_total", counters)
         case plane.ReaderDetached():
-            yield from _fates("fork_packets_total", answer.counters)
-        case plane.PortsOpen() | plane.ReaderAttached() | plane.Counters() | plane.Done() | plane.Refused():
+            yield from _fates("fork_packets_total", message.counters)
+        case plane.EventsLost():
+            yield Observe("media_events_lost_total", value=float(message.count))
+        case _:
             return
 
 

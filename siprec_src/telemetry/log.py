@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Protocol, TextIO
 import orjson
 import structlog
 
+from siprec_src.machine import LogLine
 from siprec_src.telemetry.lines import LineCounters, LineWriter
 from siprec_src.telemetry.redaction import redact
 
@@ -72,6 +73,20 @@ def get_logger(process: str) -> Logger:
     It follows every later `configure`.
     """
     return _ProcessLogger(process)
+
+
+def write(log: Logger, line: LogLine) -> None:
+    """Write what a machine has to say; its field ``event`` becomes ``event_``, beside the line's own name."""
+    fields = {name if name != "event" else "event_": value for name, value in line.fields}
+    match line.level:
+        case "debug":
+            log.debug(line.event, **fields)
+        case "warning":
+            log.warning(line.event, **fields)
+        case "error":
+            log.error(line.event, **fields)
+        case _:
+            log.info(line.event, **fields)
 
 
 def line_counters() -> LineCounters:
