@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from functools import lru_cache
 from typing import Final, Self
 
 from siprec_src.errors import RemoteProtocolError
@@ -45,6 +44,7 @@ from siprec_src.sip.parameters import (
     split_list,
     unquote,
 )
+from siprec_src.sip.remembered import remembered
 from siprec_src.sip.uri import HOST_PATTERN, Uri, format_host_port, parse_any_uri, parse_host, parse_port
 
 __all__ = [
@@ -55,7 +55,6 @@ __all__ = [
     "parse_tokens", "parse_vias", "parse_warnings", "quote", "salvage_via", "unquote",
 ]  # fmt: skip
 
-REMEMBERED: Final = 2048  #: values of each kind: all messages of a call bring the same ones
 MAGIC_COOKIE: Final = "z9hG4bK"  #: how a branch of RFC 3261 begins (8.1.1.7)
 
 
@@ -136,7 +135,7 @@ class CSeq:
         return f"{self.number} {self.method}"
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered
 def parse_vias(value: str) -> tuple[Via, ...]:
     """Every hop of one Via line, in order."""
     found: list[Via] = []
@@ -161,7 +160,7 @@ def salvage_via(value: str) -> Via | None:
         return None
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered
 def parse_name_address(value: str) -> NameAddress:
     """One name-addr or addr-spec with parameters (From, To, Refer-To …)."""
     address, end = _name_address(value, 0)
@@ -170,7 +169,7 @@ def parse_name_address(value: str) -> NameAddress:
     return address
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered
 def parse_name_addresses(value: str) -> tuple[NameAddress, ...]:
     """A comma list of addresses (Route, Record-Route, Contact …)."""
     found: list[NameAddress] = []

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-from functools import lru_cache
 from typing import Final
 
 from siprec_src.sip.flow import Address, Edge, Flow, Transport
 from siprec_src.sip.headers import NameAddress
+from siprec_src.sip.remembered import remembered
 from siprec_src.sip.uri import Uri
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -95,7 +95,7 @@ def default_transport(edge: Edge) -> Transport:
     return Transport.UDP if Transport.UDP in edge.transports else edge.transports[0]
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def numeric(host: str) -> IpAddress | None:
     """The address when ``host`` is one and no name."""
     try:

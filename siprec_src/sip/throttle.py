@@ -24,7 +24,7 @@ class Throttle:
         self._max_load = max_load
         self._taken = 1.0  # share of new calls
         self._owed = 0.0  # refusals, fractions included
-        self._known: dict[Hashable, None] = {}  # the refused ones, oldest first
+        self._known: dict[int, None] = {}  # hashes of the refused ones, oldest first: names may be long
 
     def measured(self, busy: float) -> None:
         """One more period is over, of which the process was busy this share."""
@@ -40,14 +40,15 @@ class Throttle:
         Repetitions of one that was refused are refused too: their sender may have given up meanwhile, and
         nobody would be there to acknowledge the answer.
         """
-        if call in self._known:
+        known = hash(call)
+        if known in self._known:
             return False
         self._owed += 1.0 - self._taken
         if self._owed < 1.0:
             return True
         self._owed -= 1.0
         self.refused += 1
-        self._known[call] = None
+        self._known[known] = None
         if len(self._known) > REMEMBERED:
             del self._known[next(iter(self._known))]
         return False

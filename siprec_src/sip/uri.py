@@ -12,14 +12,13 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
-from functools import lru_cache
 from typing import Final, Self
 
 from siprec_src.errors import RemoteProtocolError
+from siprec_src.sip.remembered import remembered
 
 UriParameters = tuple[tuple[str, str | None], ...]
 
-REMEMBERED: Final = 2048  #: URIs: all messages of a call bring the same few
 HOST_PATTERN: Final = r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}+)"
 
 
@@ -92,7 +91,7 @@ def parse_uri(text: str) -> Uri:
     return uri
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered
 def parse_any_uri(text: str) -> Uri:
     """As `parse_uri`, but URIs of unknown schemes are taken too and kept opaque (RFC 4475 3.3.4)."""
     m = _SCHEME.match(text)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 from siprec_src.errors import LocalError
 from siprec_src.sip.lines import has_bare_nul
 from siprec_src.sip.message import Headers, Message, Request, Response, header_key
 from siprec_src.sip.parameters import is_token
+from siprec_src.sip.remembered import remembered
 
-_is_name: Final = lru_cache(maxsize=1024)(is_token)  # of the same dozen header fields, again and again
+_is_name: Final = remembered(is_token)  # of the same dozen header fields, again and again
 
 
 def write_message(message: Message) -> bytes:

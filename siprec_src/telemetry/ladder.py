@@ -23,7 +23,7 @@ MAX_CALL_BYTES: Final = 512 * 1024  #: of one call; what comes later is counted,
 MAX_BYTES: Final = 64 * 1024 * 1024  #: of all; the oldest calls give way
 MAX_WAITING: Final = 1024  #: lookups whose request has not left yet
 MAX_OTHER_LINES: Final = 256  #: lines of no call, such as those of an SRS that went down
-_FIELD_BYTES: Final = 260  #: about what a header field takes in memory
+_FIELD_BYTES: Final = 160  #: about what a header field takes in memory beside its value
 _ENTRY_BYTES: Final = 300  #: and an entry without its text
 _TROUBLE: Final = frozenset({"warning", "error"})
 _CALL_ID: Final = re.compile(rb"\r\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]+)", re.IGNORECASE)
@@ -150,7 +150,7 @@ class Ladder:
             self._move(case, self._troubled)
         elif case.shelf is self._fresh:
             self._move(case, self._good)
-        self._add(case, Decided(now, line), 0)
+        self._add(case, Decided(now, line), sum(len(v) for _, v in line.fields if isinstance(v, str)))
 
     def of_event(self, event: object) -> Case | None:
         """The case of a call that somebody is told of."""
@@ -193,19 +193,23 @@ class Ladder:
         if case is None:
             return None
         fields = tuple(message.headers)
-        size_bytes = _FIELD_BYTES * len(fields) + len(message.body)
+        size_bytes = _FIELD_BYTES * len(fields) + len(message.body) + len(start[1])
+        size_bytes += sum(len(name) + len(value) for name, value in fields)
         self._add(case, Heard(now, received.flow, start, fields, message.body), size_bytes)
         return case
 
     def _add(self, case: Case, entry: Entry, size_bytes: int) -> None:
+        if not case.kept:
+            return
         size_bytes += _ENTRY_BYTES
         if case.size_bytes + size_bytes > MAX_CALL_BYTES:
             case.left_out += 1
             return
         case.entries.append(entry)
         case.size_bytes += size_bytes
-        if case.kept:
-            self._size_bytes += size_bytes
+        self._size_bytes += size_bytes
+        if self._size_bytes > self._max_bytes:
+            self._make_room()
 
     def _open(self, call_id: str, now: float) -> Case:
         case = Case(now, shelf=self._fresh)
@@ -255,6 +259,7 @@ class Ladder:
         _, case = shelf.popitem(last=False)
         case.shelf = None
         self._size_bytes -= case.size_bytes
+        case.entries.clear()  # its call may last for hours
         for call_id in case.call_ids:
             if self._by_call_id.get(call_id) is case:
                 del self._by_call_id[call_id]

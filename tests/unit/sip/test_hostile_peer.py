@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gc
+import tracemalloc
+
 import pytest
 
 from siprec_src.sip.flow import Address
 from siprec_src.sip.message import Request, Response
+from siprec_src.sip.parser import parse_datagram
 from siprec_src.sip.settings import AgentLimits
 from siprec_src.sip.vocabulary import (
     CancelArrived,
@@ -15,6 +20,7 @@ from siprec_src.sip.vocabulary import (
     SendAck,
     SendRequest,
 )
+from siprec_src.sip.writer import write_message
 from tests.support.sip import SDP, SDP_TYPE, Agent, answer, request, start_invite
 
 
@@ -175,3 +181,24 @@ def test_a_stranger_is_refused_once_and_forgotten() -> None:
     agent.get(request("ACK", to_tag=sent.to.tag or ""))
     agent.run(40)
     assert agent.take() == ([], [])
+
+
+def test_long_values_are_not_remembered() -> None:
+    names = ("Via", "From", "To", "Contact", "Record-Route")
+    tracemalloc.start()
+    try:
+        for number in range(10):
+            many = "".join(f";p{number}{at}" for at in range(900))
+            long = request("OPTIONS", headers=(("Record-Route", f"<sip:p@192.0.2.1;lr>{many}"),))
+            for name in names:
+                value = f"{long.headers.get(name) or ''}{many}"
+                long = dataclasses.replace(long, headers=long.headers.replaced(name, value))
+            parsed = parse_datagram(write_message(long))
+            assert isinstance(parsed, Request)
+            assert parsed.record_routes
+        del parsed, long, many, value
+        gc.collect()
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept_bytes < 200_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from collections.abc import Iterable
 
 import pytest
@@ -19,8 +21,9 @@ CAPACITY = 40  #: new calls of a period that keep the process busy all the time
 def taken(throttle: Throttle, offered: Iterable[int]) -> list[int]:
     """How many calls are taken in each period, of those offered; each costs its share of the capacity."""
     counts = []
+    names = itertools.count()
     for calls in offered:
-        admitted = sum(throttle.admits(object()) for _ in range(calls))
+        admitted = sum(throttle.admits((id(offered), next(names))) for _ in range(calls))
         throttle.measured(min(1.0, admitted / CAPACITY))
         counts.append(admitted)
     return counts
@@ -119,3 +122,16 @@ def test_a_call_that_runs_is_served_and_so_is_whoever_asks_for_options(
     assert isinstance(answer, Response)
     assert answer.status == 200
     assert throttle.refused == 0
+
+
+def test_a_refused_call_is_remembered_without_keeping_what_its_peer_sent() -> None:
+    throttle = Throttle(0.5)
+    for _ in range(50):
+        throttle.measured(1.0)
+    calls = [frozenset({number}) for number in range(100)]
+    refused = [call for call in calls if not throttle.admits(call)]
+    names = [weakref.ref(call) for call in refused]
+    assert refused
+    assert not any(throttle.admits(frozenset(call)) for call in refused)
+    del refused, calls
+    assert not any(name() for name in names)

@@ -7,7 +7,7 @@ import pytest
 from siprec_src.communication import id_text
 from siprec_src.machine import LogLine
 from siprec_src.sip.vocabulary import Resolved
-from siprec_src.telemetry.ladder import MAX_CALL_BYTES, Ladder
+from siprec_src.telemetry.ladder import MAX_CALL_BYTES, Heard, Ladder
 from tests.unit.telemetry.kept import call, explainer, octets, received, sent
 
 INVITE = "INVITE sip:b@b.example SIP/2.0"
@@ -134,3 +134,31 @@ def test_switched_off_it_keeps_nothing(calls: int) -> None:
     assert ladder.cases() == []
     assert not ladder.other
     assert ladder.size_bytes == 0
+
+
+def test_what_a_peer_says_in_header_fields_counts_too() -> None:
+    ladder = Ladder(10)
+    case = call(ladder, 1)
+    long = octets("INFO sip:b@b.example SIP/2.0", "leg-1", f"X-Long: {'x' * 16_000}", cseq="2 INFO")
+    for _ in range(100):
+        ladder.came(received(long), 1.0)
+        ladder.noted(LogLine("info", "call.odd", (("why", "x" * 1000),)), 1.0, case)
+    kept = sum(len(octet) for entry in case.entries if isinstance(entry, Heard) for octet in entry.fields[-2])
+    assert kept < MAX_CALL_BYTES
+    assert case.left_out > 60
+
+
+def test_a_call_that_has_given_way_holds_no_memory_while_it_lasts() -> None:
+    ladder = Ladder(1)
+    old = call(ladder, 1)
+    call(ladder, 2)
+    ladder.sent(sent(octets("BYE sip:b@b.example SIP/2.0", "leg-1", cseq="2 BYE")), 1.0, old)
+    assert old.entries == []
+
+
+def test_calls_that_go_on_talking_keep_no_more_than_their_share() -> None:
+    ladder = Ladder(1000, max_bytes=100_000)
+    cases = [call(ladder, number) for number in range(20)]
+    for number, case in enumerate(cases):
+        ladder.sent(sent(octets(INVITE, f"b-{number}", body="x" * 20_000)), 0.0, case)
+        assert ladder.size_bytes <= 100_000
