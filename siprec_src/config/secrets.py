@@ -10,14 +10,67 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from siprec_src.config.lines import KeyPath
+from siprec_src.config.settings import HttpSettings, TrunkSettings
+from siprec_src.config.sources import Problems
 from siprec_src.errors import ConfigurationError
+from siprec_src.recording.srs import SrsConfig
 from siprec_src.sip.credentials import Credentials, SecretText
 
 MAX_SECRET_BYTES: Final = 4096  #: of a file; a password or token stays far below
 _DIRECTORY: Final = "CREDENTIALS_DIRECTORY"  # systemd.exec(5), LoadCredential=
 
 
-def read_secret(file: str, variable: str) -> SecretText:
+def credentials_of(entry: SrsConfig | TrunkSettings, path: KeyPath, problems: Problems) -> Credentials | None:
+    """The credentials that four keys of an entry name; None when there are none, or they cannot be read."""
+    if not (entry.username or entry.password_file or entry.password_env):
+        return None
+    if not entry.username:
+        problems.add((*path, "username"), "expected one beside the password")
+        return None
+    password = _secret(entry.password_file, entry.password_env, path, "password", problems)
+    if password is None:
+        return None
+    try:
+        return Credentials(username=entry.username, password=password, allow_md5=entry.allow_md5)
+    except ConfigurationError as error:
+        problems.blame(path, error)
+        return None
+
+
+def token_of(http: HttpSettings, problems: Problems) -> SecretText | None:
+    """The token that commands by HTTP must show; None when there is none, or it cannot be read."""
+    if not (http.token_file or http.token_env):
+        return None
+    return _secret(http.token_file, http.token_env, ("http",), "token", problems)
+
+
+def headers_of(
+    given: Mapping[str, str | Mapping[str, str]], path: KeyPath, problems: Problems
+) -> tuple[tuple[str, str], ...]:
+    """Those header fields of an SRS whose values are secrets."""
+    found = []
+    for name, source in given.items():
+        if isinstance(source, str):
+            continue
+        try:
+            found.append((name, _read(source.get("file", ""), source.get("env", ""))))
+        except ConfigurationError as error:
+            problems.add((*path, "headers"), f"the value of {name!r}, {error}")
+    return tuple(found)
+
+
+def _secret(file: str, variable: str, path: KeyPath, key: str, problems: Problems) -> SecretText | None:
+    """The secret that ``key`` with ``_file`` or with ``_env`` names."""
+    try:
+        return _read(file, variable)
+    except ConfigurationError as error:
+        wrong = f"{key}_env" if variable and not file else f"{key}_file"
+        problems.add((*path, wrong), str(error))
+        return None
+
+
+def _read(file: str, variable: str) -> SecretText:
     """The text in ``file``, without the line end behind it, or in the environment's ``variable``.
 
     A relative name is that of a credential which systemd has loaded.
@@ -33,58 +86,6 @@ def read_secret(file: str, variable: str) -> SecretText:
     if any(sign < " " or sign == "\x7f" for sign in text):
         raise ConfigurationError(f"{file or variable!r} holds control characters, or more than one line")
     return SecretText(text)
-
-
-def read_credentials(
-    username: str, password_file: str, password_env: str, *, allow_md5: bool
-) -> Credentials | None:
-    """The credentials that four keys name; None when there are none.
-
-    Raises:
-        ConfigurationError: its text begins with the key.
-    """
-    if not (username or password_file or password_env):
-        return None
-    if not username:
-        raise ConfigurationError("username: expected one beside the password")
-    key = "password_env" if password_env and not password_file else "password_file"
-    try:
-        password = read_secret(password_file, password_env)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{key}: {error}") from error
-    return Credentials(username=username, password=password, allow_md5=allow_md5)
-
-
-def read_token(token_file: str, token_env: str) -> SecretText | None:
-    """The token that two keys name; None when there is none.
-
-    Raises:
-        ConfigurationError: its text begins with the key.
-    """
-    if not (token_file or token_env):
-        return None
-    try:
-        return read_secret(token_file, token_env)
-    except ConfigurationError as error:
-        key = "token_env" if token_env and not token_file else "token_file"
-        raise ConfigurationError(f"{key}: {error}") from error
-
-
-def read_headers(given: Mapping[str, str | Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Those header fields whose values are secrets.
-
-    Raises:
-        ConfigurationError: its text begins with ``headers``.
-    """
-    found = []
-    for name, source in given.items():
-        if isinstance(source, str):
-            continue
-        try:
-            found.append((name, read_secret(source.get("file", ""), source.get("env", ""))))
-        except ConfigurationError as error:
-            raise ConfigurationError(f"headers: the value of {name!r}, {error}") from error
-    return tuple(found)
 
 
 def _content(file: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from siprec_src.config.lines import KeyPath, key_lines
 from siprec_src.config.settings import SECTIONS, key_of
+from siprec_src.errors import ConfigurationError
 from siprec_src.telemetry.redaction import redact_text
 
 CONVENTIONAL_FILE: Final = Path("/etc/siprec-src/siprec-src.toml")
@@ -42,6 +43,11 @@ class Problems:
         )
         name = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)
         self.found.append(redact_text(": ".join(part for part in (place, name, what) if part)))
+
+    def blame(self, path: KeyPath, error: ConfigurationError, prefix: str = "") -> None:
+        """Add an error whose text begins with its key, which stands under ``path`` with ``prefix``."""
+        key, _, what = str(error).partition(": ")
+        self.add((*path, prefix + key), what)
 
 
 def merge(

@@ -50,7 +50,7 @@ def peers_with_tls(
         try:
             settings = dataclasses.replace(general, **{**bare, **own})
         except ConfigurationError as error:
-            problems.add(*_named(path, error))
+            problems.blame(path, error, PREFIX)
             continue
         if found.setdefault(host, PeerTls(path=path, settings=settings)).settings != settings:
             problems.add(path, f"another entry has other tls_ keys for {host}; they hold for a host")
@@ -67,13 +67,12 @@ def check_files(
     try:
         TlsContexts.load(general)
     except ConfigurationError as error:
-        key, _, what = str(error).partition(": ")
-        problems.add(("tls", key), what)
+        problems.blame(("tls",), error)
     for peer in peers.values():
         try:
             TlsContexts.load(peer.settings)
         except ConfigurationError as error:
-            problems.add(*_named(peer.path, error))
+            problems.blame(peer.path, error, PREFIX)
     notes = [f"edge {name}: {_ONE_WAY}" for name in over_tls if general.certificate is None]
     now = datetime.datetime.now(datetime.UTC)
     known = dict.fromkeys((general, *(peer.settings for peer in peers.values())))
@@ -87,9 +86,3 @@ _ONE_WAY: Final = "without tls.certificate TLS is only for connections that we o
 def _own(entry: SrsConfig | TrunkSettings) -> dict[str, Any]:
     given = {key: getattr(entry, PREFIX + key) for key in _KEYS}
     return {key: value for key, value in given.items() if value is not None}
-
-
-def _named(path: KeyPath, error: ConfigurationError) -> tuple[KeyPath, str]:
-    """An error whose text begins with a key of ``[tls]``, as one of the entry's own keys."""
-    key, _, what = str(error).partition(": ")
-    return (*path, PREFIX + key), what
