@@ -1,8 +1,9 @@
 """What one party of a call can be told of its recording, and what it has been told (RFC 7866 6.1.2, 6.3).
 
 To a party that has shown ``record-aware`` every description carries ``a=record``. When the recording
-changes it gets an offer of our own: the description that it knows, with the new value. Such offers have
-versions that the other party never sent, so whatever crosses later is counted up by as many.
+changes it gets an offer of our own: the description that it knows, with the new value. A party gets one too
+when the keys under which it is sent media are others than it knows. Such offers have versions that the
+other party never sent, so whatever crosses later is counted up by as many.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class Offered:
 
     token: int
     method: str
-    state: RecordingState  #: what it says
+    theirs: SessionDescription  #: the other party's, that is offered
+    state: RecordingState | None  #: what it says of the recording; None: nothing new
+    keyed: bool  #: it has the keys that are used now
     until: float | None = None  #: an INVITE is cancelled then; None: not, or not any more
 
 
@@ -38,6 +41,7 @@ class Awareness:
     said: RecordingState | None = None  #: in the description that was sent last
     told: RecordingState | None = None  #: in the last one that it has taken
     refused: RecordingState | None = None  #: it is not told this again
+    unkeyed: bool = False  #: it does not know the keys under which it is sent media
     offered: Offered | None = None
     retry_at: float | None = None
     tries: int = 0
@@ -56,9 +60,11 @@ class Awareness:
     def dressed(self, description: SessionDescription, state: RecordingState) -> SessionDescription:
         """A description on its way to the party, as the party shall see it."""
         if not self.aware and not self._ahead:
+            self._version = description.origin.version
             return description
         out = with_recording(description, state) if self.aware else description
-        said, version = recording_said(out), description.origin.version + self._ahead
+        said = recording_said(out) if self.aware else self.said
+        version = description.origin.version + self._ahead
         if said is not self.said and self.said is not None and version <= self._version:
             self._ahead += self._version + 1 - version  # another description is another version (RFC 3264 8)
             version = self._version + 1
@@ -69,6 +75,12 @@ class Awareness:
         """An offer of our own from the description that the party knows, one version on."""
         self._ahead += max(1, self._version + 1 - description.origin.version - self._ahead)
         return self.dressed(description, state)
+
+    def unkey(self) -> None:
+        """The keys have changed under which it is sent media."""
+        self.unkeyed, self.tries = True, 0
+        if self.offered is not None:
+            self.offered = dataclasses.replace(self.offered, keyed=False)
 
     def wants(self, description: SessionDescription, state: RecordingState) -> RecordingState | None:
         """What it should be told by an offer of our own; None: nothing that it does not know."""

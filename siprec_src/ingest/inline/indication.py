@@ -1,9 +1,14 @@
-"""Telling the parties that they are recorded, by requests of our own (RFC 7866 6.1.2, 7.1.2).
+"""Telling the parties by requests of our own that they are recorded, and of keys (RFC 7866 6.1.2, 7.1.2).
 
 A change of the recording goes to each party that is record-aware as an offer in its leg alone: UPDATE
 where the party takes it, else re-INVITE. Nothing else of the session changes by it, and the other party
 learns nothing of it. It waits until no exchange is under way in the call, goes again after 491, and when
 it is refused the call goes on as if it had never been sent. What each party was told is logged.
+
+When the media process dies, each party whose leg has SRTP is offered new keys in the same way, at once:
+a new process comes meanwhile. It never sends under a key that the old one has used (RFC 3711 9.1), also
+before the party has answered. What comes to a party that does not know the new key fails its
+authentication and is dropped by it, so nothing is gained by holding packets back.
 """
 
 from __future__ import annotations
@@ -13,13 +18,14 @@ from typing import Final
 
 from siprec_src.communication import RecordingChanged, RecordingState, Side
 from siprec_src.errors import RemoteProtocolError
+from siprec_src.ingest.inline.agreed import AgreedLine
 from siprec_src.ingest.inline.announcement import ANNOUNCEMENT
 from siprec_src.ingest.inline.awareness import Offered
 from siprec_src.ingest.inline.bodies import session_of
 from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.legs import NOTHING, RECORD
 from siprec_src.ingest.inline.life import Answers
-from siprec_src.ingest.inline.media import SIDES, AgreedLine, Exchange
+from siprec_src.ingest.inline.media import SIDES, Exchange
 from siprec_src.ingest.inline.responses import CallResponses
 from siprec_src.machine import Observe
 from siprec_src.media import plane
@@ -75,7 +81,8 @@ class CallIndication(CallResponses):
             party, theirs = self._told[side], known.get(other(side))
             if theirs is None or party.offered is not None or party.retry_at is not None:
                 continue
-            if (state := party.wants(theirs, self._recording)) is not None:
+            state = party.wants(theirs, self._recording)
+            if state is not None or (party.unkeyed and self._media.protects(side)):
                 self._ask_party(side, self._dialog, theirs, state)
 
     def _sound_tones(self) -> None:
@@ -113,7 +120,19 @@ class CallIndication(CallResponses):
             party.evidence = (mode, self._recording)
             self._given(side, mode, self._recording, why)
 
-    def _ask_party(self, side: Side, dialog: str, theirs: SessionDescription, state: RecordingState) -> None:
+    def _media_down(self) -> None:
+        """The counters of what was sent to the parties are gone: nothing more is sent under those keys."""
+        dialogs = list(self._agreements)
+        if renewed := self._media.renew_keys([self._media.agreed, *self._agreements.values()]):
+            self._media.agreed = renewed[0]
+            self._agreements = dict(zip(dialogs, renewed[1:], strict=True))
+            for party in self._told.values():
+                party.unkey()
+        super()._media_down()
+
+    def _ask_party(
+        self, side: Side, dialog: str, theirs: SessionDescription, state: RecordingState | None
+    ) -> None:
         party = self._told[side]
         timer = self._vigil.request_fields(side, self._now)
         if timer is None:
@@ -121,7 +140,14 @@ class CallIndication(CallResponses):
         offer = party.offer(self._media.crossed_offer(other(side), theirs), self._recording)
         method = "UPDATE" if party.takes_update else "INVITE"
         until = self._now + PATIENCE_S if method == "INVITE" else None
-        party.offered = Offered(token=self._identity.number(), method=method, state=state, until=until)
+        party.offered = Offered(
+            token=self._identity.number(),
+            method=method,
+            theirs=theirs,
+            state=state,
+            keyed=party.unkeyed,
+            until=until,
+        )
         headers = Headers((*timer, ("Content-Type", "application/sdp")))
         self._send(side, dialog, method, headers, write_sdp(offer), party.offered.token, spares_dialog=True)
 
@@ -136,6 +162,7 @@ class CallIndication(CallResponses):
         if status < 200:
             return True
         party.offered = None
+        party.unkeyed = party.unkeyed and not (offered.keyed and status < 300)
         if status >= 300:
             self._not_told(side, offered, event)
             return True
@@ -143,7 +170,7 @@ class CallIndication(CallResponses):
             self._out.append(sip.SendAck(usage=self._usages[side], dialog=event.dialog, token=event.token))
         if self._ending is None:
             self._agreed_to(side)
-            self._follow_answer(side, event)
+            self._follow_answer(side, offered, event)
         return True
 
     def _not_told(self, side: Side, offered: Offered, event: sip.ResponseArrived) -> None:
@@ -153,26 +180,30 @@ class CallIndication(CallResponses):
             wait_s = self._identity.uniform(*_GLARE_S[side]) if status == 491 else RETRY_S
             party.retry_at = self._now + wait_s
             return
-        party.refused = offered.state
-        fields = (("side", side.value), ("mode", RECORD), ("state", offered.state.value), ("status", status))
-        self._log("warning", "indication.refused", *fields)
-        self._out.append(Observe("indications_total", (("mode", RECORD), ("outcome", "refused"))))
+        if offered.keyed:
+            party.unkeyed = False
+            self._log("error", "call.rekey-refused", ("side", side.value), ("status", status))
+        if offered.state is not None:
+            party.refused = offered.state
+            said = (("side", side.value), ("mode", RECORD), ("state", offered.state.value))
+            self._log("warning", "indication.refused", *said, ("status", status))
+            self._out.append(Observe("indications_total", (("mode", RECORD), ("outcome", "refused"))))
 
-    def _follow_answer(self, side: Side, event: sip.ResponseArrived) -> None:
-        """Media goes where the answer says, should that have changed; nothing else follows from it."""
+    def _follow_answer(self, side: Side, offered: Offered, event: sip.ResponseArrived) -> None:
+        """Media goes where the answer says and under the keys that were offered; nothing else follows."""
         dialog = event.dialog
-        known = self._described.get(dialog, {})
-        theirs = known.get(other(side))
         try:
             session = session_of(event.response)
-            if session is None or theirs is None or session.description == known.get(side):
+            if session is None:
                 return
-            exchange = Exchange(offerer=other(side), offer=theirs)
+            exchange = Exchange(offerer=other(side), offer=offered.theirs)
             fresh = self._media.agreement(exchange, session.description)
         except RemoteProtocolError as error:
             self._log("warning", "call.bad-answer", ("reason", str(error)))
             return
-        self._described[dialog] = {**known, side: session.description}
+        if offered.keyed:
+            self._log("info", "call.rekeyed", ("side", side.value))
+        self._described[dialog] = {**self._described.get(dialog, {}), side: session.description}
         self._agreements[dialog] = self._media.agreed = _moved(self._media.agreed, fresh, side)
         self._connect(self._publish)
 

@@ -3,7 +3,9 @@
 The engine opens SRTP on one leg and protects it anew on the other, so each leg has keys that the other
 never sees. Tags, suites and their order pass through. A key of ours lives exactly as long as the key of
 the party that it stands for: unchanged in a re-offer it keeps its roll-over counter, changed it changes,
-and one that was left is never used again (RFC 3711 9.1).
+and one that was left is never used again (RFC 3711 9.1). With the media process the counters of all that
+was sent are gone, and the RTCP of a new one would begin at the first index again, so every key of ours is
+renewed then.
 """
 
 from __future__ import annotations
@@ -49,6 +51,13 @@ class OwnKeys:
         known = {(side, line.material) for side, media in agreed.items() for line in usable_lines(media)}
         self._keys = {place: ours for place, ours in self._keys.items() if (place[0], place[2]) in known}
 
+    def renew(self) -> dict[bytes, bytes]:
+        """Let others stand for the parties' keys from now on; which one is in the place of which."""
+        before, self._keys = self._keys, {}
+        for place in before:
+            self._keys[place] = self._identity.secret(SUITES[place[1]])
+        return {ours: self._keys[place] for place, ours in before.items()}
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPair:
@@ -56,6 +65,10 @@ class KeyPair:
 
     receive: SrtpKey
     send: SrtpKey
+
+    def sending(self, material: bytes) -> KeyPair:
+        """The same with other material to send with."""
+        return KeyPair(receive=self.receive, send=SrtpKey(self.send.suite, material))
 
 
 def usable_lines(media: Media) -> tuple[Crypto, ...]:

@@ -9,12 +9,13 @@ from siprec_src.communication import RecordingState, Side, id_text
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.identity import Identity
 from siprec_src.ingest.inline import headers as crossing
+from siprec_src.ingest.inline.agreed import AgreedLine
 from siprec_src.ingest.inline.bodies import SessionBody, exchanged
 from siprec_src.ingest.inline.dialogs import DialogBook, LegDialog, LegEnd
 from siprec_src.ingest.inline.groups import Group
 from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.life import CallLife, Outcome
-from siprec_src.ingest.inline.media import AgreedLine, Exchange
+from siprec_src.ingest.inline.media import Exchange
 from siprec_src.ingest.inline.relay import Relayed, Relays
 from siprec_src.ingest.inline.routing import Route
 from siprec_src.ingest.inline.settings import InlineSettings

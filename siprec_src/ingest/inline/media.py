@@ -10,15 +10,16 @@ are told of no change, and what they agree on meanwhile holds for the ports that
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from siprec_src.communication import Direction, Format, Side
+from siprec_src.communication import Format, Side
 from siprec_src.identity import Identity
 from siprec_src.ingest.inline import crossing, keys
+from siprec_src.ingest.inline.agreed import AgreedLine, Party, sent_formats
 from siprec_src.ingest.inline.crossing import OurPlace, Treatment
 from siprec_src.ingest.inline.keys import KeyPair, OwnKeys, other
-from siprec_src.media.model import Endpoint, PayloadKind, PortId, SourcePolicy, Tone
+from siprec_src.media.model import PayloadKind, PortId, SourcePolicy, Tone
 from siprec_src.media.plane import BridgePorts, ConnectPort, OpenPort, PlayTone
 from siprec_src.sdp import codecs
 from siprec_src.sdp.crypto import Crypto
@@ -27,31 +28,6 @@ from siprec_src.sdp.offer_answer import effective_direction, pair_media
 
 MAX_TONE_TYPES: Final = 4  #: of one m-line, that a tone is mixed into
 SIDES = (Side.CALLER, Side.CALLEE)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
-    """What one party agreed to in one m-line."""
-
-    remote: Endpoint | None  #: where it takes RTP; None: nothing is sent to it
-    remote_rtcp: Endpoint | None
-    direction: Direction  #: as it said, both spellings of hold understood
-    formats: tuple[Format, ...]  #: what it takes, under the numbers it wants
-    packet_time_ms: int | None
-    content: str = ""  #: what is in the stream that it sends (RFC 4796)
-    keys: KeyPair | None = None  #: of the port that faces it
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AgreedLine:
-    """One m-line that both parties took."""
-
-    index: int
-    medium: str
-    treatment: Treatment
-    encrypted: bool
-    rtcp_mux: bool
-    parties: Mapping[Side, Party]
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -194,6 +170,18 @@ class CallMedia:
         for slot, offered, answered in zip(self.slots, exchange.offer.media, answer.media, strict=False):
             slot.own_keys.keep_only({exchange.offerer: offered, other(exchange.offerer): answered})
 
+    def renew_keys(self, agreements: Iterable[tuple[AgreedLine, ...]]) -> list[tuple[AgreedLine, ...]]:
+        """The agreements with keys of ours that were never used; none where there are no keys."""
+        agreements = list(agreements)
+        if not any(line.protects(side) for lines in agreements for line in lines for side in SIDES):
+            return []
+        fresh = {old: new for slot in self.slots for old, new in slot.own_keys.renew().items()}
+
+        def standing_for(old: bytes) -> bytes:
+            return fresh.get(old) or self._identity.secret(len(old))
+
+        return [tuple(line.rekeyed(standing_for) for line in lines) for lines in agreements]
+
     # commands
 
     def commands(self) -> list[ConnectPort | BridgePorts | PlayTone]:
@@ -229,6 +217,10 @@ class CallMedia:
         if any(_takes_tone(line, side) for line in lines):
             return ""
         return "no-audio" if not lines else "codec" if lines[0].treatment is Treatment.RTP else "encrypted"
+
+    def protects(self, side: Side) -> bool:
+        """Whether anything is sent to this party under a key of ours."""
+        return any(line.protects(side) for line in self.agreed)
 
     def port_of(self, line: AgreedLine, side: Side) -> PortId | None:
         """The port at which the track of ``side`` is received; None: not as RTP."""
@@ -332,30 +324,6 @@ def _takes_tone(line: AgreedLine, side: Side) -> bool:
 
 def _is_g711(form: Format) -> bool:
     return form.encoding.upper() in ("PCMU", "PCMA") and (form.clock_rate, form.channels) == (8000, 1)
-
-
-def sent_formats(line: AgreedLine, side: Side) -> tuple[Format, ...]:
-    """What ``side`` may send: what the other takes, under its numbers, as far as ``side`` knows it too.
-
-    An answer that names no codec of the offer (RFC 3264 6.1 forbids it) does not tell what will be sent.
-    Either party may then use what it offered itself, so both lists count.
-    """
-    own = line.parties[side].formats
-    theirs = line.parties[other(side)].formats
-    common = tuple(form for form in theirs if any(codecs.same_codec(form, known) for known in own))
-    if any(codecs.is_primary(form) for form in common):
-        return common
-    taken = {form.payload_type for form in theirs}
-    return theirs + tuple(form for form in own if form.payload_type not in taken)
-
-
-def sent_direction(line: AgreedLine, side: Side) -> Direction:
-    """What ``side`` really does: it sends only what the other takes, and receives what the other sends."""
-    own, theirs = line.parties[side].direction, line.parties[other(side)].direction
-    sends, receives = own.sends and theirs.receives, own.receives and theirs.sends
-    if sends:
-        return Direction.SENDRECV if receives else Direction.SENDONLY
-    return Direction.RECVONLY if receives else Direction.INACTIVE
 
 
 def _answered_treatment(offered: Media, answered: Media) -> Treatment:

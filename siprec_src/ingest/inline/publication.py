@@ -14,9 +14,10 @@ from typing import Final
 from siprec_src.communication import CommunicationSession, MediaStream, Name, Participant, Preference, Side
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.identity import Identity
+from siprec_src.ingest.inline.agreed import AgreedLine, sent_direction, sent_formats
 from siprec_src.ingest.inline.groups import ANONYMOUS, Group, same_person
 from siprec_src.ingest.inline.keys import other
-from siprec_src.ingest.inline.media import SIDES, AgreedLine, CallMedia, sent_direction, sent_formats
+from siprec_src.ingest.inline.media import SIDES, CallMedia
 from siprec_src.ingest.inline.names import asserted_names, changes_from, is_focus, said_names, session_uuid
 from siprec_src.sdp.crypto import key_bits
 from siprec_src.sip.headers import Reason as ReasonField

@@ -14,9 +14,10 @@ import enum
 from typing import Final
 
 from siprec_src.communication import Direction, Side
+from siprec_src.ingest.inline.agreed import AgreedLine, sent_direction
 from siprec_src.ingest.inline.crossing import Treatment
 from siprec_src.ingest.inline.keys import other
-from siprec_src.ingest.inline.media import SIDES, AgreedLine, CallMedia, sent_direction
+from siprec_src.ingest.inline.media import SIDES, CallMedia
 from siprec_src.media.model import PortId
 from siprec_src.sip.message import Response
 from siprec_src.sip.session_timer import (

@@ -12,6 +12,7 @@ from siprec_src.media.model import ReaderCounters
 from siprec_src.metadata.model import Recording
 from siprec_src.metadata.reader import read_metadata
 from siprec_src.recording.commands import Stop
+from siprec_src.recording.protection import MediaSecurity
 from siprec_src.recording.srs import OnEnd, SrsConfig
 from siprec_src.sip import vocabulary as sip
 from tests.unit.recording.play import VOICE_A, Play, metadata_of, offer_of, two_party_call, with_stream
@@ -222,6 +223,26 @@ def test_a_dead_media_process_ends_the_session_and_a_new_one_begins_another() ->
     play.accept()
     assert [r.attached.stream for r in play.media.readers.values()] == [first, second]
     assert not [c for c in play.commands if isinstance(c, plane.ClosePorts)]
+
+
+@pytest.mark.rfc("3711", "9.1")
+@pytest.mark.req("KEY-20", "RTP-22")
+def test_nothing_is_sent_again_under_a_key_that_a_dead_media_process_has_used() -> None:
+    play = Play(SrsConfig(uri="sip:srs.example;transport=tcp", media_security=MediaSecurity.SDES))
+    play.publish(two_party_call())
+    play.accept()
+    play.tell(play.media.lose())
+    play.say(200)
+    play.tell(play.media.serve())
+    opened = play.media.answer(plane.OpenPorts(tag=0, host="10.0.0.1", low=20000, high=20003, count=2))
+    assert isinstance(opened, plane.PortsOpen)
+    play.publish(two_party_call((opened.ports[0].port, opened.ports[1].port)))
+    play.accept()
+    attached = [command for command in play.commands if isinstance(command, plane.AttachReader)]
+    keys = {command.send_key.material for command in attached if command.send_key is not None}
+    assert len(attached) == len(keys) == len({command.ssrc for command in attached}) == 4
+    offered = [line.material for i in play.invites for m in offer_of(i).media for line in m.crypto]
+    assert len(offered) == len(set(offered)) >= 4
 
 
 def test_without_a_new_publication_the_ports_of_the_call_are_tried_a_second_later() -> None:
