@@ -105,6 +105,7 @@ class Call(CallIndication):
         while self._backlog and (self._wait is None or self._ending is not None):
             self._dispatch(self._backlog.popleft())
         self._tell_parties()
+        self._prove_telling()
         effects, self._out = self._out, []
         return effects
 

@@ -85,6 +85,11 @@ class CallIndication(CallResponses):
             if state is not None or (party.unkeyed and self._media.protects(side)):
                 self._ask_party(side, self._dialog, theirs, state)
 
+    def _prove_telling(self) -> None:
+        """Write down what was told, unless somebody is being told it still."""
+        if self._wait is None and all(party.offered is None for party in self._told.values()):
+            self._write_evidence()
+
     def _sound_tones(self) -> None:
         """Parties that are not aware hear a tone as long as they are recorded, where that is wanted."""
         wanted = {}

@@ -12,6 +12,7 @@ from siprec_src.ingest.inline import headers as crossing
 from siprec_src.ingest.inline.agreed import AgreedLine
 from siprec_src.ingest.inline.bodies import SessionBody, exchanged
 from siprec_src.ingest.inline.dialogs import DialogBook, LegDialog, LegEnd
+from siprec_src.ingest.inline.evidence import Evidence
 from siprec_src.ingest.inline.groups import Group
 from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.life import CallLife, Outcome
@@ -75,6 +76,7 @@ class CallLegs(CallLife):
         self._agreements: dict[str, tuple[AgreedLine, ...]] = {}  # of each dialog, early ones too
         self._described: dict[str, Described] = {}  # likewise: what each party has said of itself
         self._changing: Side | None = None  # whose offer waits for ports
+        self._evidence = Evidence()
 
     # words to a leg
 
@@ -214,20 +216,20 @@ class CallLegs(CallLife):
             self._told[side].given.append(mode)
         if mode == NOTHING and not why:
             return
+        cause = cause or (self._recording_cause if state is self._recording else "other-client")
+        change = (("state", state.value), ("cause", cause))
+        if not self._evidence.adds_to(change, side):
+            self._write_evidence()
         started = self._publication.started
-        self._log(
-            "info",
-            "indication.given",
-            ("session", id_text(self._publication.session_id)),
-            ("side", side.value),
-            ("mode", mode),
-            ("state", state.value),
-            ("cause", cause or (self._recording_cause if state is self._recording else "other-client")),
-            *((("why", why),) if why else ()),
-            ("at_s", None if started is None else round(self._now - started, 3)),
-        )
+        at_s = None if started is None else round(self._now - started, 3)
+        self._evidence.note(change, side, mode, why, at_s)
         outcome = "missing" if mode == NOTHING else "given"
         self._out.append(Observe("indications_total", (("mode", mode), ("outcome", outcome))))
+
+    def _write_evidence(self) -> None:
+        if fields := self._evidence.take():
+            session = ("session", id_text(self._publication.session_id))
+            self._log("info", "indication.given", session, *fields)
 
     def _publish(self) -> None:
         self._publication.preference = preference(self._described.get(self._dialog or "", {}).values())
@@ -276,6 +278,7 @@ class CallLegs(CallLife):
 
     def _end(self, outcome: Outcome, status: int, reason: Reason | None = None) -> None:
         self.leave_book()
+        self._write_evidence()
         super()._end(outcome, status, reason)
 
     # ends

@@ -53,7 +53,12 @@ def heard(world: World, which: int) -> None:
 
 def evidence(world: World) -> list[tuple[object, ...]]:
     lines = [dict(line.fields) for line in world.src.logs if line.event == "indication.given"]
-    return [(line["side"], line["mode"], line.get("why", "")) for line in lines]
+    return [
+        (side, line[side], line.get(f"{side}_why", ""))
+        for line in lines
+        for side in ("caller", "callee")
+        if side in line
+    ]
 
 
 def statuses(world: World) -> list[int]:
@@ -84,7 +89,7 @@ def test_both_parties_hear_it_at_once_before_the_caller_gets_the_answer() -> Non
   src -> alice  200 INVITE  [audio 10.0.0.9:10000]
 alice -> src    ACK"""
     )
-    assert evidence(world) == [("callee", "announcement", ""), ("caller", "announcement", "")]
+    assert evidence(world) == [("caller", "announcement", ""), ("callee", "announcement", "")]
     assert len(world.src.published) == 1
     world.alice.request("BYE")
     assert world.bob.request_seen.method == "BYE"

@@ -61,7 +61,7 @@ def but_for_the_state(message: Message) -> SessionDescription:
 
 def evidence(world: World) -> list[tuple[object, ...]]:
     lines = [dict(line.fields) for line in world.src.logs if line.event == "indication.given"]
-    return [(line["side"], line["mode"], line["state"], line["cause"]) for line in lines]
+    return [(line.get("caller"), line.get("callee"), line["state"], line["cause"]) for line in lines]
 
 
 @pytest.mark.rfc("7866", "6.1.2", "6.3")
@@ -115,10 +115,20 @@ def test_each_change_goes_to_each_aware_party_by_update_and_changes_nothing_else
         assert [version(request) for request in updates] == [2, 3, 4, 5]
         assert {but_for_the_state(r) == but_for_the_state(known[phone]) for r in updates} == {True}
     assert evidence(world) == [
-        (side, "a=record", state, cause)
+        ("a=record", "a=record", state, cause)
         for state, cause in (("on", "started"), ("paused", "paused"), ("on", "resumed"), ("off", "srs-bye"))
-        for side in ("caller", "callee")
     ]
+
+
+@pytest.mark.req("IND-04")
+def test_what_one_party_was_told_is_written_also_when_the_other_leaves_before_it_answers() -> None:
+    world = connected((AWARE, UPDATES), (AWARE, UPDATES))
+    recording(world, ON)
+    world.alice.reply(200, audio(ALICE, 4000))
+    assert evidence(world) == []
+    world.bob.request("BYE")
+    assert evidence(world) == [("a=record", None, "on", "started")]
+    assert [line.event for line in world.src.logs][-2:] == ["indication.given", "call.end"]
 
 
 @pytest.mark.rfc("7866", "7.1.2")
@@ -136,7 +146,7 @@ alice -> src    200 INVITE  [audio 10.0.0.1:4000]
   src -> alice  ACK"""
     )
     assert record(asked(world.alice)[0]) == "on"
-    assert evidence(world) == [("caller", "a=record", "on", "started")]
+    assert evidence(world) == [("a=record", None, "on", "started")]
 
 
 @pytest.mark.rfc("3264", "8")
@@ -191,7 +201,7 @@ def test_after_491_the_change_is_told_again_and_the_newest_state_counts() -> Non
     world.wait(2.1)
     assert [record(request) for request in asked(world.alice)] == ["on", "paused", "paused"]
     world.alice.reply(200, audio(ALICE, 4000))
-    assert evidence(world)[-1] == ("caller", "a=record", "paused", "paused")
+    assert evidence(world) == [("a=record", None, "paused", "paused")]
     assert len(world.src.calls) == 1
 
 
@@ -217,7 +227,7 @@ def test_a_party_that_refuses_to_be_told_goes_on_talking(status: int) -> None:
     assert len(asked(world.alice)) == (5 if status == 500 else 1)
     refused = world.src.log("indication.refused")
     assert (refused["side"], refused["status"]) == ("caller", status)
-    assert ("caller", "a=record", "on", "started") not in evidence(world)
+    assert evidence(world) == []
 
 
 @pytest.mark.parametrize("allow", [(UPDATES,), ()])
@@ -256,7 +266,7 @@ def test_a_party_that_takes_our_re_invite_as_it_is_withdrawn_has_taken_it() -> N
     world.alice.reply(180)
     world.wait(PATIENCE_S + 1)
     world.alice.reply(200, audio(ALICE, 4000, version=2))
-    assert evidence(world) == [("caller", "a=record", "on", "started")]
+    assert evidence(world) == [("a=record", None, "on", "started")]
     world.bob.request("BYE")
     assert asked(world.alice)[-1].method == "BYE"
 
@@ -429,9 +439,7 @@ def test_parties_that_are_not_aware_hear_tones_as_long_as_they_are_recorded() ->
     recording(world, OFF, "stopped")
     assert heard(world) == [None, None]
     states = (("on", "started"), ("paused", "paused"), ("on", "resumed"), ("off", "stopped"))
-    assert evidence(world) == [
-        (side, "tone", state, cause) for state, cause in states for side in ("caller", "callee")
-    ]
+    assert evidence(world) == [("tone", "tone", state, cause) for state, cause in states]
 
 
 @pytest.mark.req("IND-03")
@@ -443,7 +451,7 @@ def test_a_tone_is_for_the_side_that_it_is_wanted_for_and_not_for_who_is_aware()
     recording(world, ON)
     world.alice.reply(200, audio(ALICE, 4000))
     assert [tone is not None for tone in heard(world)] == [False, True]
-    assert {mode for _, mode, _, _ in evidence(world)} == {"tone", "a=record"}
+    assert evidence(world) == [("a=record", "tone", "on", "started")]
 
 
 @pytest.mark.req("IND-03")
@@ -452,14 +460,14 @@ def test_where_no_tone_can_be_mixed_in_the_evidence_says_so_and_why() -> None:
     world = toned(bodies=(sdp(ALICE, g722.format(4000)), sdp(BOB, g722.format(5000))))
     recording(world, ON)
     assert heard(world) == [None, None]
-    lines = [dict(line.fields) for line in world.src.logs if line.event == "indication.given"]
-    assert [(line["mode"], line["why"]) for line in lines] == [("none", "codec")] * 2
+    (line,) = [dict(line.fields) for line in world.src.logs if line.event == "indication.given"]
+    assert [line[name] for name in ("caller", "caller_why", "callee", "callee_why")] == ["none", "codec"] * 2
     # They change to G.711: now they can hear it.
     world.alice.request("INVITE", audio(ALICE, 4000, version=2))
     world.bob.reply(200, audio(BOB, 5000, version=2))
     world.alice.ack()
     assert None not in heard(world)
-    assert evidence(world)[2:] == [("caller", "tone", "on", "started"), ("callee", "tone", "on", "started")]
+    assert evidence(world)[1:] == [("tone", "tone", "on", "started")]
 
 
 def test_a_tone_follows_the_payload_types_that_the_party_takes() -> None:
@@ -483,6 +491,6 @@ def test_a_call_goes_on_when_there_is_no_such_sound() -> None:
     recording(world, ON)
     assert world.src.log("call.media-refused")["reason"] == "bad-argument"
     assert heard(world) == [None, None]
-    assert {mode for _, mode, _, _ in evidence(world)} == {"none"}
+    assert evidence(world) == [("none", "none", "on", "started")]
     world.alice.request("BYE")
     assert world.bob.request_seen.method == "BYE"
