@@ -1,8 +1,8 @@
 """One end of a DTLS-SRTP association: datagrams in, datagrams and keys out (RFC 5763, RFC 5764).
 
 OpenSSL does the handshake in memory; no socket is touched here. The peer's certificate is known by the
-fingerprint that its SDP has, by nothing else (RFC 5763 5.1). Only OpenSSL's retransmission timer reads a
-clock.
+fingerprint that its SDP has, by nothing else, so nothing in it is read (RFC 5763 5.1). Only OpenSSL's
+retransmission timer reads a clock.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from siprec_src.media.model import DtlsPeer, SrtpKey
-from siprec_src.sdp.dtls import SUITES
+from siprec_src.sdp.dtls import HASHES, SUITES
 
 MTU_BYTES: Final = 1200  #: of a datagram, so that no path has to fragment it
 CERTIFICATE_DAYS: Final = 3650  #: peers know it by its fingerprint, and a process may run for years
@@ -31,7 +31,7 @@ _PROFILES: Final = {
     "AEAD_AES_128_GCM": b"SRTP_AEAD_AES_128_GCM",
     "AEAD_AES_256_GCM": b"SRTP_AEAD_AES_256_GCM",
 }
-_HASHES: Final = {"sha-256": hashes.SHA256(), "sha-384": hashes.SHA384(), "sha-512": hashes.SHA512()}
+_DIGESTS: Final = {name: name.replace("-", "") for name in HASHES}  # as OpenSSL spells them
 
 
 class Keys(NamedTuple):
@@ -48,7 +48,7 @@ class Identity:
         self._key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "siprec-src")])
         now = dt.datetime.now(dt.UTC)
-        self._certificate = (
+        self.certificate = (
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(name)
@@ -59,17 +59,24 @@ class Identity:
             .sign(self._key, hashes.SHA256())
         )
         self._contexts: dict[tuple[str, ...], SSL.Context] = {}
-        self.fingerprint = _fingerprint(self._certificate, "sha-256")  #: as ``a=fingerprint`` has it
+        own = crypto.X509.from_cryptography(self.certificate)
+        self.fingerprint = _fingerprint(own, "sha-256")  #: as ``a=fingerprint`` has it
 
     def context(self, suites: tuple[str, ...]) -> SSL.Context:
-        """For associations that may agree on one of ``suites``."""
+        """For associations that may agree on one of ``suites``.
+
+        Raises:
+            ValueError: none is given, or one without an SRTP profile.
+        """
         context = self._contexts.get(suites)
         if context is None:
+            if not suites or not _PROFILES.keys() >= set(suites):
+                raise ValueError("suites without an SRTP profile")
             context = SSL.Context(SSL.DTLS_METHOD)
             # A certificate there must be; whose it is, its fingerprint says after the handshake.
             required = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
             context.set_verify(required, lambda *_: True)
-            context.use_certificate(self._certificate)
+            context.use_certificate(self.certificate)
             context.use_privatekey(self._key)
             context.set_cipher_list(_CIPHERS)
             context.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_NO_RENEGOTIATION)
@@ -135,9 +142,8 @@ class Association:
 
     def _agree(self) -> None:
         """Who it was, and what protects the media (RFC 5763 5.1, RFC 5764 4.2)."""
-        certificate = self._connection.get_peer_certificate(as_cryptography=True)
-        known = [text.partition(" ")[0] for text in self._peer.fingerprints]
-        shown = {_fingerprint(certificate, name) for name in known} if certificate is not None else set()
+        certificate = self._connection.get_peer_certificate()
+        shown = {_fingerprint(certificate, name) for name in HASHES} if certificate is not None else set()
         profile = self._connection.get_selected_srtp_profile()
         suite = next((suite for suite in self._peer.suites if _PROFILES[suite] == profile), None)
         if shown.isdisjoint(self._peer.fingerprints):
@@ -172,8 +178,8 @@ class Association:
         return datagrams
 
 
-def _fingerprint(certificate: x509.Certificate, name: str) -> str:
-    return f"{name} {certificate.fingerprint(_HASHES[name]).hex(':').upper()}"
+def _fingerprint(certificate: crypto.X509, name: str) -> str:
+    return f"{name} {certificate.digest(_DIGESTS[name]).decode('ascii')}"
 
 
 def _words(error: SSL.Error) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
+import ipaddress
 from collections import deque
 from collections.abc import Iterable
 from typing import Final
@@ -23,6 +24,7 @@ LINGER_S: Final = 15.0  #: for a peer that has not got our last flight and asks 
 MAX_EARLY: Final = 4  #: datagrams of a port that wait for the SRS's answer (RFC 5763 5)
 
 Effect = plane.Command | SendDtls | plane.Answer
+_Place = tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]
 
 
 @dataclasses.dataclass(slots=True)
@@ -31,6 +33,7 @@ class _Flow:
 
     association: Association
     remote: Endpoint
+    place: _Place  #: the same, however it is spelled
 
 
 @dataclasses.dataclass(slots=True)
@@ -90,7 +93,7 @@ class Handshakes:
             port.early.append(datagram)
             return []
         flow = port.flows.get(datagram.rtcp)
-        if flow is None or flow.remote != datagram.source:
+        if flow is None or flow.place != _place(datagram.source):
             return []
         replies = flow.association.receive(datagram.data)
         return [*_sends(datagram.port, datagram.rtcp, flow, replies), *self._look(datagram.port, port, now)]
@@ -124,13 +127,16 @@ class Handshakes:
             return [plane.Refused(tag=command.tag, reason="gone")]
         if port.agreed is not None and port.agreed[0] == _association(command):
             return [_keyed(command, port.agreed[1])]
-        remotes = _remotes(command)
-        port.flows = {
-            rtcp: _Flow(Association(self._known_as, command.dtls), remote) for rtcp, remote in remotes.items()
-        }
+        try:
+            port.flows = {
+                rtcp: _Flow(Association(self._known_as, command.dtls), remote, _place(remote))
+                for rtcp, remote in _remotes(command).items()
+            }
+        except ValueError as error:
+            return [plane.Refused(tag=command.tag, reason="bad-argument", detail=str(error))]
+        effects = self._fail(port, "another reader takes its place")
         port.pending = command
         port.until = now + HANDSHAKE_S
-        effects: list[Effect] = []
         for rtcp, flow in port.flows.items():
             effects += _sends(command.via, rtcp, flow, flow.association.begin())
         early, port.early = port.early, deque(maxlen=MAX_EARLY)
@@ -182,6 +188,10 @@ def _remotes(command: plane.AttachReader) -> dict[bool, Endpoint]:
         return {False: command.remote}
     next_port = Endpoint(command.remote.host, command.remote.port + 1)
     return {False: command.remote, True: command.remote_rtcp or next_port}
+
+
+def _place(endpoint: Endpoint) -> _Place:
+    return ipaddress.ip_address(endpoint.host), endpoint.port
 
 
 def _association(command: plane.AttachReader) -> object:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import crypto
 
 from siprec_src.app.dtls import MTU_BYTES, Association, Identity
 from siprec_src.media.model import DtlsPeer
@@ -96,3 +100,35 @@ def test_rubbish_does_not_disturb_a_handshake() -> None:
         assert server.receive(rubbish) == []
     shake(client, server)
     assert client.keys is not None
+
+
+@pytest.mark.rfc("8122", "5")
+def test_a_certificate_is_octets_that_nobody_here_has_to_understand() -> None:
+    """A version that X.509 does not have: its fingerprint is all that is asked of it (RFC 5763 5.1)."""
+    them = Identity()
+    der = them.certificate.public_bytes(Encoding.DER)
+    strange = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07", 1)
+    shown = crypto.load_certificate(crypto.FILETYPE_ASN1, strange)
+    with pytest.warns(DeprecationWarning, match="X509"):
+        them.context(tuple(SUITES)).use_certificate(shown)
+    fingerprint = f"sha-256 {shown.digest('sha256').decode()}"
+    us = Association(US, dataclasses.replace(peer(them, active=False), fingerprints=(fingerprint,)))
+    shake(us, Association(them, peer(US, active=True)))
+    assert us.failure == ""
+    assert us.keys is not None
+    deceived = Association(US, peer(them, active=False))
+    shake(deceived, Association(them, peer(US, active=True)))
+    assert "fingerprint" in deceived.failure
+
+
+@pytest.mark.parametrize("suites", [(), ("AES_256_CM_HMAC_SHA1_80",), ("",)])
+def test_suites_without_a_profile_are_an_error_of_who_asks(suites: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="profile"):
+        Association(US, dataclasses.replace(peer(THEM, active=False), suites=suites))
+
+
+def test_a_fingerprint_of_a_hash_that_is_not_known_is_nobodys() -> None:
+    odd = dataclasses.replace(peer(THEM, active=False), fingerprints=("md5 " + ":".join(["AB"] * 16), ""))
+    client = Association(US, odd)
+    shake(client, Association(THEM, peer(US, active=True)))
+    assert "fingerprint" in client.failure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 
@@ -134,6 +135,43 @@ def test_nobody_but_the_srs_can_take_part() -> None:
     stranger = srs.datagram(hello, source=Endpoint("192.0.2.66", 30000))
     assert srs.handshakes.received(stranger, 0.0) == []
     assert srs.handshakes.received(dataclasses.replace(stranger, port=PortId(5)), 0.0) == []
+
+
+@pytest.mark.parametrize("spelled", ["2001:DB8:0:0::9", "2001:0db8::0009"])
+def test_an_srs_is_known_however_its_sdp_spells_its_address(spelled: str) -> None:
+    srs = Srs(active=True)
+    srs.handshakes.command(dataclasses.replace(srs.attach, remote=Endpoint(spelled, 30000)), 0.0)
+    (hello,) = srs.ends[False].begin()
+    (reply,) = srs.handshakes.received(srs.datagram(hello, source=Endpoint("2001:db8::9", 30000)), 0.0)
+    assert isinstance(reply, SendDtls)
+
+
+def test_a_reader_that_another_takes_the_place_of_has_its_answer() -> None:
+    srs = Srs(active=True)
+    srs.handshakes.command(srs.attach, 0.0)
+    (refused,) = srs.handshakes.command(dataclasses.replace(srs.attach, tag=8), 1.0)
+    assert isinstance(refused, plane.Refused)
+    assert (refused.tag, refused.reason) == (7, "dtls-failed")
+    attach = keyed(srs.carry(srs.hello(2.0), 2.0))
+    assert attach.tag == 8
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: dataclasses.replace(c, remote=Endpoint("srs.example", 30000)),
+        lambda c: dataclasses.replace(c, dtls=dataclasses.replace(c.dtls, suites=())),
+        lambda c: dataclasses.replace(c, dtls=dataclasses.replace(c.dtls, suites=("NULL",))),
+    ],
+)
+def test_a_command_that_makes_no_sense_is_refused(
+    change: Callable[[plane.AttachReader], plane.AttachReader],
+) -> None:
+    srs = Srs(active=True)
+    (refused,) = srs.handshakes.command(change(srs.attach), 0.0)
+    assert isinstance(refused, plane.Refused)
+    assert (refused.tag, refused.reason) == (7, "bad-argument")
+    assert srs.handshakes.deadline is None
 
 
 @pytest.mark.req("KEY-31")
