@@ -76,7 +76,8 @@ class Fork:
     @property
     def copying(self) -> bool:
         """Whether packets may be leaving now."""
-        return self._have is not None and (self._have.live or self._under_way is not None)
+        changing = self._under_way is not None and not isinstance(self._under_way, plane.AttachReader)
+        return self._have is not None and (self._have.live or changing)
 
     @property
     def resting(self) -> bool:
@@ -179,7 +180,8 @@ class Fork:
         return plane.SetReaderLive(tag=tag, reader=reader, live=True)
 
     def _attach(self, tag: int, want: Sending) -> plane.AttachReader:
-        self._have = want
+        # A handshake lasts; what is wanted by its end is said then, and not what was at its beginning.
+        self._have = want if want.dtls is None else dataclasses.replace(want, live=False)
         self.unreachable = False
         return plane.AttachReader(
             tag=tag,
@@ -199,7 +201,7 @@ class Fork:
             send_key=want.send_key,
             receive_key=want.receive_key,
             dtls=want.dtls,
-            live=want.live,
+            live=self._have.live,
         )
 
 

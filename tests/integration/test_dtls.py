@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from siprec_src.app.dtls import Association, Identity
 from siprec_src.media.model import DtlsPeer
 from siprec_src.sdp.dtls import SUITES
 from tests.support.conversation import Conversation
-from tests.support.daemon import LOOPBACK, free_port, running, until
+from tests.support.daemon import LOOPBACK, Daemon, free_port, running, until
 from tests.support.recorder import recorder
 
 STRONGEST = "AEAD_AES_256_GCM"
@@ -22,6 +23,12 @@ def config_for(*uris: str, mux: bool = False) -> str:
         f'srtp_suites = ["{STRONGEST}", "AES_CM_128_HMAC_SHA1_80"]\n'
         for uri in uris
     )
+
+
+def copying(daemon: Daemon) -> bool:
+    _, text = daemon.get("/v1/calls")
+    (call,) = json.loads(text)["calls"]
+    return any(recording["copying"] for recording in call["recordings"])
 
 
 @pytest.mark.parametrize(
@@ -47,6 +54,7 @@ def test_an_srs_hears_both_voices_under_keys_of_a_handshake(tmp_path: Path, beha
         Conversation(tmp_path, via=(LOOPBACK, port), bob_at=bob_at, seconds=1.0) as call,
     ):
         until(lambda: len(srs.events("recording.secured")) == 2, 10, "both handshakes")
+        until(lambda: copying(daemon), 5, "the copying begins")
         call.talk()
         call.assert_heard()
         call.hang_up()
@@ -79,6 +87,7 @@ def test_an_srs_with_another_certificate_gets_nothing_and_the_next_one_all(tmp_p
         Conversation(tmp_path, via=(LOOPBACK, port), bob_at=bob_at, seconds=1.0) as call,
     ):
         until(lambda: len(right.events("recording.secured")) == 2, 10, "both handshakes with the second")
+        until(lambda: copying(daemon), 5, "the copying begins")
         call.talk()
         call.assert_heard()
         call.hang_up()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from siprec_src.communication import Direction
 from siprec_src.errors import ConfigurationError
 from siprec_src.media import plane
 from siprec_src.recording.commands import Pause
@@ -14,6 +15,7 @@ from siprec_src.recording.protection import MediaSecurity
 from siprec_src.recording.srs import SrsConfig, parse_target
 from siprec_src.sdp.dtls import PROTOCOL
 from siprec_src.sdp.model import Media
+from siprec_src.sdp.offer_answer import effective_direction
 from siprec_src.sdp.writer import write_sdp
 from tests.unit.recording.play import Play, answer_to, edge, offer_of, two_party_call
 
@@ -106,6 +108,27 @@ def test_a_failed_handshake_ends_the_session_and_the_next_srs_is_asked() -> None
         "sip:two.example",
     ]
     assert not play.media.readers
+
+
+def test_a_pause_during_the_handshake_lets_nothing_out() -> None:
+    """The engine gets the reader when the handshake has ended, whatever was wanted when it began."""
+    play = started()
+    play.hold_media()
+    play.accept(dtls_answer())
+    play.command(Pause(7))
+    offer = offer_of(play.requests[-1])
+    assert {effective_direction(offer, media) for media in offer.media} == {Direction.INACTIVE}
+    play.release_media()
+    assert len(play.media.readers) == 2
+    assert not any(command.live for command in attached(play))
+    assert not [c for c in play.commands if isinstance(c, plane.SetReaderLive) and c.live]
+
+
+def test_copying_begins_when_the_handshakes_have_ended() -> None:
+    play = started()
+    play.accept(dtls_answer())
+    assert not any(command.live for command in attached(play))
+    assert [reader.live for reader in play.media.readers.values()] == [True, True]
 
 
 @pytest.mark.rfc("8842", "5.2")
