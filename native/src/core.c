@@ -297,6 +297,7 @@ static int aim(struct rtpfork_core *core, struct fork *fork, const struct rtpfor
 	fork->remote = target->remote;
 	fork->rtcp_mux = target->rtcp_mux;
 	fork->no_rtcp = target->no_rtcp;
+	fork->collided = false;
 	resolve_rtcp(&fork->remote_rtcp, &target->remote_rtcp, &target->remote, target->rtcp_mux);
 	memcpy(fork->reader.map, target->map, sizeof fork->reader.map);
 	fork->reader.events = target->events;

@@ -76,6 +76,7 @@ struct fork {
 	uint64_t last_unreachable_ns; /* noticed */
 	uint64_t last_rtcp_ns;	      /* of the SRS; 0: it never sent any */
 	bool rtcp_silent;
+	bool collided; /* noticed; not again for where it sends to now */
 	bool no_rtcp;
 	uint64_t sent_before; /* delivered at the last report */
 	uint64_t sent_before_that;

@@ -176,6 +176,21 @@ static void notice_rtcp(struct rtpfork_core *core, struct fork *fork, bool silen
 	core_notify(core, &notice);
 }
 
+/* Who sends |packet| goes by the SSRC of |fork| (RFC 3550 8.2), or it is our own and comes back. */
+static void notice_collision(struct rtpfork_core *core, struct fork *fork,
+			     const struct rtpfork_rtcp_packet *packet)
+{
+	bool report = packet->type == RTPFORK_RTCP_SR || packet->type == RTPFORK_RTCP_RR;
+	if (!report || packet->ssrc != fork->reader.ssrc || fork->collided)
+		return;
+	fork->collided = true;
+	struct rtpfork_notice notice = {
+		.kind = RTPFORK_NOTICE_COLLISION,
+		.id = rtpfork_table_id(&core->fork_ids, (uint32_t)(fork - core->forks)),
+	};
+	core_notify(core, &notice);
+}
+
 bool core_receive_from_srs(struct rtpfork_core *core, struct port *port,
 			   const struct rtpfork_in *in)
 {
@@ -194,8 +209,10 @@ bool core_receive_from_srs(struct rtpfork_core *core, struct port *port,
 		notice_rtcp(core, fork, false);
 	struct rtpfork_rtcp_packet packet;
 	size_t offset = 0;
-	while (rtpfork_rtcp_next(opened.data, opened.bytes, &offset, &packet))
+	while (rtpfork_rtcp_next(opened.data, opened.bytes, &offset, &packet)) {
+		notice_collision(core, fork, &packet);
 		take_packet(core, port, &packet, in->now_ns);
+	}
 	return true;
 }
 

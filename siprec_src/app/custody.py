@@ -74,7 +74,12 @@ class Custody:
         match message:
             case plane.FirstPacket() | plane.DtmfReceived() | plane.SilenceChanged() | plane.Announced():
                 return message if message.port in self._ports else None
-            case plane.ReaderReport() | plane.ReaderUnreachable() | plane.ReaderSilence():
+            case (
+                plane.ReaderReport()
+                | plane.ReaderUnreachable()
+                | plane.ReaderSilence()
+                | plane.ReaderCollision()
+            ):
                 return message if message.reader in self._readers else None
             case plane.EventsLost() | plane.MediaDown() | plane.MediaUp():
                 return None  # the media process says these itself

@@ -118,7 +118,12 @@ class Owners:
         match event:
             case plane.FirstPacket() | plane.DtmfReceived() | plane.SilenceChanged() | plane.Announced():
                 return self._ports.get(event.port)
-            case plane.ReaderReport() | plane.ReaderUnreachable() | plane.ReaderSilence():
+            case (
+                plane.ReaderReport()
+                | plane.ReaderUnreachable()
+                | plane.ReaderSilence()
+                | plane.ReaderCollision()
+            ):
                 return self._readers.get(event.reader)
             case plane.EventsLost() | plane.MediaDown() | plane.MediaUp():
                 return None

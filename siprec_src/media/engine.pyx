@@ -36,6 +36,7 @@ from siprec_src.media.plane import (
     PortsOpen,
     ReadCounters,
     ReaderAttached,
+    ReaderCollision,
     ReaderDetached,
     ReaderReport,
     ReaderSilence,
@@ -600,4 +601,6 @@ cdef object _event(const c.rtpfork_notice *notice):
         return Announced(port=notice.id)
     if notice.kind == c.RTPFORK_NOTICE_RTCP_SILENCE:
         return ReaderSilence(reader=notice.id, silent=bool(notice.silent))
+    if notice.kind == c.RTPFORK_NOTICE_COLLISION:
+        return ReaderCollision(reader=notice.id)
     return ReaderUnreachable(reader=notice.id)

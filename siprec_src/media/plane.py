@@ -331,6 +331,13 @@ class ReaderSilence:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderCollision:
+    """The SRS sends RTCP under the reader's own SSRC (RFC 3550 8.2); told once for where it sends to."""
+
+    reader: ReaderId
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EventsLost:
     """So many events found no room on their way from the engine; told seldom, each counted once."""
 
@@ -355,13 +362,14 @@ Event = (
     | ReaderReport
     | ReaderUnreachable
     | ReaderSilence
+    | ReaderCollision
     | EventsLost
     | MediaDown
     | MediaUp
 )
 
 
-ReaderEvent = ReaderReport | ReaderUnreachable | ReaderSilence
+ReaderEvent = ReaderReport | ReaderUnreachable | ReaderSilence | ReaderCollision
 """What the network says of one reader."""
 
 

@@ -120,6 +120,7 @@ cdef extern from "rtpfork/core.h":
         RTPFORK_NOTICE_UNREACHABLE
         RTPFORK_NOTICE_ANNOUNCED
         RTPFORK_NOTICE_RTCP_SILENCE
+        RTPFORK_NOTICE_COLLISION
 
     struct notice_first:
         uint8_t payload_type

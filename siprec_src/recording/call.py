@@ -119,7 +119,12 @@ class CallRecording:
                 return self._commanded(event, now)
             case plane.MediaDown() | plane.MediaUp():
                 return self._media_changed(event, now)
-            case plane.ReaderReport() | plane.ReaderUnreachable() | plane.ReaderSilence():
+            case (
+                plane.ReaderReport()
+                | plane.ReaderUnreachable()
+                | plane.ReaderSilence()
+                | plane.ReaderCollision()
+            ):
                 return [effect for session in self._sessions for effect in session.media_event(event, now)]
             case (
                 plane.FirstPacket()

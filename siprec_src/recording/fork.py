@@ -46,7 +46,8 @@ class Sending:
 class Fork:
     """The reader of one m-line of the recording session."""
 
-    def __init__(self, identity: Identity, *, via: PortId, cname: str) -> None:
+    def __init__(self, identity: Identity, *, via: PortId, cname: str, ssrcs: set[int]) -> None:
+        """``ssrcs``: those of all readers of the recording session; none is used twice."""
         self.reader: ReaderId | None = None
         self.failure = ""  #: why the media plane refused it; "" while all is well
         self.unaccounted = False  #: a reader ended before its books could be read
@@ -55,6 +56,9 @@ class Fork:
         self._via = via
         self.cname = cname
         self._ssrc: int | None = None
+        self._ssrcs = ssrcs
+        self._collided = False  # the SSRC is the SRS's as well
+        self._conflicts: set[tuple[Endpoint, Endpoint | None]] = set()  # places of it (RFC 3550 8.2)
         self.counters = ReaderCounters()  #: the books of every reader that has ended
         self._books: dict[PortId, ReaderCounters] = {}  # the same by stream
         self._want: Sending | None = None
@@ -65,7 +69,10 @@ class Fork:
     def ssrc(self) -> int:
         """Of the reader that there is, or of the next one."""
         if self._ssrc is None:
-            self._ssrc = self._identity.ssrc()
+            while (ssrc := self._identity.ssrc()) in self._ssrcs:
+                pass
+            self._ssrcs.add(ssrc)
+            self._ssrc = ssrc
         return self._ssrc
 
     @property
@@ -96,6 +103,18 @@ class Fork:
     def pause(self) -> list[plane.Command]:
         """Stop the copying, all else as it is. Nothing happens to a fork that is not attached."""
         return [] if self._want is None else self.want(dataclasses.replace(self._want, live=False))
+
+    def collided(self) -> list[plane.Command] | None:
+        """The SRS sends under our SSRC: leave it with a BYE and go on under another (RFC 3550 8.2).
+
+        None: so it has done in this place before, thus they are our own packets that come back.
+        """
+        have = self._have
+        if have is None or (have.remote, have.remote_rtcp) in self._conflicts:
+            return None
+        self._conflicts.add((have.remote, have.remote_rtcp))
+        self._collided = True
+        return self._next()
 
     def awaits(self, tag: int) -> bool:
         return self._under_way is not None and self._under_way.tag == tag
@@ -139,6 +158,7 @@ class Fork:
     def _forget(self) -> None:
         self.reader = None
         self._ssrc = None  # the next reader begins its sequence numbers anew
+        self._collided = False
         self._have = None
 
     def _refused(self, command: plane.Command | None, reason: str) -> None:
@@ -153,7 +173,8 @@ class Fork:
             self.failure = reason
 
     def _next(self) -> list[plane.Command]:
-        if self._under_way is not None or self._want == self._have or (self.failure and self._want):
+        settled = self._want == self._have and not self._collided
+        if self._under_way is not None or settled or (self.failure and self._want):
             return []
         command = self._toward(self._want)
         return [self._begin(command)] if command is not None else []
@@ -167,7 +188,7 @@ class Fork:
         have, reader, tag = self._have, self.reader, self._identity.number()
         if have is None or reader is None:
             return self._attach(tag, want) if want is not None else None
-        if want is None or have.path != want.path:
+        if want is None or have.path != want.path or self._collided:
             return plane.DetachReader(tag=tag, reader=reader)
         if have.live and not want.live:
             self._have = dataclasses.replace(have, live=False)

@@ -39,6 +39,7 @@ class Forks:
         self._identity = identity
         self._target = target
         self._edge = edge
+        self._ssrcs: set[int] = set()  #: of all readers that there were
         self._cnames: dict[bytes, str] = {}  #: one for each party (RFC 7022 4)
         self._asked: tuple[plane.OpenPorts, tuple[Wanted, ...]] | None = None
         self._closing: plane.ClosePorts | None = None
@@ -166,7 +167,7 @@ class Forks:
             stream=track.stream,
             label=label_of(index, config.labels, [line.label for line in self.lines]),
             port=port,
-            fork=Fork(self._identity, via=port.port, cname=cname),
+            fork=Fork(self._identity, via=port.port, cname=cname, ssrcs=self._ssrcs),
         )
         suites = self._target.suites_for(track.stream.key_bits)
         match self._target.security:

@@ -61,7 +61,13 @@ class Ledger:
     def warn(self, event: str, *what: tuple[str, object]) -> LogLine:
         return LogLine("warning", event, (*self._fields, *what))
 
-    def heard(self, event: plane.ReaderEvent, label: str) -> Written:
+    def collided(self, label: str, *, looped: bool) -> LogLine:
+        """The SRS has the SSRC of a fork, or sends us back what it gets."""
+        return self.warn("recording.rtcp-looped" if looped else "recording.ssrc-collision", ("label", label))
+
+    def heard(
+        self, event: plane.ReaderReport | plane.ReaderUnreachable | plane.ReaderSilence, label: str
+    ) -> Written:
         """What the network says of one fork; what the SRS reports is in the final totals too."""
         match event:
             case plane.ReaderUnreachable():

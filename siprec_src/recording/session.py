@@ -102,6 +102,9 @@ class RecordingSession(SessionLife):
         line = self._forks.line_of(event.reader)
         if line is None or (isinstance(event, plane.ReaderUnreachable) and line.fork.unreachable):
             return []
+        if isinstance(event, plane.ReaderCollision):
+            commands = line.fork.collided()
+            return [self._ledger.collided(line.label, looped=commands is None), *(commands or [])]
         told = self._ledger.heard(event, line.label)
         if not isinstance(event, plane.ReaderUnreachable):
             return [*told]

@@ -16,7 +16,7 @@ from aiortc.rtp import (
 from pylibsrtp import Policy, Session
 
 from siprec_src.media.model import SrtpKey
-from siprec_src.media.plane import ClosePorts, DetachReader, ReaderReport
+from siprec_src.media.plane import ClosePorts, DetachReader, ReaderCollision, ReaderReport
 from tests.native.engine_support import Call, Peer, read_rtp, rtp
 
 SSRC = 0xABCDEF01
@@ -72,6 +72,19 @@ def test_a_receiver_report_of_the_srs_becomes_an_event(call: Call) -> None:
     )
     counters = call.plane.reader_counters(reader)
     assert (counters.rtcp_received, counters.reported_lost, counters.reported_jitter_us) == (1, 3, 10_000)
+
+
+@pytest.mark.rfc("3550", "8.2")
+@pytest.mark.req("RTP-22")
+def test_an_srs_that_goes_by_the_ssrc_of_a_reader_becomes_an_event_once(call: Call) -> None:
+    reader = call.attach()
+    theirs = bytes(RtcpRrPacket(ssrc=SSRC, reports=[]))
+    call.srs.send_rtcp(theirs, call.via)
+    assert call.plane.event(ReaderCollision) == ReaderCollision(reader=reader)
+    call.srs.send_rtcp(theirs, call.via)
+    call.srs.send_rtcp(receiver_report(), call.via)
+    call.plane.event(ReaderReport)
+    assert not [event for event in call.plane.events if isinstance(event, ReaderCollision)]
 
 
 @pytest.mark.req("RTP-27")

@@ -148,11 +148,12 @@ enum rtpfork_notice_kind {
 	RTPFORK_NOTICE_UNREACHABLE,
 	RTPFORK_NOTICE_ANNOUNCED, /* an announcement has come to its end */
 	RTPFORK_NOTICE_RTCP_SILENCE,
+	RTPFORK_NOTICE_COLLISION, /* the reader's SRS sends RTCP under the reader's SSRC */
 };
 
 struct rtpfork_notice {
 	enum rtpfork_notice_kind kind;
-	uint64_t id; /* reader of REPORT and UNREACHABLE, port of the others */
+	uint64_t id; /* port of those above REPORT and of ANNOUNCED, reader of the others */
 	union {
 		struct {
 			uint8_t payload_type;

@@ -35,7 +35,7 @@ def read(fork: Fork, sending: Sending, books: ReaderCounters) -> None:
 
 
 def new_fork() -> Fork:
-    return Fork(CountingIdentity(), via=PortId(9), cname="c25hbWU")
+    return Fork(CountingIdentity(), via=PortId(9), cname="c25hbWU", ssrcs=set())
 
 
 def test_packets_before_the_recording_are_named_for_each_track() -> None:
