@@ -9,8 +9,9 @@ is the media plane's id of the port at which the track is received; nothing here
 from __future__ import annotations
 
 import base64
-import dataclasses
 import enum
+
+from siprec_src.values import immutable
 
 
 def id_text(identifier: bytes) -> str:
@@ -18,7 +19,7 @@ def id_text(identifier: bytes) -> str:
     return base64.b64encode(identifier).decode("ascii")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Format:
     """One RTP payload format as SDP describes it (RFC 8866 6.6, 6.15)."""
 
@@ -68,7 +69,7 @@ class Preference(enum.Enum):
     OFF = "off"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Name:
     """One identity of a participant (RFC 7865 6.5.1)."""
 
@@ -76,7 +77,7 @@ class Name:
     display: str = ""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Participant:
     """A party of the call (RFC 7865 6.5)."""
 
@@ -88,7 +89,7 @@ class Participant:
     focus: bool = False  #: a conference, behind which others are (RFC 4579)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class MediaStream:
     """One track: the media that one participant sends in one m-line (RFC 7865 6.7)."""
 
@@ -104,7 +105,7 @@ class MediaStream:
     key_bits: int = 0  #: length of its key, 0 when it has none or an unknown one
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class CommunicationSession:
     """Everything a recorder may know of one call at one moment (RFC 7865 6.3)."""
 
@@ -133,7 +134,7 @@ class RecordingState(enum.Enum):
     OFF = "off"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class RecordingChanged:
     """An effect of recording, and an event to the ingest of the call: its parties are to be told."""
 
@@ -142,7 +143,7 @@ class RecordingChanged:
     cause: str  #: slug, for logs
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Publish:
     """An effect of an ingest: the meaning of a call has changed; recording is told."""
 

@@ -7,10 +7,11 @@ monotonic clock with an arbitrary zero; `WallClock` turns it into calendar time 
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
+
+from siprec_src.values import immutable
 
 EventT = TypeVar("EventT", contravariant=True)
 EffectT = TypeVar("EffectT", covariant=True)
@@ -30,7 +31,7 @@ class Machine(Protocol[EventT, EffectT]):
         """Take the passing of time: fire every timer due at ``now``. Calling it early is harmless."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class WallClock:
     """Calendar time as a function of the monotonic ``now``.
 
@@ -45,7 +46,7 @@ class WallClock:
         return dt.datetime.fromtimestamp(self.unix_at_zero_s + now, dt.UTC)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class LogLine:
     """An effect: write one structured log line. Values are text and numbers, never a key or credential."""
 
@@ -54,12 +55,12 @@ class LogLine:
     fields: tuple[tuple[str, object], ...] = ()
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Finished:
     """An effect: the machine has reached its end and will do nothing more; its driver forgets it."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Observe:
     """An effect: add ``value`` to the counter, or put it into the histogram, called ``name``."""
 
@@ -68,7 +69,7 @@ class Observe:
     value: float = 1.0
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@immutable(kw_only=False, eq=False)
 class Forward:
     """An effect: hand ``event`` to ``machine``, a new one or one already known to the driver."""
 
@@ -76,7 +77,7 @@ class Forward:
     event: object
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@immutable(kw_only=False, eq=False)
 class Gone:
     """An event: ``machine``, which this one began by a `Forward`, has finished or failed and is forgotten."""
 

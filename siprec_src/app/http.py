@@ -10,6 +10,7 @@ from typing import Final
 
 from siprec_src.net.sockets import bind_tcp, bound_address
 from siprec_src.sip.flow import Address
+from siprec_src.values import immutable
 
 MAX_HEAD_BYTES: Final = 8192
 MAX_CONNECTIONS: Final = 64  #: at a time; a newcomer above it is closed without an answer
@@ -28,7 +29,7 @@ METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 JSON: Final = "application/json"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class HttpRequest:
     """A request without body."""
 

@@ -25,6 +25,7 @@ from siprec_src.app import exits, orders
 from siprec_src.app.notify import notify, watchdog_interval_s
 from siprec_src.app.pulse import READY, Pulse
 from siprec_src.telemetry.log import Logger
+from siprec_src.values import immutable
 
 MAX_DEATHS: Final = 5  #: of one child within `DEATHS_WINDOW_S`; then something is wrong for good
 DEATHS_WINDOW_S: Final = 60.0
@@ -33,7 +34,7 @@ LAST_WORDS_S: Final = 0.5  #: for the traceback of a hung process, before SIGKIL
 SPAWN_RETRY_S: Final = 1.0  #: when the system has no process to give
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ChildSpec:
     """How one child is started."""
 

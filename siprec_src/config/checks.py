@@ -34,6 +34,7 @@ from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig, SrsTarget
 from siprec_src.sip.credentials import SecretText
 from siprec_src.sip.flow import Address, Edge
+from siprec_src.values import immutable
 
 
 class InvalidConfiguration(ConfigurationError):
@@ -44,7 +45,7 @@ class InvalidConfiguration(ConfigurationError):
         self.problems = tuple(problems)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Config:
     """A configuration that can be run."""
 

@@ -15,6 +15,7 @@ from siprec_src.net.tls import TlsSettings
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig
 from siprec_src.telemetry.log import LogFormat, LogLevel
+from siprec_src.values import immutable
 
 
 def keyed(key: str) -> dict[str, str]:
@@ -22,7 +23,7 @@ def keyed(key: str) -> dict[str, str]:
     return {"key": key}
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class DaemonSettings:
     """The process itself."""
 
@@ -40,7 +41,7 @@ class DaemonSettings:
         _require(sensible, "hang_limit_s", "expected 0, or 1 to 3600")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class HttpSettings:
     """``/metrics``, ``/healthz``, ``/readyz``, and ``/v1/`` for commands to recordings."""
 
@@ -49,7 +50,7 @@ class HttpSettings:
     token_env: str = ""  #: or in this environment variable; without a token only loopback has commands
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SipSettings:
     """SIP, and where it is spoken when there is no ``[[edge]]``."""
 
@@ -87,7 +88,7 @@ class SipSettings:
         _transports(self.transports)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class MediaSettings:
     """The media engine, and the ports of the edge that is made when there is no ``[[edge]]``."""
 
@@ -105,7 +106,7 @@ class MediaSettings:
         _ports(self.rtp_low, self.rtp_high)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class TelemetrySettings:
     """What is kept to be looked at afterwards."""
 
@@ -117,7 +118,7 @@ class TelemetrySettings:
         _require(0 <= self.explain_calls <= 100_000, "explain_calls", "expected 0 to 100000")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class EdgeSettings:
     """One place where our SIP and media leave; the first one is used where none is named."""
 
@@ -137,7 +138,7 @@ class EdgeSettings:
         _transports(self.transports)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class TrunkSettings:
     """One neighbour whose calls are taken: a PBX, a carrier."""
 

@@ -20,6 +20,7 @@ from siprec_src.recording.srs import SrsConfig
 from siprec_src.sip.flow import Edge, Transport
 from siprec_src.sip.target import domain_of
 from siprec_src.sip.uri import Uri
+from siprec_src.values import immutable
 
 PREFIX: Final = "tls_"
 _KEYS: Final = ("certificate", "key", "trusted_ca", "wildcards")
@@ -27,7 +28,7 @@ _KEYS: Final = ("certificate", "key", "trusted_ca", "wildcards")
 Entry = tuple[KeyPath, SrsConfig | TrunkSettings, Uri]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class PeerTls:
     """What holds for the connections that we open to one host."""
 

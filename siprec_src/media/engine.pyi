@@ -1,13 +1,13 @@
 """The media engine in this process: commands of `media.plane` in, its answers and events out."""
 
-import dataclasses
 from collections.abc import Callable
 
 from siprec_src.media.handshake import DtlsReceived, SendDtls
 from siprec_src.media.model import Sound
 from siprec_src.media.plane import Answer, Command, Event
+from siprec_src.values import immutable
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ThreadStats:
     """What one packet thread has done since it started."""
 

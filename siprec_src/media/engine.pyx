@@ -5,7 +5,6 @@ The packet threads are native and never take the interpreter's lock. Numbers are
 ``engine.pyi``, the engine itself in ``native/include/rtpfork/engine.h``.
 """
 
-import dataclasses
 import errno
 import os
 
@@ -46,6 +45,7 @@ from siprec_src.media.plane import (
     SilenceChanged,
     UpdateReader,
 )
+from siprec_src.values import immutable
 
 _DIGITS = "0123456789*#ABCD"
 _MAX_TAG = 2**64 - 1
@@ -54,7 +54,7 @@ _LAWS = {"PCMU": c.RTPFORK_ULAW, "PCMA": c.RTPFORK_ALAW}
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ThreadStats:
     cpu_ns: int
     packets_received: int

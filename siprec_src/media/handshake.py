@@ -5,12 +5,11 @@ They never reach the control process, so they are no words of `media.plane`.
 
 from __future__ import annotations
 
-import dataclasses
-
 from siprec_src.media.model import Endpoint, PortId
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SendDtls:
     """A command to the engine: send this from a port opened with ``dtls``. Answered with `Done`."""
 
@@ -21,7 +20,7 @@ class SendDtls:
     data: bytes
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class DtlsReceived:
     """An event of the engine: this came to a port opened with ``dtls``, from anybody."""
 

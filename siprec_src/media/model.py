@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from typing import NewType
+
+from siprec_src.values import immutable
 
 PortId = NewType("PortId", int)
 """One RTP/RTCP socket pair of the engine (slot and generation in one integer, never 0)."""
@@ -13,7 +14,7 @@ ReaderId = NewType("ReaderId", int)
 """One reader of a recorded stream (slot and generation in one integer, never 0)."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Endpoint:
     """A numeric IP address and a UDP port."""
 
@@ -21,7 +22,7 @@ class Endpoint:
     port: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+@immutable(kw_only=False, repr=False)
 class SrtpKey:
     """One direction's master key and salt (RFC 4568 6.1, RFC 5764 4.2). Its repr never shows the key."""
 
@@ -33,7 +34,7 @@ class SrtpKey:
         return f"SrtpKey({self.suite})"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class DtlsPeer:
     """Who the other end of a DTLS-SRTP association must be, as its SDP says (RFC 5763 5, RFC 8122 5)."""
 
@@ -57,7 +58,7 @@ class PayloadKind(enum.Enum):
     RAW = "raw"  #: any datagram, relayed as it is (T.38 UDPTL, DTLS, unknown profiles)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Sound:
     """What a party is let hear: a file, or a tone."""
 
@@ -67,7 +68,7 @@ class Sound:
     level_dbfs: float = -20.0  #: below a full-scale sine
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Tone:
     """A sound that comes again and again."""
 
@@ -76,7 +77,7 @@ class Tone:
     recorded: bool  #: by the readers of the stream that it is mixed into
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class PortCounters:
     """The books of one port since it was opened; packets unless the name says otherwise."""
 
@@ -101,7 +102,7 @@ class PortCounters:
     dtmf_unreported: int = 0  #: RFC 4733 events beyond 50 a second, for which no `DtmfReceived` was sent
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ReaderCounters:
     """The books of one reader. ``offered`` is the sum of ``delivered`` and every other ``…`` below.
 

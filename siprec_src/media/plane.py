@@ -8,7 +8,6 @@ the fake plane of tests.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Protocol
 
 from siprec_src.media.model import (
@@ -24,11 +23,12 @@ from siprec_src.media.model import (
     SrtpKey,
     Tone,
 )
+from siprec_src.values import immutable
 
 # commands
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class OpenPorts:
     """Bind ``count`` RTP/RTCP pairs (even RTP port, RTCP on the next, RFC 3550 11) on ``host``.
 
@@ -46,7 +46,7 @@ class OpenPorts:
     dtls: bool = False  #: towards SRSs that speak DTLS-SRTP; `PortsOpen` has our certificate's fingerprint
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ConnectPort:
     """Say who is at the other end of a port. Replaces what was said before. Answered with `Done`.
 
@@ -68,7 +68,7 @@ class ConnectPort:
     send_key: SrtpKey | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class BridgePorts:
     """Relay everything received at ``a`` out of ``b`` and the reverse. Answered with `Done`."""
 
@@ -77,7 +77,7 @@ class BridgePorts:
     b: PortId
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class PlayTone:
     """Let the party of a port hear a sound over its peer, at once and then in intervals.
 
@@ -92,7 +92,7 @@ class PlayTone:
     payload_types: tuple[tuple[int, str], ...] = ()  #: with ``PCMU`` or ``PCMA``, at most four
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Announce:
     """Speak to the party of a port once, as a stream of its own, G.711 in packets of 20 ms.
 
@@ -110,7 +110,7 @@ class Announce:
     first_timestamp: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class AttachReader:
     """Copy the track received at ``stream`` to an SRS, from the SRC's own port ``via``.
 
@@ -141,7 +141,7 @@ class AttachReader:
     live: bool = False
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class UpdateReader:
     """Change where and how a reader sends; SSRC, sequence and time go on. Answered with `Done`."""
 
@@ -158,7 +158,7 @@ class UpdateReader:
     keep_keys: bool = False  #: both keys stay as they are
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SetReaderLive:
     """Start or stop the copying. When `Done` comes back no packet of the old state can leave."""
 
@@ -167,7 +167,7 @@ class SetReaderLive:
     live: bool
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class DetachReader:
     """End a reader with an RTCP BYE (RFC 3550 6.6). Answered with `ReaderDetached`."""
 
@@ -175,7 +175,7 @@ class DetachReader:
     reader: ReaderId
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ClosePorts:
     """Close ports; bridges and readers on them end too. Answered with `PortsClosed`."""
 
@@ -183,7 +183,7 @@ class ClosePorts:
     ports: tuple[PortId, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ReadCounters:
     """Ask for the books of these ports and readers, now. Answered with `Counters`."""
 
@@ -209,51 +209,51 @@ Command = (
 # answers
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class OpenPort:
     port: PortId
     rtp_port: int  #: RTCP is on the next one
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class PortsOpen:
     tag: int
     ports: tuple[OpenPort, ...]
     fingerprint: str = ""  #: ``sha-256 AB:CD:…`` of the certificate for their handshakes (RFC 8122 5)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ReaderAttached:
     tag: int
     reader: ReaderId
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ReaderDetached:
     tag: int
     reader: ReaderId
     counters: ReaderCounters
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class PortsClosed:
     tag: int
     counters: tuple[tuple[PortId, PortCounters], ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Counters:
     tag: int
     ports: tuple[tuple[PortId, PortCounters], ...]
     readers: tuple[tuple[ReaderId, ReaderCounters], ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Done:
     tag: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Refused:
     """The command changed nothing. Reasons: ``ports-exhausted``, ``gone``, ``no-room``,
     ``bad-argument``, ``dtls-failed`` (the handshake did not succeed, ``detail`` says why), ``media-down``
@@ -270,7 +270,7 @@ Answer = PortsOpen | ReaderAttached | ReaderDetached | PortsClosed | Counters | 
 # events
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class FirstPacket:
     """The first valid RTP packet of a port arrived."""
 
@@ -280,7 +280,7 @@ class FirstPacket:
     source: Endpoint
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class DtmfReceived:
     """One RFC 4733 event ended (reported once, however often its end packet came)."""
 
@@ -289,7 +289,7 @@ class DtmfReceived:
     duration_ms: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SilenceChanged:
     """A port that had media got no RTP for the engine's silence time, or gets it again."""
 
@@ -297,14 +297,14 @@ class SilenceChanged:
     silent: bool
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Announced:
     """An announcement has come to its end."""
 
     port: PortId
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ReaderReport:
     """An RTCP receiver report of the SRS on one reader (RFC 3550 6.4.2)."""
 
@@ -315,14 +315,14 @@ class ReaderReport:
     round_trip_us: int | None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ReaderUnreachable:
     """The SRS's media port answered ICMP unreachable (ECONNREFUSED on the reader's socket)."""
 
     reader: ReaderId
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ReaderSilence:
     """The SRS, which had sent RTCP, sends none for five intervals, or does again."""
 
@@ -330,26 +330,26 @@ class ReaderSilence:
     silent: bool
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ReaderCollision:
     """The SRS sends RTCP under the reader's own SSRC (RFC 3550 8.2); told once for where it sends to."""
 
     reader: ReaderId
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class EventsLost:
     """So many events found no room on their way from the engine; told seldom, each counted once."""
 
     count: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class MediaDown:
     """The media process is gone; every id is void. `MediaUp` follows when a new one serves."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class MediaUp:
     """A media process serves; no port is open on it unless control knew it before."""
 

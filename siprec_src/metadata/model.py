@@ -5,10 +5,11 @@ Ids are octets, 16 of a UUID in what we make (RFC 7865 6.10); times know their z
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import enum
 from typing import Final
+
+from siprec_src.values import immutable
 
 NAMESPACE: Final = "urn:ietf:params:xml:ns:recording:1"
 ANONYMOUS: Final = "sip:anonymous@anonymous.invalid"  #: who is not known (RFC 3323 4.1.1.3)
@@ -21,7 +22,7 @@ class DataMode(enum.Enum):
     PARTIAL = "partial"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Extension:
     """An element of another namespace, at the end of its parent (RFC 7865 9, ``##other``)."""
 
@@ -32,7 +33,7 @@ class Extension:
     fields: tuple[tuple[str, str], ...] = ()  #: children of the same namespace and their text, in order
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Group:
     """A CS-Group (RFC 7865 6.2)."""
 
@@ -42,7 +43,7 @@ class Group:
     extensions: tuple[Extension, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Reason:
     """Why a session ended (RFC 7865 6.3.1, RFC 3326)."""
 
@@ -51,7 +52,7 @@ class Reason:
     protocol: str = "SIP"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Session:
     """A Communication Session (RFC 7865 6.3)."""
 
@@ -64,7 +65,7 @@ class Session:
     extensions: tuple[Extension, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class NameId:
     """One identity of a participant (RFC 7865 6.5.1)."""
 
@@ -73,7 +74,7 @@ class NameId:
     language: str = ""  #: xml:lang
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Participant:
     """RFC 7865 6.5."""
 
@@ -82,7 +83,7 @@ class Participant:
     extensions: tuple[Extension, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Stream:
     """A media stream (RFC 7865 6.7)."""
 
@@ -91,7 +92,7 @@ class Stream:
     label: str | None = None  #: of the m-line in the same message; opaque
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SessionRecording:
     """``sessionrecordingassoc``: a CS in this recording session (RFC 7865 6.4)."""
 
@@ -100,7 +101,7 @@ class SessionRecording:
     disassociated: dt.datetime | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ParticipantSession:
     """``participantsessionassoc``: a participant in a CS (RFC 7865 6.6)."""
 
@@ -111,7 +112,7 @@ class ParticipantSession:
     parameters: tuple[tuple[str, str], ...] = ()
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ParticipantStream:
     """``participantstreamassoc``: all that a participant now sends and receives (RFC 7865 6.8)."""
 
@@ -122,7 +123,7 @@ class ParticipantStream:
     disassociated: dt.datetime | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Recording:
     """The document: what a recorder is told (RFC 7865 5, 6.1)."""
 
@@ -137,7 +138,7 @@ class Recording:
     extensions: tuple[Extension, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SnapshotRequest:
     """``requestsnapshot``: an SRS asks for a complete document (RFC 7865 7)."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import dataclasses
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
@@ -15,6 +14,7 @@ from typing import Final
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.metadata.model import NAMESPACE
 from siprec_src.metadata.tree import Element, parse_tree
+from siprec_src.values import immutable
 
 _ID_OCTETS: Final = 16
 _UNBOUNDED: Final = 1 << 30
@@ -27,7 +27,7 @@ _TIME: Final = re.compile(  # RFC 3339 5.6, zone required by RFC 7865 6.9
 _SHORT: Final = re.compile(r"[+-]?[0-9]{1,5}")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class _Shape:
     """An element type: its attributes, its children in order as (name, least, most), its text."""
 

@@ -26,6 +26,7 @@ from siprec_src.sip.flow import Address, Edge, Flow
 from siprec_src.sip.locating import Ask, Kind, Naptr, Record, Records, Srv, Step, Target, Uniform, Wanted
 from siprec_src.sip.target import domain_of
 from siprec_src.sip.vocabulary import Resolve, Resolved
+from siprec_src.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 SYSTEM_RANDOM: Final = secrets.SystemRandom()
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ResolverLimits:
     """What lookups may cost."""
 
@@ -50,7 +51,7 @@ class ResolverLimits:
     hosts_check_s: float = 5.0  #: how often the hosts file is looked at for a change
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class _Cached:
     records: Records
     expires: float

@@ -10,7 +10,6 @@ peer is gone without a word (RFC 9293 3.8.3).
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
@@ -26,6 +25,7 @@ from siprec_src.sip.message import Request, Response
 from siprec_src.sip.parser import Malformed
 from siprec_src.sip.stream import KeepAlive, StreamParser
 from siprec_src.sip.target import numeric
+from siprec_src.values import immutable
 
 StreamItem = Request | Response | Malformed
 READ_BYTES: Final = 16 * 1024  #: taken from one connection before the others have their turn
@@ -33,7 +33,7 @@ SWEEP_S: Final = 5.0
 _WORDLESS: Final = "closed without a word; perhaps our certificate is refused"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class StreamLimits:
     """What one process gives to stream connections."""
 

@@ -20,12 +20,13 @@ from siprec_src.errors import ConfigurationError
 from siprec_src.net.tls_identity import mismatch
 from siprec_src.sip.flow import Address
 from siprec_src.telemetry.log import get_logger
+from siprec_src.values import immutable
 
 EXPIRY_NOTE_DAYS: Final = 30
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of 1.3 are all good (RFC 9325 4.2)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class TlsSettings:
     """SIP over TLS, for every edge with ``tls`` among its transports; read again on SIGHUP."""
 
@@ -48,7 +49,7 @@ class TlsSettings:
         )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class TlsContexts:
     """The settings with their files read."""
 

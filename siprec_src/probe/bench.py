@@ -34,13 +34,14 @@ from siprec_src.sip.parser import Malformed, parse_datagram
 from siprec_src.sip.settings import AgentSettings
 from siprec_src.sip.timers import Timers
 from siprec_src.sip.user_agent import UserAgent
+from siprec_src.values import immutable
 
 TICK_S: Final = 0.05  #: how often it is looked whether what is waited for holds
 MAX_KEPT: Final = 2000  #: messages and lines; an SRS that says more is not listened to any more
 _OPTIONS_INTERVAL_S: Final = 1.0  #: one check leaves after half of it to all of it
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Seen:
     """One SIP message on the wire."""
 
@@ -50,7 +51,7 @@ class Seen:
     message: Message
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Said:
     """One line that the machines would have logged."""
 

@@ -19,12 +19,13 @@ from cryptography.x509.oid import NameOID
 from siprec_src.net.tls import TlsContexts, cause
 from siprec_src.net.tls_identity import mismatch, names_of
 from siprec_src.sip.flow import Address
+from siprec_src.values import immutable
 
 _CERTIFICATE_REQUEST: Final = 13  # RFC 8446 4, RFC 5246 7.4
 _CLIENT_ALERT_S: Final = 0.7  #: in TLS 1.3 a peer refuses our certificate after the handshake
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Handshake:
     """What came of it."""
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from siprec_src.app import exits
 from siprec_src.telemetry.redaction import redact_text
+from siprec_src.values import immutable
 
 Facts = Mapping[str, object]
 WIDTH: Final = 10  #: of the columns of the text
@@ -39,7 +40,7 @@ class Verdict(enum.Enum):
         return {Verdict.GOOD: exits.OK, Verdict.USABLE: 1, Verdict.UNUSABLE: 2}[self]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Step:
     """One thing that was asked."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
@@ -27,6 +26,7 @@ from siprec_src.recording.srs import SrsConfig, SrsTarget
 from siprec_src.sdp.model import Media, SessionDescription
 from siprec_src.sip.message import Message, Response
 from siprec_src.telemetry import advice
+from siprec_src.values import immutable
 
 OPTIONS_S: Final = 5.5  #: the check's own 4 s, and the second before it leaves
 ENDED: Final = ("recording.attempt-failed", "recording.end", "recording.failed", "recording.none")
@@ -34,7 +34,7 @@ LOOPBACK: Final = {4: "127.0.0.1", 6: "::1"}
 _RANGE: Final = (16_384, 32_766)  #: of the ports at which the two parties are heard, on loopback alone
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Conversation:
     """The call that is made up: two parties on loopback, heard at ports of the engine."""
 

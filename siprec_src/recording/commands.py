@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from siprec_src.recording.outcome import Outcome
 from siprec_src.recording.srs import SrsTarget
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Pause:
     """Nothing of this call reaches an SRS until `Resume` (RFC 7866 7.1.1.1)."""
 
     call: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Resume:
     """The end of `Pause`."""
 
     call: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Stop:
     """The rest of this call is not recorded, until `Start`. Ends a pause as well."""
 
     call: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Start:
     """Record this call from now on, with a complete snapshot first; copies that are recorded go on.
 
@@ -39,7 +38,7 @@ class Start:
     call: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Over:
     """One copy of this call has nothing left to do."""
 
@@ -49,7 +48,7 @@ class Over:
     sessions: int  #: how many an SRS took
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Copying:
     """An SRS gets this copy of the call from now on, or none does any more."""
 
@@ -59,12 +58,12 @@ class Copying:
     cause: str  #: slug
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Check:
     """Ask the SRS whether it is there."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SrsAlive:
     """An SRS, by its configured URI, has answered a call or a check."""
 
@@ -72,7 +71,7 @@ class SrsAlive:
     took: SrsTarget | None = None  #: how it was asked when it took a recording session
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SrsFailed:
     """An SRS was silent, could not be reached, or said 503."""
 

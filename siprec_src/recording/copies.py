@@ -6,14 +6,14 @@ session and group ids of the call, by which they can be joined (RFC 7865 6.10).
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from siprec_src.recording.settings import Distribution, RecordingSettings
 from siprec_src.recording.srs import SrsTarget, Track
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Copy:
     """One copy, and the SRSs that may hold it."""
 

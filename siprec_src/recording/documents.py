@@ -6,7 +6,6 @@ document before, and a complete one first, after a refusal, and whenever it asks
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 from siprec_src.communication import CommunicationSession
@@ -17,9 +16,10 @@ from siprec_src.metadata.partial import changes
 from siprec_src.metadata.writer import write_recording
 from siprec_src.recording.extensions import extended
 from siprec_src.recording.srs import SrsConfig
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Document:
     """A document, and what its SRS knows when it has taken it."""
 

@@ -16,6 +16,7 @@ from siprec_src.communication import CommunicationSession, Participant
 from siprec_src.errors import ConfigurationError
 from siprec_src.metadata import model as m
 from siprec_src.recording.templates import Facts, Template, constants_of, fill, parse_template
+from siprec_src.values import immutable
 
 MAX_EXTENSIONS: Final = 32
 
@@ -29,7 +30,7 @@ class At(enum.Enum):
     RECORDING = "recording"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ExtensionConfig:
     """One element. What has nothing to say is left out: a field, and an element without any."""
 

@@ -15,9 +15,10 @@ from typing import Any, Final
 from siprec_src.identity import Identity
 from siprec_src.media import plane
 from siprec_src.media.model import DtlsPeer, Endpoint, PortId, ReaderCounters, ReaderId, SrtpKey
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Sending:
     """How a track goes to the SRS, as its newest answer allows."""
 

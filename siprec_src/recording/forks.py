@@ -5,7 +5,6 @@ Everything here returns commands for the media plane, in order; answers come bac
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from typing import Final
 
@@ -18,11 +17,12 @@ from siprec_src.recording.line import RecordedLine, label_of
 from siprec_src.recording.protection import MediaSecurity, fresh_end, fresh_keys
 from siprec_src.recording.srs import SrsTarget
 from siprec_src.sip.flow import Edge
+from siprec_src.values import immutable
 
 MAX_LINES: Final = 16  #: m-lines of one recording session; tracks beyond are described, not forked
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Wanted:
     """A track that shall get an m-line."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 from siprec_src.communication import RecordingChanged
@@ -11,12 +10,13 @@ from siprec_src.machine import Finished, Forward, LogLine, Observe, WallClock
 from siprec_src.media import plane
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Edge
+from siprec_src.values import immutable
 
 Effect = sip.Command | plane.Command | LogLine | Observe | Forward | Finished | RecordingChanged
 Effects = list[Effect]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Ground:
     """What every machine of recording is given."""
 

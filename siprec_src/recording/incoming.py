@@ -22,9 +22,10 @@ from siprec_src.sip.body import find, not_understood, split_body
 from siprec_src.sip.holddown import retry_after_s
 from siprec_src.sip.message import Message, Request, Response
 from siprec_src.sip.session_timer import SessionTimer
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Reply:
     """How a request of the SRS is answered."""
 

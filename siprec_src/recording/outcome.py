@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from collections.abc import Sequence
 
 from siprec_src.recording.refusal import Remedy
 from siprec_src.sip.uri import Uri
+from siprec_src.values import immutable
 
 Fields = tuple[tuple[str, object], ...]
 
@@ -24,7 +24,7 @@ class Result(enum.Enum):
     CANCELLED = "cancelled"  #: the call ended before the SRS answered
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Outcome:
     """The end of one recording session."""
 

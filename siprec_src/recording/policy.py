@@ -7,7 +7,6 @@ A call is not copied with less protection than it has unless configuration says 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from siprec_src.communication import CommunicationSession, Direction, Side
@@ -16,9 +15,10 @@ from siprec_src.recording.offer import offerable
 from siprec_src.recording.presentation import first_side
 from siprec_src.recording.srs import LateTrack, SrsConfig, SrsTarget, Track
 from siprec_src.sip.flow import Transport
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Decision:
     """What is done about one call, decided once."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from siprec_src.errors import ConfigurationError
 from siprec_src.sdp import dtls
 from siprec_src.sdp.crypto import SUITES, Crypto, key_bits
+from siprec_src.values import immutable
 
 
 class MediaSecurity(enum.Enum):
@@ -21,7 +21,7 @@ class MediaSecurity(enum.Enum):
     DTLS = "dtls"  #: SRTP with keys of a handshake between the media ports (RFC 5763)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class DtlsEnd:
     """Our end of the DTLS association of one m-line."""
 

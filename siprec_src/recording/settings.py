@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 
 from siprec_src.errors import ConfigurationError
+from siprec_src.values import immutable
 
 
 class Distribution(enum.Enum):
@@ -16,7 +16,7 @@ class Distribution(enum.Enum):
     PARALLEL = "parallel"  #: all of them: an SRS that names no copy has one for itself
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class RecordingSettings:
     """How the SRSs are used."""
 

@@ -25,6 +25,7 @@ from siprec_src.sip.parameters import is_token
 from siprec_src.sip.session_timer import MIN_INTERVAL_S
 from siprec_src.sip.target import numeric
 from siprec_src.sip.uri import Uri, parse_uri
+from siprec_src.values import immutable
 
 
 class Track(enum.Enum):
@@ -97,7 +98,7 @@ class LateTrack(enum.Enum):
 _READ: Final = {"key": None}  # no key of the file: what the files and variables it names hold
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SrsConfig:
     """One SRS. Checked when made; the URI when it is read against the edges by `parse_target`."""
 
@@ -205,7 +206,7 @@ class SrsConfig:
         return tuple((name, text) for name, text in self.headers.items() if isinstance(text, str) and text)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SrsTarget:
     """Where the INVITE of a recording session goes, and how."""
 

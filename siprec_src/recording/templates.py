@@ -20,12 +20,13 @@ from siprec_src.sip.headers import NameAddress, parse_name_address
 from siprec_src.sip.message import Headers, header_key
 from siprec_src.sip.parameters import is_token
 from siprec_src.sip.uri import Uri, parse_uri, unescape
+from siprec_src.values import immutable
 
 MAX_TEMPLATE: Final = 1024  #: characters
 MAX_VALUE: Final = 512  #: characters that one placeholder gives; the rest is cut off
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Place:
     """A placeholder."""
 
@@ -33,14 +34,14 @@ class Place:
     argument: str = ""  #: of ``header:`` and ``value:``
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Template:
     """Literal text and placeholders, in order."""
 
     parts: tuple[str | Place, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Facts:
     """Where placeholders are filled from."""
 

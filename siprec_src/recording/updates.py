@@ -9,7 +9,6 @@ is to be told for half the session's interval, a request without document refres
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from typing import Final
 
@@ -28,6 +27,7 @@ from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.holddown import retry_after_s
 from siprec_src.sip.message import Response
 from siprec_src.sip.session_timer import Due, SessionTimer
+from siprec_src.values import immutable
 
 MAX_RETRIES: Final = 5  #: of one change, then it waits for the next one
 RETRY_S: Final = 5.0  #: when the SRS is overloaded and does not say for how long
@@ -43,7 +43,7 @@ class Verb(enum.Enum):
     UPDATE = "UPDATE"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Exchange:
     """A request of ours that has no answer yet."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from siprec_src.communication import CommunicationSession
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class RecordingView:
     """One copy of a call, as it is now."""
 
@@ -17,7 +16,7 @@ class RecordingView:
     copying: bool  #: packets may be on their way to the SRS
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class CallView:
     """One call and its recordings."""
 

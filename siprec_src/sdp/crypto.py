@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from siprec_src.errors import RemoteProtocolError
+from siprec_src.values import immutable
 
 SUITES: Final[Mapping[str, int]] = {  #: octets of master key and salt together
     "AES_CM_128_HMAC_SHA1_80": 30,
@@ -42,7 +42,7 @@ _PARAMETER: Final = re.compile(
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+@immutable(kw_only=False, repr=False)
 class Crypto:
     """One ``a=crypto`` line. Its repr never shows the key."""
 

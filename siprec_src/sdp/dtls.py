@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from siprec_src.sdp.model import Media, SessionDescription
+from siprec_src.values import immutable
 
 PROTOCOL: Final = "UDP/TLS/RTP/SAVP"  #: RFC 5764 8
 
@@ -39,7 +40,7 @@ class Setup(enum.Enum):
     ACTPASS = "actpass"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Dtls:
     """What one side of an m-line says of its end of the association."""
 

@@ -13,6 +13,7 @@ from typing import Final
 from siprec_src.communication import Direction, Format
 from siprec_src.sdp import codecs
 from siprec_src.sdp.crypto import Crypto, format_crypto, parse_valid
+from siprec_src.values import immutable
 
 _SESSION_ORDER: Final = "vosiuepcbtrzka"  # RFC 8866 5
 _MEDIA_ORDER: Final = "icbka"
@@ -25,7 +26,7 @@ _CONTENT: Final = re.compile(
 _MAX_PTIME_MS: Final = 1000
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Line:
     """One line ``kind=value``."""
 
@@ -38,7 +39,7 @@ class Line:
         return self.value.partition(":")[0] if self.kind == "a" else ""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Origin:
     """``o=`` (RFC 8866 5.2); id and version fit 63 bits (RFC 3264 5)."""
 
@@ -51,7 +52,7 @@ class Origin:
         return f"{self.username} {self.session_id} {self.version} {_net(self.address)}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Connection:
     """``c=`` (RFC 8866 5.7)."""
 
@@ -63,7 +64,7 @@ class Connection:
         return self.host in ("0.0.0.0", "::")  # noqa: S104 -- compared, never bound
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Rtcp:
     """Where RTCP goes (RFC 3605)."""
 
@@ -71,7 +72,7 @@ class Rtcp:
     port: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Media:
     """One m-line with everything under it."""
 
@@ -213,7 +214,7 @@ class Media:
         return dataclasses.replace(self, formats=tuple(str(f.payload_type) for f in formats), lines=lines)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class SessionDescription:
     """A whole description: the lines before the first m-line, and the m-lines."""
 

@@ -16,6 +16,7 @@ from siprec_src.sdp import codecs
 from siprec_src.sdp.crypto import Crypto
 from siprec_src.sdp.dtls import Dtls, Setup, agree, is_dtls, opposite, read_dtls
 from siprec_src.sdp.model import Media, Rtcp, SessionDescription
+from siprec_src.values import immutable
 
 
 class Exchange(enum.Enum):
@@ -26,7 +27,7 @@ class Exchange(enum.Enum):
     THEY_OFFERED = "they-offered"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Negotiation:
     """The state of offer/answer in one dialog: one offer at a time, in either direction (RFC 3264 4).
 
@@ -73,7 +74,7 @@ class Negotiation:
         return Negotiation(local=self.local, remote=self.remote)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Accepted:
     """One codec of our offer that the answer took, with both numbers."""
 
@@ -81,7 +82,7 @@ class Accepted:
     answered: Format  #: its payload type is the one to send with (RFC 3264 7)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Verdict:
     """What the answer to one of our m-lines lets us do."""
 

@@ -7,17 +7,16 @@ at us (16.3 step 3 is for who forwards); 406 only when an INVITE can take no ses
 
 from __future__ import annotations
 
-import dataclasses
-
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.sip.headers import MediaType, parse_accept
 from siprec_src.sip.message import Request
 from siprec_src.sip.settings import AgentSettings
+from siprec_src.values import immutable
 
 Fields = tuple[tuple[str, str], ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Refusal:
     """Answer ``status`` with ``fields``."""
 

@@ -20,9 +20,10 @@ from siprec_src.sip.lines import decode, split_fields, unfold
 from siprec_src.sip.message import Headers, Message
 from siprec_src.sip.parameters import is_token
 from siprec_src.sip.writer import write_fields
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Part:
     """One leaf of a body, or a whole body that is no multipart."""
 
@@ -120,7 +121,7 @@ _LF: Final = 10
 _IDENTITY: Final = frozenset({"", "7bit", "8bit", "binary", "identity"})
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class _Place:
     """Where a part stands: how deep, under which handling, in which choice."""
 

@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from siprec_src.errors import ConfigurationError
+from siprec_src.values import immutable
 
 
 class SecretText(str):
@@ -18,7 +19,7 @@ class SecretText(str):
         return "'…'"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Credentials:
     """A user name and its password, for Digest alone (RFC 7616). Basic is never spoken (RFC 8760 2.6)."""
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.sip.parameters import QUOTED, TOKEN
+from siprec_src.values import immutable
 
 MAX_CHALLENGES: Final = 16  #: read of one response; the rest is ignored
 MAX_PARAMETERS: Final = 32  #: of one challenge
@@ -29,7 +30,7 @@ class Algorithm(enum.Enum):
     MD5 = "MD5"  #: for old servers only, where it is allowed
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Scheme:
     """One challenge, or credentials: its scheme in lower case and its parameters, names in lower case."""
 
@@ -37,7 +38,7 @@ class Scheme:
     parameters: Mapping[str, str] = dataclasses.field(repr=False)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Challenge:
     """A Digest challenge that can be answered."""
 
@@ -51,7 +52,7 @@ class Challenge:
     stale: bool = False  #: the password was right, the nonce was too old
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Proof:
     """What the hash is made of, beside the challenge."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import Final
 
@@ -20,9 +19,10 @@ from siprec_src.sip.parameters import (
     split_list,
     unquote,
 )
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class MediaType(Parameterised):
     """``type/subtype;parameters`` of Content-Type and Accept (RFC 3261 20.15)."""
 
@@ -39,7 +39,7 @@ class MediaType(Parameterised):
         return f"{self.type}/{self.subtype}{format_parameters(self.parameters)}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Disposition(Parameterised):
     """Content-Disposition (RFC 3261 20.11)."""
 
@@ -55,7 +55,7 @@ class Disposition(Parameterised):
         return f"{self.type}{format_parameters(self.parameters)}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class RAck:
     """Which reliable provisional response a PRACK is for (RFC 3262 7.2)."""
 
@@ -67,7 +67,7 @@ class RAck:
         return f"{self.rseq} {self.cseq} {self.method}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Reason(Parameterised):
     """Why a request was sent: protocol, cause and text (RFC 3326 2)."""
 
@@ -92,7 +92,7 @@ class Reason(Parameterised):
         return f"{self.protocol}{format_parameters(self.parameters)}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class SessionId:
     """The two UUIDs of a session (RFC 7989 5); ``remote`` is None from a peer of RFC 7329."""
 
@@ -103,7 +103,7 @@ class SessionId:
         return self.local if self.remote is None else f"{self.local};remote={self.remote}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class RetryAfter:
     """How long not to ask again, and for how long the peer is then there (RFC 3261 20.33)."""
 
@@ -111,7 +111,7 @@ class RetryAfter:
     duration_s: int | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Warning:
     """One warn-code with its agent and text (RFC 3261 20.43)."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
+
+from siprec_src.values import immutable
 
 
 class Transport(enum.Enum):
@@ -22,7 +23,7 @@ class Transport(enum.Enum):
         return 5061 if self is Transport.TLS else 5060
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Address:
     """A numeric IPv4 or IPv6 address (no brackets) and a port."""
 
@@ -33,7 +34,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Flow:
     """A way to a peer: the edge it leaves by, the transport, the peer, and for streams which connection.
 
@@ -49,7 +50,7 @@ class Flow:
     domain: str = ""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Edge:
     """One place where our SIP and media leave: what is bound and what is told to peers."""
 

@@ -12,9 +12,10 @@ from siprec_src.sip.limits import SipLimits
 from siprec_src.sip.lines import decode, has_bare_nul, split_fields, unfold
 from siprec_src.sip.message import Headers, Request, Response
 from siprec_src.sip.parameters import TOKEN, parse_number
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Malformed:
     """A message that breaks a rule.
 
@@ -30,7 +31,7 @@ class Malformed:
 Parsed = Request | Response | Malformed
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Head:
     """Start line and header fields, before anything but their form is checked."""
 

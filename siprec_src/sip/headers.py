@@ -46,6 +46,7 @@ from siprec_src.sip.parameters import (
 )
 from siprec_src.sip.remembered import remembered
 from siprec_src.sip.uri import HOST_PATTERN, Uri, format_host_port, parse_any_uri, parse_host, parse_port
+from siprec_src.values import immutable
 
 __all__ = [
     "CSeq", "Disposition", "MediaType", "NameAddress", "RAck", "Reason", "RetryAfter", "SessionId", "Via",
@@ -58,7 +59,7 @@ __all__ = [
 MAGIC_COOKIE: Final = "z9hG4bK"  #: how a branch of RFC 3261 begins (8.1.1.7)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Via(Parameterised):
     """One hop of the way a request took (RFC 3261 20.42)."""
 
@@ -96,7 +97,7 @@ class Via(Parameterised):
         return f"SIP/2.0/{self.transport} {sent_by}{format_parameters(self.parameters)}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class NameAddress(Parameterised):
     """A display name, a URI and header parameters: From, To, Contact, Route (RFC 3261 20.10).
 
@@ -124,7 +125,7 @@ class NameAddress(Parameterised):
         return f"{display}<{self.uri}>{format_parameters(self.parameters)}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class CSeq:
     """Sequence number and method (RFC 3261 20.16)."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from siprec_src.errors import ConfigurationError
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SipLimits:
     """Limits on received messages. The defaults fit a SIPREC INVITE with a hundred participants."""
 

@@ -7,12 +7,12 @@ its depth, not one for each kind of record.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Final
 
 from siprec_src.sip.flow import Transport
+from siprec_src.values import immutable
 
 MAX_SERVERS: Final = 12  #: SRV records followed for one question, the best ones
 MAX_SERVICES: Final = 4  #: NAPTR records followed for one question, the best ones
@@ -29,7 +29,7 @@ class Kind(enum.Enum):
     AAAA = "AAAA"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Ask:
     """All records of one type under one name."""
 
@@ -37,7 +37,7 @@ class Ask:
     kind: Kind
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Naptr:
     """A NAPTR record (RFC 3403 4.1)."""
 
@@ -48,7 +48,7 @@ class Naptr:
     replacement: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Srv:
     """An SRV record (RFC 2782); the target ``""`` is the root: there is no such service."""
 
@@ -63,7 +63,7 @@ Records = tuple[Record, ...]
 Step = Generator[tuple[Ask, ...], tuple[Records, ...], "tuple[Target, ...]"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Target:
     """One address to try."""
 
@@ -72,7 +72,7 @@ class Target:
     port: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Wanted:
     """What a URI says of its server, and what our side can do."""
 

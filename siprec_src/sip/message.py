@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, Self, TypeVar, overload
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.sip import headers as h
 from siprec_src.sip.uri import Uri, parse_uri
+from siprec_src.values import immutable
 
 COMPACT: Final = {  # RFC 3261 7.3.3 and 20, RFC 3515, 3892, 3841, 4028, 3265, 4474
     "a": "accept-contact", "b": "referred-by", "c": "content-type", "d": "request-disposition",
@@ -143,7 +144,7 @@ class Headers:
         return index
 
 
-@dataclasses.dataclass(frozen=True, eq=True, kw_only=True)
+@immutable(slots=False)
 class Message:
     """What requests and responses share."""
 
@@ -213,7 +214,7 @@ class Message:
         return values[0]
 
 
-@dataclasses.dataclass(frozen=True, eq=True, kw_only=True)
+@immutable(slots=False)
 class Request(Message):
     """A request; ``uri`` is the Request-URI's text as received."""
 
@@ -226,7 +227,7 @@ class Request(Message):
         return parse_uri(self.uri)
 
 
-@dataclasses.dataclass(frozen=True, eq=True, kw_only=True)
+@immutable(slots=False)
 class Response(Message):
     """A response; ``status`` 100..699."""
 

@@ -7,7 +7,6 @@ through only when its number follows the last one (4).
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
 from collections.abc import Callable
 
@@ -16,6 +15,7 @@ from siprec_src.sip.headers import RAck, parse_rack, parse_rseq
 from siprec_src.sip.incoming import Incoming
 from siprec_src.sip.message import Request, Response
 from siprec_src.sip.stack import Stack
+from siprec_src.values import immutable
 
 
 def is_reliable(response: Response) -> bool:
@@ -59,7 +59,7 @@ class ReliableReceiver:
         return self._due.popleft() if self._due else None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class _Held:
     number: int
     status: int

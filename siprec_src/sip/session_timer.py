@@ -9,13 +9,13 @@ when `deadline` has come. Every re-INVITE and UPDATE refreshes the session, what
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from typing import Final
 
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.sip.message import Message, Request, Response
 from siprec_src.sip.parameters import parse_number, parse_trailing
+from siprec_src.values import immutable
 
 OPTION_TAG: Final = "timer"
 MIN_INTERVAL_S: Final = 90  #: RFC 4028 5
@@ -40,7 +40,7 @@ class Due(enum.Enum):
     EXPIRED = "expired"  #: BYE: no refresh came, or none succeeded
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class SessionExpires:
     """The value of Session-Expires (RFC 4028 4)."""
 

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Final
 
 from siprec_src.errors import ConfigurationError
+from siprec_src.values import immutable
 
 KNOWN_OPTION_TAGS: Final = frozenset({
     "100rel", "answermode", "early-session", "eventlist", "from-change", "geolocation-http",
@@ -21,7 +22,7 @@ KNOWN_OPTION_TAGS: Final = frozenset({
 """
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class AgentSettings:
     """The user agent's face to its peers."""
 
@@ -40,7 +41,7 @@ class AgentSettings:
     stream_refused_s: float = 600.0  #: for so long a peer that refused TCP gets long requests by UDP at once
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class AgentLimits:
     """How much one user agent holds at a time; over a limit the newcomer gets 503, the rest go on."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.sip.head import (
     FIRST_OCTETS,
@@ -17,9 +15,10 @@ from siprec_src.sip.head import (
     skip_line_ends,
 )
 from siprec_src.sip.limits import DEFAULT_LIMITS, SipLimits
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class KeepAlive:
     """The peer sent CRLFCRLF and waits for CRLF (RFC 5626 4.4.1). Several in one read are told once."""
 

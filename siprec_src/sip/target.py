@@ -14,16 +14,17 @@ from siprec_src.sip.flow import Address, Edge, Flow, Transport
 from siprec_src.sip.headers import NameAddress
 from siprec_src.sip.remembered import remembered
 from siprec_src.sip.uri import Uri
+from siprec_src.values import immutable
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Unreachable:
     """No way leads there: the transport is not ours, the scheme cannot be routed, the address is no host."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Question:
     """The host is a name; it must be resolved with these (RFC 3263 4)."""
 
@@ -37,7 +38,7 @@ class Question:
 Way = tuple[Flow, ...] | Question | Unreachable
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Routed:
     """A Request-URI, the Route fields that go with it, and whom to send to."""
 

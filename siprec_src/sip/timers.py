@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from siprec_src.errors import ConfigurationError
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Timers:
     """The three numbers from which every timer of RFC 3261 follows."""
 

@@ -16,13 +16,14 @@ from typing import Final, Self
 
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.sip.remembered import remembered
+from siprec_src.values import immutable
 
 UriParameters = tuple[tuple[str, str | None], ...]
 
 HOST_PATTERN: Final = r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}+)"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Uri:
     """A URI. For ``tel`` the number is ``user``; for any other scheme all that follows the colon is."""
 

@@ -9,20 +9,20 @@ commands, the user agent tells events. Messages are immutable and may be kept.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final
 
 from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Flow, Transport
 from siprec_src.sip.message import Headers, Request, Response
 from siprec_src.sip.uri import Uri
+from siprec_src.values import immutable
 
 NO_HEADERS: Final = Headers()
 
 # commands: owner -> user agent
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class StartInvite:
     """Send an INVITE outside any dialog; makes usage ``usage`` (from `Identity.number`).
 
@@ -46,7 +46,7 @@ class StartInvite:
     keep_alive: bool = False  #: offer to keep its connection alive while the dialog lasts (RFC 6223 4.2.1)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SendRequest:
     """Send a request inside a dialog: re-INVITE, UPDATE, PRACK, BYE, INFO, REFER, NOTIFY, MESSAGE ….
 
@@ -65,7 +65,7 @@ class SendRequest:
     spares_dialog: bool = False  #: without an answer to it the dialog goes on all the same
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SendAck:
     """Acknowledge the 2xx to the (re-)INVITE ``token``; repeated with each repeated 2xx (13.2.2.4)."""
 
@@ -76,7 +76,7 @@ class SendAck:
     body: bytes = b""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class CancelInvite:
     """Cancel the INVITE or re-INVITE ``token``; waits for its first 1xx (RFC 3261 9.1). A 2xx that crosses
     an initial INVITE's CANCEL is acknowledged and ended with BYE by the user agent and told as 487.
@@ -87,7 +87,7 @@ class CancelInvite:
     headers: Headers = NO_HEADERS  #: e.g. Reason
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Respond:
     """Answer the received request ``token``.
 
@@ -112,7 +112,7 @@ class Respond:
     contact_parameters: str = ""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SendOptions:
     """Ask a peer, outside any dialog, whether it is there (RFC 3261 11.1).
 
@@ -132,7 +132,7 @@ Command = StartInvite | SendRequest | SendAck | CancelInvite | Respond | SendOpt
 # events: user agent -> owner
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class InviteArrived:
     """A new INVITE that passed all general checks; 100 Trying has been sent. Opens ``usage``."""
 
@@ -142,7 +142,7 @@ class InviteArrived:
     flow: Flow
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class RequestArrived:
     """A request inside a dialog; CSeq, Require and glare are already checked (RFC 3261 12.2.2, 14.2).
 
@@ -156,7 +156,7 @@ class RequestArrived:
     flow: Flow
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class AckArrived:
     """The ACK to our 2xx to the (re-)INVITE ``token``; told once."""
 
@@ -166,7 +166,7 @@ class AckArrived:
     request: Request
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class CancelArrived:
     """The peer cancelled the pending INVITE ``token``; the CANCEL is answered.
 
@@ -179,7 +179,7 @@ class CancelArrived:
     request: Request
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ResponseArrived:
     """A response (101 to 699) to the request ``token`` that we sent.
 
@@ -198,7 +198,7 @@ class ResponseArrived:
     made_here: bool = False
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class DialogEnded:
     """A dialog is gone though its owner has not ended it; with ``dialog`` "" it is the received INVITE.
 
@@ -213,7 +213,7 @@ class DialogEnded:
     cause: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class FlowLost:
     """The connection that was kept alive for a dialog is gone (RFC 5626 4.4.1); the next request opens one
     anew.
@@ -228,7 +228,7 @@ Event = InviteArrived | RequestArrived | AckArrived | CancelArrived | ResponseAr
 # effects: user agent -> driver
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Transmit:
     """Send these octets. When that fails for certain, the driver returns `TransmitFailed` with ``key``."""
 
@@ -237,7 +237,7 @@ class Transmit:
     key: str = ""  #: of the transaction that wants to know of a failure; "" for none
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Resolve:
     """Find the addresses of a host; answered with `Resolved`, also when there is none (RFC 3263 4)."""
 
@@ -250,7 +250,7 @@ class Resolve:
     domain: str = ""  #: host of the URI, for `Flow.domain`
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class KeepFlow:
     """Ping the connection of a flow (RFC 5626 4.4.1); when it fails, the driver returns `FlowFailed`."""
 
@@ -258,7 +258,7 @@ class KeepFlow:
     interval_s: float  #: 0: no more
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Tell:
     """Hand an event to the owner of its usage. `InviteArrived` goes to whoever takes new calls."""
 
@@ -270,7 +270,7 @@ Effect = Transmit | Resolve | KeepFlow | Tell
 # facts: driver -> user agent
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Received:
     """A whole message came by ``flow``."""
 
@@ -278,7 +278,7 @@ class Received:
     message: Request | Response
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Resolved:
     """Addresses for a `Resolve`, best first; empty when the name does not exist or DNS is silent."""
 
@@ -286,14 +286,14 @@ class Resolved:
     flows: tuple[Flow, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class TransmitFailed:
     """The octets of transaction ``key`` could not be sent, or its connection broke before an answer."""
 
     key: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class FlowFailed:
     """The connection of a `KeepFlow` answered no ping, or ended."""
 

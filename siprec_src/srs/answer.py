@@ -14,6 +14,7 @@ from siprec_src.sdp.dtls import Setup, agree, is_dtls, read_dtls
 from siprec_src.sdp.model import Media, Origin, Rtcp, SessionDescription, new_session
 from siprec_src.sdp.offer_answer import next_offer, restricted
 from siprec_src.srs.settings import Behaviour
+from siprec_src.values import immutable
 
 CODECS: Final = ("PCMU", "PCMA")
 SECURE_SUITES: Final = (  #: those that pylibsrtp can do, preferred first where the choice is ours
@@ -24,7 +25,7 @@ SECURE_SUITES: Final = (  #: those that pylibsrtp can do, preferred first where 
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Reception:
     """What one accepted m-line makes us receive."""
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from siprec_src.errors import ConfigurationError
 from siprec_src.sip.digest import Algorithm
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Behaviour:
     """How the SRS answers; the defaults are those of a good one."""
 
@@ -36,7 +37,7 @@ class Behaviour:
     digest_stale: bool = False  #: no nonce is ever fresh enough
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SrsSettings:
     """The bundled SRS."""
 

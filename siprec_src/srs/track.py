@@ -14,6 +14,7 @@ from typing import Final
 
 from siprec_src.communication import Format
 from siprec_src.srs.rtp import RtpPacket, parse_rtp
+from siprec_src.values import immutable
 
 REORDER_S: Final = 0.2  #: how long a gap may fill itself
 MAX_DROPOUT: Final = 3000  #: sequence numbers ahead that are still the same source (RFC 3550 A.1)
@@ -42,7 +43,7 @@ class TrackBooks:
     sources: list[int] = dataclasses.field(default_factory=list)  #: SSRCs in order of appearance
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Chunk:
     """Octets of one codec, contiguous in time."""
 

@@ -10,9 +10,10 @@ from siprec_src.ingest.inline.crossing import Treatment
 from siprec_src.ingest.inline.keys import KeyPair, other
 from siprec_src.media.model import Endpoint
 from siprec_src.sdp import codecs
+from siprec_src.values import immutable
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Party:
     """What one party agreed to in one m-line."""
 
@@ -25,7 +26,7 @@ class Party:
     keys: KeyPair | None = None  #: of the port that faces it
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class AgreedLine:
     """One m-line that both parties took."""
 

@@ -16,11 +16,12 @@ from siprec_src.errors import RemoteProtocolError
 from siprec_src.sdp.indication import recording_said, with_recording
 from siprec_src.sdp.model import SessionDescription
 from siprec_src.sip.message import Message
+from siprec_src.values import immutable
 
 OPTION_TAG: Final = "record-aware"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Offered:
     """An offer of our own on its way to the party."""
 

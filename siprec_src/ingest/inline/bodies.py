@@ -5,7 +5,6 @@ A description is exchanged in place: all other octets of the body stay as they c
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final
 
 from siprec_src.errors import RemoteProtocolError
@@ -15,11 +14,12 @@ from siprec_src.sdp.writer import write_sdp
 from siprec_src.sip.body import split_body
 from siprec_src.sip.headers import parse_disposition
 from siprec_src.sip.message import Message
+from siprec_src.values import immutable
 
 _SDP: Final = "application/sdp"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class SessionBody:
     """The description of a message and the octets it was read from."""
 

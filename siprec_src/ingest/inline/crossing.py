@@ -20,6 +20,7 @@ from siprec_src.ingest.inline.keys import usable_lines
 from siprec_src.media.model import Endpoint
 from siprec_src.sdp.crypto import Crypto
 from siprec_src.sdp.model import Line, Media, SessionDescription
+from siprec_src.values import immutable
 
 MAX_MEDIA_LINES: Final = 16  #: m-lines of one call; each holds two port pairs
 
@@ -45,7 +46,7 @@ class Treatment(enum.Enum):
     DIRECT = "direct"  #: not relayed: TCP
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class OurPlace:
     """Where one m-line is received by us, as the party that reads the description sees it."""
 

@@ -8,7 +8,6 @@ are. All three name the tags as who receives the request sees them.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import Final
 from urllib.parse import quote
@@ -16,6 +15,7 @@ from urllib.parse import quote
 from siprec_src.ingest.inline.groups import Group
 from siprec_src.sip.message import Headers, header_key
 from siprec_src.sip.uri import unescape
+from siprec_src.values import immutable
 
 _TAGS: Final = {  #: the receiver's own tag, and its peer's
     "replaces": ("to-tag", "from-tag"),
@@ -26,7 +26,7 @@ _SUCCEEDS: Final = ("replaces", "join")  #: a new call with these goes where the
 _IN_URI: Final = re.compile(r"([?&])(Replaces|Join|Target-Dialog)=([^&>\s\";,]+)", re.IGNORECASE)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class LegDialog:
     """The dialog of one leg (RFC 3261 12)."""
 
@@ -35,7 +35,7 @@ class LegDialog:
     theirs: str  #: the party's tag
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class LegEnd:
     """The party of one leg, as a later call may ask for it."""
 

@@ -10,7 +10,6 @@ renewed then.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
@@ -20,6 +19,7 @@ from siprec_src.identity import Identity
 from siprec_src.media.model import SrtpKey
 from siprec_src.sdp.crypto import SUITES, Crypto
 from siprec_src.sdp.model import Media
+from siprec_src.values import immutable
 
 MAX_LINES: Final = 16  #: ``a=crypto`` lines of one m-line that are read; no more suites exist
 MAX_OWN_KEYS: Final = 256  #: remembered for one m-line; the one not seen for longest is forgotten first
@@ -59,7 +59,7 @@ class OwnKeys:
         return {ours: self._keys[place] for place, ours in before.items()}
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class KeyPair:
     """The keys of the port that faces one party."""
 

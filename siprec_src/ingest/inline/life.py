@@ -30,6 +30,7 @@ from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Edge
 from siprec_src.sip.headers import Reason
 from siprec_src.sip.message import Request
+from siprec_src.values import immutable
 
 MEDIA_ANSWER_S: Final = 2.0  #: a media plane that is silent for so long counts as refusing
 
@@ -67,7 +68,7 @@ class Wait:
     deadline: float
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Ending:
     """Why and when a call ended."""
 

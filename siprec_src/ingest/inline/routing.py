@@ -20,6 +20,7 @@ from siprec_src.sip.flow import Edge, Flow, Transport
 from siprec_src.sip.message import Request
 from siprec_src.sip.target import default_transport, transport_of
 from siprec_src.sip.uri import Uri
+from siprec_src.values import immutable
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -28,7 +29,7 @@ _UNSPECIFIED: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- compared, ne
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Trunk:
     """One neighbour: a PBX, a carrier."""
 
@@ -41,7 +42,7 @@ class Trunk:
     credentials: Credentials | None = None  #: answer its challenges; None: they pass to the other side
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Route:
     """How one call goes on."""
 
@@ -55,7 +56,7 @@ class Route:
     credentials: Mapping[Side, Credentials | None] = dataclasses.field(default_factory=dict)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Refusal:
     """The call is refused with this status."""
 

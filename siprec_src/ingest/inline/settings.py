@@ -8,11 +8,12 @@ from typing import Literal
 from siprec_src.communication import Side
 from siprec_src.errors import ConfigurationError
 from siprec_src.media.model import Sound, Tone
+from siprec_src.values import immutable
 
 Mode = Literal["none", "tone", "announcement"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class IndicationSettings:
     """How the parties are told that they are recorded; those that are record-aware always are by SDP."""
 
@@ -58,7 +59,7 @@ class IndicationSettings:
         return Tone(sound, int(self.tone_interval_s * 1000), recorded=self.record_tone)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class InlineSettings:
     """What an operator may set."""
 

@@ -8,7 +8,6 @@ What cannot be known is not guessed: such a call is a group of its own.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final
 
 from siprec_src.communication import Name
@@ -19,12 +18,13 @@ from siprec_src.ingest.inline.names import asserted_names, said_names
 from siprec_src.sip.headers import parse_name_address
 from siprec_src.sip.message import Request
 from siprec_src.sip.uri import Uri, unescape
+from siprec_src.values import immutable
 
 WAIT_S: Final = 60.0  #: after a REFER the new call may come for so long
 MAX_WAITING: Final = 1_000  #: REFERs of all calls that are remembered; the first ones are forgotten
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@immutable(eq=False)
 class Asked:
     """One REFER on its way, or accepted."""
 

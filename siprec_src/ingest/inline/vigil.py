@@ -9,7 +9,6 @@ silence says nothing; a party that never sent any counts for nothing either.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from typing import Final
 
@@ -30,6 +29,7 @@ from siprec_src.sip.session_timer import (
     expires_s,
     session_expires,
 )
+from siprec_src.values import immutable
 
 GRACE_S: Final = 32.0  #: a BYE of either party has had that time to arrive (RFC 4028 10)
 
@@ -45,7 +45,7 @@ class Cause(enum.Enum):
     SILENT = "no media"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Timer:
     """The parties' session timer."""
 

@@ -6,13 +6,13 @@ network may bring anything at any time. A transaction knows neither flows nor us
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from collections.abc import Mapping
 from typing import ClassVar, assert_never
 
 from siprec_src.sip.message import Message, Request, Response
 from siprec_src.sip.timers import Timers
+from siprec_src.values import immutable
 
 
 class State(enum.Enum):
@@ -87,31 +87,31 @@ class Do(enum.Enum):
     SLOW_E = enum.auto()  #: T2 at once (17.1.2.2, Proceeding)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Send:
     """Put these octets on the transaction's flow."""
 
     data: bytes
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Deliver:
     """Hand a received message to the user."""
 
     message: Message
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class TimedOut:
     """Nobody answered in time: 408 for a client's user (RFC 3261 8.1.3.1), no ACK for a server's."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Failed:
     """The transport below failed: 503 for the user (RFC 3261 8.1.3.1)."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@immutable(kw_only=False)
 class Ended:
     """The transaction is over; whoever holds it forgets it."""
 

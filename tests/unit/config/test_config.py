@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from siprec_src.config import Config, InvalidConfiguration, from_values, load
+from siprec_src.config import InvalidConfiguration, from_values, load
 from siprec_src.config.example import field_docs, full_file
 from siprec_src.config.lines import key_lines
 from siprec_src.config.settings import ARRAYS, SECTIONS
@@ -376,7 +377,7 @@ def test_trunks_of_both_directions(write: Write) -> None:
 def test_a_configuration_survives_the_way_to_the_control_process() -> None:
     config = load(None, {"SIPREC_SRC_DAEMON_MAX_CALLS": "7"}, FLAGS)
     again = from_values(json.loads(json.dumps(config.values)))
-    assert again == Config(**{f: getattr(config, f) for f in config.__slots__})
+    assert again == dataclasses.replace(config)
     assert again.daemon.max_calls == 7
 
 
