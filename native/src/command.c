@@ -122,9 +122,8 @@ static int attach(struct worker *worker, struct rtpfork_command *command, uint64
 	if (result != 0)
 		return result;
 	aim_reader(worker, command->attach.reader);
-	if (command->attach.live)
-		rtpfork_core_set_live(worker->core, command->attach.reader, true, now_ns);
-	return 0;
+	return rtpfork_core_set_live(worker->core, command->attach.reader, command->attach.live,
+				     now_ns);
 }
 
 static int update(struct worker *worker, struct rtpfork_command *command)

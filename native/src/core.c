@@ -373,8 +373,7 @@ int rtpfork_core_set_live(struct rtpfork_core *core, uint64_t reader, bool live,
 	if (result != 0)
 		return result;
 	rtpfork_reader_set_live(&core->forks[slot].reader, live);
-	if (live)
-		core_begin_reports(core, &core->forks[slot], now_ns);
+	core_begin_reports(core, &core->forks[slot], now_ns);
 	return 0;
 }
 

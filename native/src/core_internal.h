@@ -69,7 +69,7 @@ struct fork {
 	uint32_t next_of_stream;
 	uint32_t next_of_via;
 	bool rtcp_mux;
-	bool rtcp_begun;    /* the reader was live once; nothing is sent before (RTP-34) */
+	bool rtcp_begun;    /* whether copies go out has been said; nothing is sent before */
 	bool rtcp_reported; /* a report was sent */
 	uint64_t next_report_ns;
 	uint64_t last_notice_ns;      /* of a report */

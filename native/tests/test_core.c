@@ -216,16 +216,19 @@ static void a_paused_reader_falls_back_to_empty_receiver_reports(void)
 	fixture_free(&f);
 }
 
-static void no_report_is_sent_before_the_reader_was_live(void)
+static void reports_begin_when_it_is_said_whether_the_reader_copies(void)
 {
 	struct fixture f;
+	struct rtpfork_rtcp_sender sender;
 	fixture_new(&f, 16);
-	fixture_attach(&f, 7);
+	uint64_t reader = fixture_attach(&f, 7);
 	for (int i = 0; i < 1000; i++) {
 		f.now_ns += 100 * MS;
 		rtpfork_core_tick(f.core, f.now_ns);
 		CHECK_EQ(fixture_settle(&f, 0), 0);
 	}
+	fixture_live(&f, reader, false);
+	CHECK_EQ(next_report(&f, &sender), RTPFORK_RTCP_RR);
 	fixture_free(&f);
 }
 
@@ -323,7 +326,7 @@ int main(void)
 	RUN(reports_come_at_the_rfcs_intervals);
 	RUN(a_sender_report_relates_the_copy_to_the_sources_clock);
 	RUN(a_paused_reader_falls_back_to_empty_receiver_reports);
-	RUN(no_report_is_sent_before_the_reader_was_live);
+	RUN(reports_begin_when_it_is_said_whether_the_reader_copies);
 	RUN(silence_is_noticed_once_and_ends_with_the_next_packet);
 	RUN(an_event_whose_end_is_lost_is_noticed_at_the_silence);
 	RUN(tables_that_are_full_refuse_and_recover);

@@ -100,7 +100,10 @@ class Peer:
         return _receive(self.rtp, WAIT_S)
 
     def receive_rtcp(self, wait_s: float = WAIT_S) -> bytes:
-        return _receive(self.rtcp, wait_s)[0]
+        return self.receive_rtcp_from(wait_s)[0]
+
+    def receive_rtcp_from(self, wait_s: float = WAIT_S) -> tuple[bytes, int]:
+        return _receive(self.rtcp, wait_s)
 
     def is_quiet(self) -> bool:
         return not select.select([self.rtp, self.rtcp], [], [], QUIET_S)[0]

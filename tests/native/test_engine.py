@@ -187,7 +187,7 @@ def test_a_key_press_is_said_once_and_withheld_from_the_srs(call: Call) -> None:
 # copies
 
 
-@pytest.mark.req("RTP-02", "RTP-11", "RTP-33")
+@pytest.mark.req("RTP-02", "RTP-04", "RTP-11", "RTP-33")
 @pytest.mark.rfc("7866", "8.2.3")
 def test_a_copy_has_the_readers_header_and_the_sources_payload(call: Call) -> None:
     reader = call.attach(payload_types=((0, 96),))
@@ -220,8 +220,8 @@ def test_two_readers_copy_the_same_track_with_their_own_headers(call: Call) -> N
     other.close()
 
 
-@pytest.mark.req("RTP-34")
-def test_nothing_at_all_is_sent_before_a_reader_is_live(call: Call) -> None:
+@pytest.mark.req("SDP-08")
+def test_no_packet_is_copied_before_a_reader_is_live(call: Call) -> None:
     reader = call.attach(live=False)
     call.caller.send(rtp(1), call.caller_port)
     assert call.callee.receive() == rtp(1)

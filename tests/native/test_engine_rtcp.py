@@ -30,7 +30,7 @@ def receiver_report(ssrc: int = SSRC, *, lost: int = 3, jitter: int = 80, lsr: i
     return bytes(RtcpRrPacket(ssrc=99, reports=[block]))
 
 
-@pytest.mark.req("RTP-01", "RTP-24", "RTP-25", "RTP-26")
+@pytest.mark.req("RTP-01", "RTP-04", "RTP-24", "RTP-25", "RTP-26")
 @pytest.mark.rfc("3550", "6.4.1")
 def test_a_sender_report_with_cname_relates_the_copy_to_the_wall_clock(call: Call) -> None:
     reader = call.attach()
@@ -54,10 +54,15 @@ def test_a_sender_report_with_cname_relates_the_copy_to_the_wall_clock(call: Cal
     assert call.plane.reader_counters(reader).rtcp_sent == 1
 
 
-@pytest.mark.req("RTP-28", "PER-02")
-def test_a_live_reader_without_media_sends_empty_receiver_reports(call: Call) -> None:
-    call.attach()
-    report, description = RtcpPacket.parse(call.srs.receive_rtcp(wait_s=4.0))
+@pytest.mark.rfc("3264", "6.1")
+@pytest.mark.rfc("6263", "5")
+@pytest.mark.req("RTP-03", "RTP-28", "PER-02", "SDP-08")
+@pytest.mark.parametrize("live", [True, False], ids=["silent", "inactive"])
+def test_a_reader_that_sends_no_media_sends_empty_receiver_reports(call: Call, live: bool) -> None:
+    call.attach(live=live)
+    packet, source = call.srs.receive_rtcp_from(wait_s=4.0)
+    report, description = RtcpPacket.parse(packet)
+    assert source == call.via.rtp_port + 1
     assert isinstance(report, RtcpRrPacket)
     assert (report.ssrc, report.reports) == (SSRC, [])
     assert isinstance(description, RtcpSdesPacket)

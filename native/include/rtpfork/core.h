@@ -276,6 +276,7 @@ int rtpfork_core_attach(struct rtpfork_core *core, uint64_t stream_id, uint64_t 
 			uint64_t *reader);
 int rtpfork_core_update(struct rtpfork_core *core, uint64_t reader,
 			const struct rtpfork_target *target);
+/* Reports begin with the first call, also while no packet is copied (RFC 3264 6.1, RFC 6263 5). */
 int rtpfork_core_set_live(struct rtpfork_core *core, uint64_t reader, bool live, uint64_t now_ns);
 
 /* End a reader; a BYE is queued if it ever sent (RFC 3550 6.6, 6.3.7) and there is room for it. The
