@@ -37,7 +37,7 @@ def parse_tree(data: bytes) -> Element:
         raise _error(f"longer than {MAX_DOCUMENT_BYTES} bytes")
     builder = _Builder()
     try:
-        builder.parser.Parse(data.lstrip().removeprefix(_BOM).lstrip(), True)
+        builder.parser().Parse(data.lstrip().removeprefix(_BOM).lstrip(), True)
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise _error("not well-formed XML") from error
     if builder.root is None:
@@ -53,13 +53,17 @@ class _Builder:
         self._open: list[Element] = []
         self._text: list[list[str]] = []
         self._elements = 0
-        self.parser = expat.ParserCreate(namespace_separator=" ")
-        self.parser.buffer_text = True
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._characters
-        self.parser.StartDoctypeDeclHandler = self._doctype
-        self.parser.EntityDeclHandler = self._doctype
+
+    def parser(self) -> expat.XMLParserType:
+        """A parser that calls this builder, which knows nothing of it: the two are no circle."""
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+        parser.StartDoctypeDeclHandler = self._doctype
+        parser.EntityDeclHandler = self._doctype
+        return parser
 
     def _start(self, full_name: str, attributes: dict[str, str]) -> None:
         self._elements += 1

@@ -7,6 +7,8 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
 
+from tests.support.schema import Sessions
+
 LOOPBACK = "127.0.0.1"
 Answer = Callable[[str, str], str]
 """From a request's method and its head to what is sent back; "" for nothing."""
@@ -34,13 +36,15 @@ def description(*ports: int, lines: str = "a=recvonly\r\n") -> str:
 async def bad_srs(answer: Answer) -> AsyncIterator[int]:
     """Its port; it answers until the block is left."""
     writers: list[asyncio.StreamWriter] = []
+    bodies: list[tuple[str, bytes]] = []  # by Call-ID
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
             while head := (await reader.readuntil(b"\r\n\r\n")).decode():
                 length = re.search(r"(?im)^content-length:\s*(\d+)", head)
-                await reader.readexactly(int(length[1]) if length else 0)
+                (call_id,) = re.findall(r"(?im)^call-id:\s*(\S+)", head)
+                bodies.append((call_id, await reader.readexactly(int(length[1]) if length else 0)))
                 writer.write(answer(head.partition(" ")[0], head).encode())
 
     server = await asyncio.start_server(serve, LOOPBACK, 0)
@@ -50,3 +54,6 @@ async def bad_srs(answer: Answer) -> AsyncIterator[int]:
         server.close()
         for writer in writers:
             writer.transport.abort()
+        sessions = Sessions()
+        for call_id, body in bodies:
+            sessions.take(call_id, body)

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,10 +79,7 @@ class Recorder:
         out = self.directory / "out"
         until(lambda: len(list(out.glob("*.json"))) >= count, timeout_s, f"{count} recordings in {out}")
         files = sorted(out.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-        found = [Recording(path) for path in files]
-        for recording in found:
-            recording.metadata()
-        return found
+        return [Recording(path) for path in files]
 
     def recording(self) -> Recording:
         """The only one."""
@@ -90,9 +88,17 @@ class Recorder:
 
     def live_metadata(self) -> list[bytes]:
         """Every metadata document that has come so far, of all sessions, oldest first."""
+        return [path.read_bytes() for path in self._documents()]
+
+    def assert_documents(self) -> None:
+        """Fail unless every document of every session so far is good after those before it."""
+        histories: defaultdict[str, History] = defaultdict(History)
+        for path in self._documents():
+            histories[path.name.partition(".")[0]].take(path.read_bytes())
+
+    def _documents(self) -> list[Path]:
         files = (self.directory / "out").glob("*.metadata-*.xml")
-        numbered = sorted(files, key=lambda path: int(path.stem.rpartition("-")[2]))
-        return [path.read_bytes() for path in numbered]
+        return sorted(files, key=lambda path: int(path.stem.rpartition("-")[2]))
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Every line of its log whose event is ``name``, in order."""
@@ -136,14 +142,10 @@ class Recording:
         return books
 
     def metadata(self) -> list[bytes]:
-        """Every metadata document, in order of arrival; each was found good after those before it."""
+        """Every metadata document, in order of arrival."""
         count = self.summary["metadata_documents"]
         paths = (self._base.with_name(f"{self._base.name}.metadata-{n + 1}.xml") for n in range(count))
-        documents = [path.read_bytes() for path in paths]
-        history = History()
-        for document in documents:
-            history.take(document)
-        return documents
+        return [path.read_bytes() for path in paths]
 
     def channels(self) -> NDArray[np.int16]:
         """The stereo WAV file: one row a channel, left first."""
@@ -161,10 +163,11 @@ def recorder(
     client_ca: Path | None = None,
     host: str = LOOPBACK,
 ) -> Iterator[Recorder]:
-    """A listening SRS; stopped when the block is left."""
+    """A listening SRS; stopped when the block is left, and all metadata that came is looked at."""
     started = Recorder(directory, behave=behave, tls=tls, client_ca=client_ca, host=host)
     try:
         started.wait_listening()
         yield started
+        started.assert_documents()
     finally:
         started.stop()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 from xml.etree import ElementTree
 
 from lxml import etree  # type: ignore[import-untyped]
 
+from siprec_src.errors import RemoteProtocolError
 from siprec_src.metadata.validate import check_metadata
 from tests.support.metadata import NS
 from tests.support.reference import REFERENCE, reference_path
@@ -16,7 +19,10 @@ from tests.support.reference import REFERENCE, reference_path
 
 def assert_valid(document: bytes) -> None:
     """Fail unless the document is valid: by our own check, and by the schema where that is at hand."""
-    check_metadata(document)
+    try:
+        check_metadata(document)
+    except RemoteProtocolError as error:
+        raise AssertionError(f"{error}\n{document.decode()}") from error  # which no machine catches
     if not (REFERENCE / "schema" / "rs-metadata.xsd").exists():
         return
     schema = _schema()
@@ -53,6 +59,18 @@ class History:
             assert known.get(identifier) == kind, f"{identifier} is no {kind} that was declared"
 
 
+class Sessions:
+    """The documents in the messages of several recording sessions, found without the code under test."""
+
+    def __init__(self) -> None:
+        self._histories: defaultdict[str, History] = defaultdict(History)
+
+    def take(self, call_id: str, body: bytes) -> None:
+        """Fail unless every document in ``body`` is good after those of the same session before it."""
+        for document in _DOCUMENT.findall(body):
+            self._histories[call_id].take(document)
+
+
 def _references(root: ElementTree.Element) -> Iterator[tuple[str, str]]:
     yield from ((element.text or "", "group") for element in root.iter(f"{NS}group-ref"))
     yield from (
@@ -64,6 +82,7 @@ def _references(root: ElementTree.Element) -> Iterator[tuple[str, str]]:
                 yield element.attrib[f"{kind}_id"], kind
 
 
+_DOCUMENT: Final = re.compile(rb"<\?xml[^>]*\?>\s*<recording[\s>].*?</recording>", re.DOTALL)
 _KINDS: Final = ("group", "session", "participant", "stream")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import free_port
+from tests.support.schema import Sessions
 from tests.support.script import Script
 
 SCENARIOS = Path(__file__).with_name("sipp")
@@ -135,7 +136,10 @@ class Sipp:
         self._process.wait()
 
     def stop(self, timeout_s: float = 10.0) -> None:
-        """Ask it to finish (SIGUSR1 waits for open calls), and insist after the time-out."""
+        """Ask it to finish (SIGUSR1 waits for open calls), and insist after the time-out.
+
+        Fails if a script has received a metadata document that is not good after those before it.
+        """
         if self.running:
             self._process.terminate()
             try:
@@ -143,6 +147,10 @@ class Sipp:
             except subprocess.TimeoutExpired:
                 self.kill()
         self._output.close()
+        sessions = Sessions()
+        for message in self.messages:
+            if message.received:
+                sessions.take(message.one("Call-ID"), message.body.encode())
 
     @property
     def messages(self) -> list[Message]:

@@ -21,6 +21,7 @@ from siprec_src.metadata.document import snapshot
 from siprec_src.metadata.reader import read_metadata
 from siprec_src.metadata.validate import check_metadata
 from siprec_src.metadata.writer import write_recording, write_snapshot_request
+from siprec_src.recording import documents
 from tests.support.schema import assert_valid
 
 CLOCK = WallClock(1_767_323_045.678)  # 2026-01-02T03:04:05.678Z
@@ -257,3 +258,15 @@ def test_snapshot_request_is_written_valid_and_read_back() -> None:
         assert_valid(data)
         check_metadata(data)
         assert read_metadata(data) == request
+
+
+@pytest.mark.rfc("7865", "9")
+@pytest.mark.req("MD-35")
+def test_no_test_can_write_a_document_that_is_not_valid_unseen() -> None:
+    """`tests/conftest.py` looks at each, of whichever test."""
+    assert vars(documents)["write_recording"] is write_recording
+    stray = m.Recording(streams=(m.Stream(stream_id=ALICE_TRACK, session_id=SESSION),))
+    twice = m.Recording(participants=(m.Participant(participant_id=ALICE, names=()),) * 2)
+    for wrong in (stray, twice):
+        with pytest.raises(AssertionError):
+            write_recording(wrong)
