@@ -39,7 +39,8 @@ class PayloadNumbers:
         found = []
         for form in forms:
             candidates = (form.payload_type, *range(codecs.DYNAMIC_FIRST, 128))
-            number = next((n for n in candidates if n not in used and self.fits(n, form)), None)
+            free = (n for n in candidates if n not in used and n not in codecs.LIKE_RTCP)
+            number = next((n for n in free if self.fits(n, form)), None)
             if number is None:
                 continue
             used.add(number)

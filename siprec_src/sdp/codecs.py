@@ -8,6 +8,7 @@ from typing import Final
 from siprec_src.communication import Format
 
 DYNAMIC_FIRST: Final = 96  #: first payload type of the dynamic range (RFC 3551 6)
+LIKE_RTCP: Final = range(64, 96)  #: on a port with both these look like RTCP (RFC 5761 4)
 
 _EVENTS: Final = frozenset({"telephone-event", "tone"})  # RFC 4733
 _COMFORT_NOISE: Final = frozenset({"cn"})  # RFC 3389

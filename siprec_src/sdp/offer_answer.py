@@ -91,13 +91,12 @@ class Verdict:
     sends: bool  #: we may send RTP now
     sends_rtcp: bool  #: we may send RTCP now
     direction: Direction  #: ours
-    formats: tuple[Accepted, ...] = ()  #: in the answer's order; the first is to be used (RFC 3264 7)
+    formats: tuple[Accepted, ...] = ()  #: in the answer's order
     host: str = ""  #: where RTP goes
     port: int = 0
     rtcp: Rtcp | None = None
     rtcp_mux: bool = False
     no_rtcp: bool = False  #: they give RTCP no bandwidth (RFC 3556 2)
-    packet_time_ms: int | None = None
     local_crypto: Crypto | None = None  #: our offered line that was chosen: protects what we send
     remote_crypto: Crypto | None = None  #: the answer's: opens what they send (RFC 4568 5.1.3)
     dtls: Dtls | None = None  #: their end of the association that makes the keys instead
@@ -239,7 +238,6 @@ def _judge(
         rtcp=answer.rtcp(theirs),
         rtcp_mux=ours.rtcp_mux and theirs.rtcp_mux,
         no_rtcp=theirs.no_rtcp,
-        packet_time_ms=theirs.packet_time_ms,
         local_crypto=local,
         remote_crypto=remote,
         dtls=association,

@@ -46,7 +46,8 @@ class CountingIdentity:
         return f"{self._mark}cname{self._next('cname')}"
 
     def secret(self, octets: int) -> bytes:
-        return self._next("secret").to_bytes(octets, "big")
+        mark = self._mark.encode()
+        return mark + self._next("secret").to_bytes(octets - len(mark), "big")
 
     def session_number(self) -> int:
         return self._next("session_number")

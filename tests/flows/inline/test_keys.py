@@ -7,9 +7,12 @@ import base64
 import pytest
 
 from siprec_src.media.model import SrtpKey
+from siprec_src.recording.srs import SrsConfig
 from siprec_src.sip import vocabulary as sip
+from tests.flows.recording.stage import ONE
 from tests.support.descriptions import described, sdp
 from tests.support.phone import ALICE, BOB
+from tests.support.recorded import Recorded
 from tests.support.world import World, connected
 
 S80, S32 = "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"
@@ -95,3 +98,19 @@ def test_an_answer_with_a_key_that_was_not_offered_ends_the_call() -> None:
     assert world.alice.response_seen.status == 502
     assert world.bob.request_seen.method == "BYE"
     assert (world.src.calls, world.src.media.ports) == ([], {})
+
+
+@pytest.mark.rfc("7866", "12.2")
+@pytest.mark.rfc("7245", "5")
+@pytest.mark.req("KEY-04")
+def test_what_the_srs_gets_is_under_keys_that_no_leg_has() -> None:
+    call = Recorded(SrsConfig(uri=f"{ONE};secure=true"))
+    call.world.alice.call(savp(ALICE, 4000, crypto(1, S80, 1)))
+    call.world.bob.reply(200, savp(BOB, 5000, crypto(1, S80, 9)))
+    call.world.alice.ack()
+    media = call.world.src.media
+    legs = {key.material for c in media.connections for key in (c.receive_key, c.send_key) if key}
+    sent = [reader.attached.send_key for reader in media.readers.values()]
+    copies = {key.material for key in sent if key}
+    assert (len(legs), len(copies)) == (4, 2)
+    assert not legs & copies

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import uuid
 
 import pytest
@@ -39,19 +40,35 @@ def test_a_uuid_is_one_of_version_4(identity: SystemIdentity) -> None:
 
 @pytest.mark.rfc("3550", "5.1")
 @pytest.mark.rfc("4568", "6.4")
+@pytest.mark.req("RTP-22", "KEY-19")
 def test_first_rtp_numbers_fit_their_fields(identity: SystemIdentity) -> None:
     for _ in range(MANY):
         assert 0 <= identity.ssrc() < 2**32
         assert 0 <= identity.timestamp() < 2**32
         assert 0 <= identity.sequence() < 2**15
+    ssrcs = {identity.ssrc() for _ in range(MANY)}
+    assert len(ssrcs) > MANY - 10
+    assert max(ssrcs) >= 2**31
 
 
 @pytest.mark.rfc("7022", "5")
+@pytest.mark.req("RTP-23")
 def test_a_cname_has_96_random_bits(identity: SystemIdentity) -> None:
-    assert len(base64.b64decode(identity.cname())) == 12
+    names = {identity.cname() for _ in range(MANY)}
+    assert len(names) == MANY
+    assert {len(base64.b64decode(name)) for name in names} == {12}
+
+
+@pytest.mark.rfc("2046", "5.1.1")
+@pytest.mark.req("BOD-10")
+def test_a_boundary_is_another_one_for_each_message(identity: SystemIdentity) -> None:
+    boundaries = {identity.boundary() for _ in range(MANY)}
+    assert len(boundaries) == MANY
+    assert all(re.fullmatch("[0-9a-f]{32}", boundary) for boundary in boundaries)
 
 
 @pytest.mark.rfc("3264", "5")
+@pytest.mark.req("SDP-16")
 def test_a_session_number_fits_63_bits(identity: SystemIdentity) -> None:
     assert all(0 <= identity.session_number() < 2**63 for _ in range(MANY))
 

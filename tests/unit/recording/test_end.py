@@ -9,7 +9,7 @@ import pytest
 from siprec_src.communication import Direction
 from siprec_src.media import plane
 from siprec_src.media.model import ReaderCounters
-from siprec_src.metadata.model import Recording
+from siprec_src.metadata.model import DataMode, Recording
 from siprec_src.metadata.reader import read_metadata
 from siprec_src.recording.commands import Stop
 from siprec_src.recording.protection import MediaSecurity
@@ -219,7 +219,12 @@ def test_a_dead_media_process_ends_the_session_and_a_new_one_begins_another() ->
     first, second = (o.port for o in opened.ports)
     play.publish(two_party_call((first, second)))
     assert len(play.invites) == 2
-    assert [read_metadata(metadata_of(i)) for i in (old, play.invites[1])]
+    before, after = (read_metadata(metadata_of(i)) for i in (old, play.invites[1]))
+    assert isinstance(before, Recording)
+    assert isinstance(after, Recording)
+    assert after.mode is DataMode.COMPLETE
+    for kind in ("groups", "sessions", "participants", "streams"):
+        assert getattr(after, kind) == getattr(before, kind)
     play.accept()
     assert [r.attached.stream for r in play.media.readers.values()] == [first, second]
     assert not [c for c in play.commands if isinstance(c, plane.ClosePorts)]

@@ -6,11 +6,12 @@ import dataclasses
 
 import pytest
 
+from siprec_src.communication import Format
 from siprec_src.media import plane
 from siprec_src.recording.protection import MediaSecurity
 from siprec_src.recording.srs import SrsConfig
 from siprec_src.sdp.model import Line, Media
-from tests.unit.recording.play import Play, offer_of, two_party_call
+from tests.unit.recording.play import VOICE_A, Play, offer_of, two_party_call, with_stream
 
 TCP = "sip:srs.example;transport=tcp"
 
@@ -68,6 +69,18 @@ def test_rtcp_is_multiplexed_when_the_answer_has_it_too(taken: bool) -> None:
     if not taken:
         rtcp = [command.remote_rtcp.port for command in attached if command.remote_rtcp is not None]
         assert rtcp == [command.remote.port + 1 for command in attached]
+
+
+@pytest.mark.rfc("5761", "4")
+@pytest.mark.req("RTP-27")
+def test_a_payload_type_that_looks_like_rtcp_gets_another_number() -> None:
+    odd = Format(payload_type=72, encoding="opus", clock_rate=48000, channels=2)
+    play = Play(SrsConfig(uri=TCP, rtcp_mux=True))
+    play.publish(with_stream(two_party_call(), VOICE_A, formats=(odd,)))
+    assert offer_of(play.invites[0]).media[0].formats == ("96",)
+    play.accept()
+    attached = next(command for command in play.commands if isinstance(command, plane.AttachReader))
+    assert attached.payload_types == ((72, 96),)
 
 
 @pytest.mark.rfc("5576", "4.1")

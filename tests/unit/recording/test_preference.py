@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from siprec_src.communication import CommunicationSession, Preference
+from siprec_src.communication import CommunicationSession, Direction, Preference
 from siprec_src.recording.settings import RecordingSettings
-from tests.unit.recording.play import Play, two_party_call
+from tests.unit.recording.play import Play, offer_of, two_party_call
 
 ON, PAUSE, OFF, NONE = Preference.ON, Preference.PAUSE, Preference.OFF, Preference.NONE
 HONOURED = RecordingSettings(honour_recordpref=True)
@@ -57,12 +57,18 @@ def test_a_call_that_a_party_does_not_want_recorded_is_not() -> None:
     assert play.counted("calls_unrecorded_total") == []
 
 
-@pytest.mark.req("IND-08")
+@pytest.mark.rfc("7245", "3.2.1")
+@pytest.mark.req("IND-08", "SDP-04")
 def test_a_call_that_begins_with_the_wish_to_pause_is_recorded_from_the_resumption_on() -> None:
     play = play_with(HONOURED, PAUSE)
+    assert {media.own_direction for media in offer_of(play.invites[0]).media} == {Direction.INACTIVE}
     play.accept()
     assert lives(play) == [False, False]
     assert play.states == [("paused", "started")]
+    play.publish(wishing(ON))
+    assert {media.own_direction for media in offer_of(play.newest).media} == {Direction.SENDONLY}
+    play.accept()
+    assert lives(play) == [True, True]
 
 
 @pytest.mark.req("IND-08")

@@ -70,6 +70,14 @@ def test_a_preference_is_read_from_one_attribute_with_its_name_once(wish: Prefer
     assert preference([doubled]) is Preference.NONE
 
 
+@pytest.mark.rfc("7866", "7.3.1")
+@pytest.mark.req("IND-11")
+@pytest.mark.parametrize("state", RecordingState)
+def test_what_another_client_does_is_no_wish(state: RecordingState) -> None:
+    line = b"a=record:%s\r\n" % state.value.encode()
+    assert preference([parse_sdp(HEAD + line + LINE + line)]) is Preference.NONE
+
+
 @pytest.mark.rfc("7866", "7.3.2")
 @pytest.mark.req("IND-08")
 def test_a_stream_s_own_preference_goes_before_that_of_the_session() -> None:

@@ -239,7 +239,6 @@ def test_the_next_nonce_that_a_server_names_is_used(agent: Agent) -> None:
 
 
 @pytest.mark.rfc("3261", "22.1", "9.1")
-@pytest.mark.req("AUT-08")
 def test_a_cancelled_invite_does_not_go_again_and_a_cancel_has_no_credentials(agent: Agent) -> None:
     asked = refused(agent, started(agent), *asks("n1"))
     agent.get(answer(asked, 180, tag="p2"))

@@ -284,6 +284,7 @@ def test_a_long_request_stays_on_udp_where_the_edge_has_no_tcp() -> None:
 
 
 @pytest.mark.rfc("3261", "9.1")
+@pytest.mark.req("SIP-13")
 def test_a_cancel_has_the_invites_via_and_no_require(agent: Agent) -> None:
     asked = started(agent, headers=(("Require", "siprec"), ("Route", "<sip:192.0.2.9;lr>")))
     agent.get(answer(asked, 180))
