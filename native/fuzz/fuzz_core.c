@@ -20,8 +20,19 @@ static void ignore(void *owner, const struct rtpfork_notice *notice)
 	(void)notice;
 }
 
+static uint64_t handed;
+
+static void take_dtls(void *owner, const struct rtpfork_handed *dtls)
+{
+	(void)owner;
+	must(dtls->bytes <= sizeof dtls->data);
+	handed++;
+}
+
 struct call {
 	struct rtpfork_core *core;
+	struct rtpfork_sound *sound;
+	uint64_t arrived[3];
 	uint64_t ports[3];
 	uint32_t slots[3];
 	uint64_t reader;
@@ -34,7 +45,21 @@ static void set_key(struct rtpfork_sdes *sdes)
 	memset(sdes->material, 7, sizeof sdes->material);
 }
 
-/* A caller that is learned, a callee on SRTP, a recorder that is live. */
+/* Both parties hear a tone in PCMU and PCMA; that of the callee is recorded. */
+static void let_hear(struct call *call)
+{
+	static const int16_t loud[64] = {INT16_MAX, INT16_MIN, INT16_MIN, INT16_MAX};
+	call->sound = rtpfork_sound_new(loud, 64);
+	struct rtpfork_tone tone = {.sound = call->sound,
+				    .interval_ns = 50 * NS_PER_MS,
+				    .type_count = 2,
+				    .types = {{0, RTPFORK_ULAW}, {8, RTPFORK_ALAW}}};
+	must(rtpfork_core_set_tone(call->core, call->ports[0], &tone) == 0);
+	tone.recorded = true;
+	must(rtpfork_core_set_tone(call->core, call->ports[1], &tone) == 0);
+}
+
+/* A caller that is learned, a callee on SRTP, a recorder that is live and shakes hands. */
 static void make_call(struct call *call)
 {
 	struct rtpfork_core_options options = {.max_ports = 4,
@@ -42,7 +67,8 @@ static void make_call(struct call *call)
 					       .max_outs = 4,
 					       .silence_ns = 1000 * NS_PER_MS,
 					       .random_seed = 1,
-					       .notify = ignore};
+					       .notify = ignore,
+					       .hand_over = take_dtls};
 	must(rtpfork_core_new(&options, &call->core) == 0);
 	for (uint16_t i = 0; i < 8; i++)
 		rtpfork_address_parse(&call->addresses[i], "192.0.2.1", (uint16_t)(4000 + i));
@@ -64,6 +90,8 @@ static void make_call(struct call *call)
 	must(rtpfork_core_attach(call->core, call->ports[0], call->ports[2], &identity, &target,
 				 &log, &call->reader) == 0);
 	must(rtpfork_core_set_live(call->core, call->reader, true, 1) == 0);
+	must(rtpfork_core_take_dtls(call->core, call->ports[2]) == 0);
+	let_hear(call);
 }
 
 static void flush(struct call *call, uint64_t now_ns)
@@ -74,6 +102,8 @@ static void flush(struct call *call, uint64_t now_ns)
 		rtpfork_core_settle(call->core, now_ns);
 	}
 	while (rtpfork_core_tick(call->core, now_ns))
+		rtpfork_core_settle(call->core, now_ns);
+	while (rtpfork_core_speak(call->core, now_ns))
 		rtpfork_core_settle(call->core, now_ns);
 	rtpfork_core_settle(call->core, now_ns);
 }
@@ -102,6 +132,15 @@ static void check_books(const struct call *call)
 	must(c.offered == c.delivered + c.skipped_paused + c.skipped_event +
 				  c.skipped_comfort_noise + c.skipped_format + c.dropped_stale +
 				  c.dropped_overrun + c.dropped_send);
+	for (int i = 0; i < 3; i++) {
+		struct rtpfork_port_counters p;
+		must(rtpfork_core_port_counters(call->core, call->ports[i], &p) == 0);
+		uint64_t srs = i == 2 ? c.rtcp_received + handed : 0;
+		must(call->arrived[i] == p.relayed + p.rtcp_relayed + p.raw_relayed +
+						 p.dropped_unbridged + p.dropped_send +
+						 p.dropped_foreign + p.dropped_malformed +
+						 p.dropped_auth + p.dropped_replay + srs);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
@@ -111,6 +150,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	static uint64_t now_ns = 1;
 	if (!call.core)
 		make_call(&call);
+	struct rtpfork_announcement what = {.sound = call.sound, .law = RTPFORK_ALAW};
+	must(rtpfork_core_announce(call.core, call.ports[bytes % 2], &what, now_ns) == 0);
 	while (bytes >= 2) {
 		uint8_t buffer[256];
 		size_t length = data[1] < bytes - 2 ? data[1] : bytes - 2;
@@ -123,6 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 			.bytes = length,
 			.now_ns = now_ns += 20 * NS_PER_MS,
 		};
+		call.arrived[data[0] % 3]++;
 		rtpfork_core_receive(call.core, &in);
 		flush(&call, now_ns);
 		data += 2 + length;

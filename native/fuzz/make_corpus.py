@@ -36,13 +36,14 @@ RTCP = {
 
 
 # Datagrams of a call: where each arrives and from whom (fuzz_core.c), its length, its octets.
-CALLER, CALLEE_RTCP, SRS_RTCP, STRANGER = 0x00, 0x99, 0xAA, 0x38
+CALLER, CALLEE_RTCP, SRS, SRS_RTCP, STRANGER = 0x00, 0x99, 0x20, 0xAA, 0x38
 CORE = {
     "talk": [(CALLER, RTP["plain"]), (CALLER, RTP["marker"]), (CALLER, RTP["everything"])],
     "key-press": [(CALLER, RTP["event"]), (CALLER, RTP["event-end"]), (CALLER, RTP["event-end"])],
     "reports": [(CALLER, RTCP["sr-blocks"]), (SRS_RTCP, RTCP["rr-block"].replace("0000000a", "00000001"))],
     "strangers": [(CALLER, RTP["plain"]), (STRANGER, RTP["marker"]), (CALLEE_RTCP, RTCP["bye"])],
-    "handshake": [(CALLER, RTP["stun"]), (CALLER, RTP["dtls"])],
+    "handshake": [(CALLER, RTP["stun"]), (CALLER, RTP["dtls"]), (SRS, RTP["dtls"])],
+    "tone": [(CALLER, RTP["plain"].replace("8000", "8008", 1)), (CALLER, RTP["plain"])],
 }
 
 
