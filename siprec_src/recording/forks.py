@@ -88,6 +88,13 @@ class Forks:
         self._asked = (command, tracks)
         return [command]
 
+    def know(self, tracks: Iterable[Wanted]) -> None:
+        """What the tracks are now that ports are being opened for: their keys may have grown longer."""
+        if self._asked is not None:
+            command, asked = self._asked
+            newest = {track.stream.stream_id: track for track in tracks}
+            self._asked = command, tuple(newest.get(track.stream.stream_id, track) for track in asked)
+
     def awaits(self, tag: int) -> bool:
         return (
             (self._asked is not None and self._asked[0].tag == tag)

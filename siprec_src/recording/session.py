@@ -46,6 +46,7 @@ class RecordingSession(SessionLife):
         """The call has changed."""
         was_paused = self._paused
         self._call = presented(call, self.target.config)
+        self._forks.know(tracks_of(self._call, self.target.config))
         if self._state is not State.ACTIVE:
             return []
         return self._updates.follow(self._call, paused=was_paused or self._paused) + self._flush(now)

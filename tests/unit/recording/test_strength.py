@@ -85,6 +85,21 @@ def test_longer_keys_in_the_call_end_a_session_with_shorter_ones() -> None:
     assert suites(play) == [[LONG], [LONG]]
 
 
+@pytest.mark.req("KEY-05")
+@pytest.mark.parametrize("begun", [False, True])
+def test_keys_that_grow_longer_while_a_port_is_opened_count(begun: bool) -> None:
+    play, call = Play(SDES), call_of(128)
+    if begun:
+        play.publish(dataclasses.replace(call, streams=call.streams[:1]))
+        play.accept()
+    play.hold_media()
+    play.publish(call)
+    play.publish(with_stream(call, VOICE_B, key_bits=256))
+    play.release_media()
+    added = offer_of(play.requests[-1] if begun else play.invites[-1]).media[1]
+    assert [line.suite for line in added.crypto] == [LONG]
+
+
 @pytest.mark.rfc("7866", "12")
 @pytest.mark.req("KEY-03")
 @pytest.mark.parametrize(
