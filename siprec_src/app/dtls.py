@@ -66,12 +66,12 @@ class Identity:
         """For associations that may agree on one of ``suites``.
 
         Raises:
-            ValueError: none is given, or one without an SRTP profile.
+            ValueError: none is given, one twice, or one without an SRTP profile.
         """
         context = self._contexts.get(suites)
         if context is None:
-            if not suites or not _PROFILES.keys() >= set(suites):
-                raise ValueError("suites without an SRTP profile")
+            if not suites or len(_PROFILES.keys() & suites) != len(suites):
+                raise ValueError("no list of suites that have an SRTP profile")
             context = SSL.Context(SSL.DTLS_METHOD)
             # A certificate there must be; whose it is, its fingerprint says after the handshake.
             required = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT

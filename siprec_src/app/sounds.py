@@ -11,7 +11,7 @@ import numpy as np
 from siprec_src.media.model import Sound
 
 RATE_HZ: Final = 8000
-MAX_FILE_S: Final = 20.0  #: a callee repeats its 2xx for 32 s while its caller listens
+MAX_SOUND_S: Final = 20.0  #: a callee repeats its 2xx for 32 s while its caller listens
 _FULL: Final = 32767
 _RAMP_S: Final = 0.005  #: a tone that begins and ends softly does not click
 
@@ -21,12 +21,14 @@ def render(sound: Sound) -> bytes:
 
     Raises:
         OSError: its file cannot be read.
-        ValueError: the file is no WAV, 8000 Hz, one channel, 16 bits, of at most `MAX_FILE_S`.
+        ValueError: it lasts longer than `MAX_SOUND_S`, or the file is no WAV, 8000 Hz, one channel, 16 bits.
     """
     return _file(Path(sound.file)) if sound.file else _tone(sound)
 
 
 def _tone(sound: Sound) -> bytes:
+    if not 0 < sound.length_ms <= MAX_SOUND_S * 1000:
+        raise ValueError(f"expected a tone of at most {MAX_SOUND_S:.0f} s")
     count = RATE_HZ * sound.length_ms // 1000
     at = np.arange(count)
     ramp = np.minimum(1.0, np.minimum(at, at[::-1]) / (RATE_HZ * _RAMP_S))
@@ -40,8 +42,8 @@ def _file(path: Path) -> bytes:
             shape = (file.getnchannels(), file.getsampwidth(), file.getframerate())
             if shape != (1, 2, RATE_HZ):
                 raise ValueError(f"{path}: expected one channel of 16 bits at {RATE_HZ} Hz")
-            if not 0 < file.getnframes() <= MAX_FILE_S * RATE_HZ:
-                raise ValueError(f"{path}: expected at most {MAX_FILE_S:.0f} s, and not nothing")
+            if not 0 < file.getnframes() <= MAX_SOUND_S * RATE_HZ:
+                raise ValueError(f"{path}: expected at most {MAX_SOUND_S:.0f} s, and not nothing")
             return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype("=i2").tobytes()
     except (wave.Error, EOFError) as error:
         raise ValueError(f"{path}: {error}") from error

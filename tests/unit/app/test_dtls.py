@@ -121,7 +121,9 @@ def test_a_certificate_is_octets_that_nobody_here_has_to_understand() -> None:
     assert "fingerprint" in deceived.failure
 
 
-@pytest.mark.parametrize("suites", [(), ("AES_256_CM_HMAC_SHA1_80",), ("",)])
+@pytest.mark.parametrize(
+    "suites", [(), ("AES_256_CM_HMAC_SHA1_80",), ("",), ("AEAD_AES_256_GCM", "AEAD_AES_256_GCM")]
+)
 def test_suites_without_a_profile_are_an_error_of_who_asks(suites: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="profile"):
         Association(US, dataclasses.replace(peer(THEM, active=False), suites=suites))

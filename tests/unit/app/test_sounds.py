@@ -54,3 +54,9 @@ def test_what_is_no_wav_or_empty_or_endless_is_refused(tmp_path: Path) -> None:
             render(sound)
     with pytest.raises(FileNotFoundError):
         render(Sound(file=str(tmp_path / "nowhere.wav")))
+
+
+@pytest.mark.parametrize("length_ms", [0, -1, 20_001, 10**15])
+def test_a_tone_that_lasts_for_ever_or_not_at_all_is_refused(length_ms: int) -> None:
+    with pytest.raises(ValueError, match="at most"):
+        render(Sound(length_ms=length_ms))
