@@ -28,7 +28,7 @@ class ClientUsage(InviteUsage):
         super().__init__(stack, command.usage, command.edge, contact, command.contact_parameters)
         request, hop = _invite(stack, command, target, self.contact())
         self._finished = False  #: the owner has been told the final response
-        self._forks: set[str] = set()  #: every tag that made a dialog, ended ones too
+        self._forks: dict[str, Dialog] = {}  #: by every tag that made one, ended ones too
         self.confirmed: str | None = None
         wait_s = command.answer_timeout_s or stack.limits.unanswered_s
         self.authenticate(command.credentials)
@@ -123,7 +123,8 @@ class ClientUsage(InviteUsage):
         if self.invite.acknowledged(name):
             self.invite.repeat_ack(name)
         elif name != self.confirmed and self.invite.acks < self.stack.limits.max_dialogs_per_usage:
-            dialog = Dialog.of_client(self.invite.request, response)
+            dialog = self._forks.get(name) or Dialog.of_client(self.invite.request, response)
+            dialog.confirm(response)
             self.invite.acknowledge(dialog, name, now)
             request, hop = dialog.request("BYE", Headers())
             bye = Outgoing(self.stack, request, self.edge, Nobody(), authenticator=self.authenticator)
@@ -142,7 +143,7 @@ class ClientUsage(InviteUsage):
         dialog = DialogUsage(self, name, Dialog.of_client(self.invite.request, response))
         dialog.offers.we_send(self.invite.request)
         self.dialogs[name] = dialog
-        self._forks.add(name)
+        self._forks[name] = dialog.dialog
         return dialog
 
     def _tell(self, name: str, response: Response, flow: Flow | None, *, made_here: bool = False) -> None:

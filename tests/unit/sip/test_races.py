@@ -168,6 +168,29 @@ def test_the_target_of_an_early_dialog_is_the_contact_last_given() -> None:
     assert where(agent, 1, "p1") == Address("192.0.2.20", 5060)
 
 
+@pytest.mark.rfc("3261", "12.2.1.1", "13.2.2.4")
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_the_bye_to_a_late_2xx_follows_what_was_sent_in_its_early_dialog(*, cancelled: bool) -> None:
+    """The number of the PRACK again would be refused with 500, and the peer left in a call with nobody."""
+    agent = Agent()
+    agent.do(start_invite())
+    (asked,) = agent.sent()
+    assert isinstance(asked, Request)
+    agent.get(answer(asked, 183, tag="late", headers=(("Require", "100rel"), ("RSeq", "1"))))
+    agent.do(SendRequest(usage=1, dialog="late", token=2, method="PRACK"))
+    if cancelled:
+        agent.do(CancelInvite(usage=1, token=1))
+    else:
+        agent.get(answer(asked, 200, tag="first"))
+    agent.take()
+    agent.get(answer(asked, 200, tag="late", contact="<sip:moved@192.0.2.20>"))
+    sent = [message for message in agent.sent() if isinstance(message, Request)]
+    assert [(m.method, m.cseq.number, m.uri, m.to.tag) for m in sent] == [
+        ("ACK", 1, "sip:moved@192.0.2.20", "late"),
+        ("BYE", 3, "sip:moved@192.0.2.20", "late"),
+    ]
+
+
 @pytest.mark.rfc("6141", "4.6")
 @pytest.mark.req("DLG-03")
 def test_a_reliable_1xx_to_our_reinvite_moves_the_target_even_if_the_reinvite_fails() -> None:
