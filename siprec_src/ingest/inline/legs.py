@@ -250,6 +250,14 @@ class CallLegs(CallLife):
         )
         return entry.ours
 
+    def _confirm(self, dialog: str) -> None:
+        """The callee has answered in this dialog; what is under way in the others ends with them."""
+        self._dialog = dialog
+        self._leave_forks(dialog)
+        for relayed in self._relays.outside(dialog):
+            self._respond(relayed.origin, relayed.token, 481)
+            self._relays.drop(relayed)
+
     def _leave_forks(self, kept: str = "") -> None:
         """Dialogs are over but the one that the callee has answered in."""
         for label in [label for label in self._entries if label != kept]:

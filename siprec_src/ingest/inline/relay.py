@@ -100,6 +100,10 @@ class Relays:
         """Requests whose senders still wait for a final response."""
         return [r for r in self._by_sent.values() if not r.answered and r.token not in self._settled]
 
+    def outside(self, dialog: str) -> list[Relayed]:
+        """Requests of other dialogs than this one; that which made them all is none of theirs."""
+        return [r for r in self._by_sent.values() if r.dialog not in ("", dialog)]
+
     def unacknowledged(self) -> list[Relayed]:
         """INVITEs with a 2xx whose ACK has not come yet."""
         return [r for r in self._by_sent.values() if r.answered]

@@ -133,8 +133,7 @@ class CallResponses(CallAnnouncement):
         if success and relayed.method == "INVITE":
             self._told[other(relayed.origin)].heard(event.response, first=first)
         if success and first:
-            self._dialog = event.dialog
-            self._leave_forks(event.dialog)
+            self._confirm(event.dialog)
             if self._asked is not None:
                 self._transfers.forget(self._asked)
             self._publication.answered(event.response, self._now)

@@ -192,3 +192,23 @@ def test_a_re_invite_while_the_media_process_is_gone_keeps_the_ports_that_come_b
     assert (facing_alice.rtp_port, facing_bob.rtp_port) == (10000, 10002)
     assert (facing_bob.connection and facing_bob.connection.remote) == Endpoint(BOB, 5004)
     assert facing_alice.bridged == facing_bob.port
+
+
+@pytest.mark.rfc("3261", "13.2.2.4")
+def test_a_fork_that_has_lost_the_call_no_longer_says_where_media_goes() -> None:
+    world = World()
+    world.alice.call(audio(ALICE, 4000), ("Supported", "100rel"))
+    invite = world.bob.last(sip.InviteArrived).token
+    world.bob.reply(183, audio(BOB, 5000), label="desk", reliable=True)
+    desk = world.alice.last(sip.ResponseArrived).dialog
+    world.alice.request("PRACK", dialog=desk)
+    world.bob.reply(200)
+    world.alice.request("UPDATE", audio(ALICE, 4002, "a=inactive", version=2), dialog=desk)
+    update = world.bob.last(sip.RequestArrived).token
+    world.bob.reply(200, audio(BOB, 6000), label="mobile", token=invite)
+    answers = [event.response for event in world.alice.events if isinstance(event, sip.ResponseArrived)]
+    assert [(r.status, r.cseq.method) for r in answers[-2:]] == [(200, "INVITE"), (481, "UPDATE")]
+    world.bob.reply(200, audio(BOB, 5000, "a=inactive", version=2), token=update)
+    remotes = [connection.remote for connection in world.src.media.connections]
+    assert remotes == [Endpoint(ALICE, 4000), Endpoint(BOB, 6000)]
+    assert {stream.direction for stream in world.src.published[-1].streams} == {Direction.SENDRECV}
