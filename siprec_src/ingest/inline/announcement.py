@@ -2,8 +2,9 @@
 
 It is heard when the callee has answered, by whichever party is to hear it, both at once: nobody is rung
 later because of it, and nobody listens to silence when both are told. The caller hears it as early media,
-a 183 with the description of the 2xx that follows; the callee's 2xx is acknowledged at once where the ACK
-has nothing to say. A party that hangs up ends it, and whatever fails of it, the call goes on.
+after a 183 with the description of the 2xx that follows, if this has one; the callee's 2xx is acknowledged
+at once where the ACK has nothing to say. A party that hangs up ends it, and whatever fails of it, the call
+goes on.
 """
 
 from __future__ import annotations
@@ -37,32 +38,33 @@ class CallAnnouncement(CallLegs):
         ``early`` is the description that the caller is going to get.
         """
         self._told[Side.CALLEE].heard(event.response, first=True)
-        wanted = [side for side in SIDES if self._is_to_hear(side, event)]
+        wanted = [side for side in SIDES if self._is_to_hear(side, relayed, event)]
         if not wanted or self._relays.settled(relayed.token):
             then()
             return
-        if Side.CALLER in wanted:
+        if Side.CALLER in wanted and early:
             headers = Headers((("Content-Type", event.response.headers.get("content-type") or ""),))
             tag = self._enter(event.dialog, event.response)
             self._respond(
                 Side.CALLER, relayed.token, 183, headers=headers, body=early, dialog=event.dialog, tag=tag
             )
-        if relayed.exchange is not None:
+        if relayed.unanswered_offer(event.dialog, Side.CALLEE) is None:
             self._send_ack(relayed, event.dialog, None, b"")
         places = {side: place for side in wanted if (place := self._media.heard_at(side)) is not None}
         commands = [self._announcement(*place) for place in places.values()]
         sides = {port: side for side, (port, _) in places.items()}
         self._ask(commands, lambda answers: self._listen(sides, answers, then))
 
-    def _is_to_hear(self, side: Side, event: sip.ResponseArrived) -> bool:
+    def _is_to_hear(self, side: Side, relayed: Relayed, event: sip.ResponseArrived) -> bool:
         if self._settings.indication.mode(side) != ANNOUNCEMENT or self._told[side].aware:
             return False
         why = self._media.tone_hindrance(side)
         if not why and self._media.heard_at(side) is None:
             why = "media-down"
-        if side is Side.CALLER and not why:
-            reliable = "100rel" in (self._request.headers.get("require") or "").lower()
-            why = "100rel" if reliable else "" if event.response.body else "no-audio"
+        if side is Side.CALLER and not why and event.response.body:
+            why = "100rel" if "100rel" in (self._request.headers.get("require") or "").lower() else ""
+        elif side is Side.CALLER and not why and not relayed.settled(event.dialog):
+            why = "no-audio"
         if why:
             self._given(side, NOTHING, RecordingState.ON, why, cause=_BEFORE)
         return not why

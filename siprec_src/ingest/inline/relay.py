@@ -37,6 +37,11 @@ class Relayed:
             return False
         return self.method == "INVITE" or (self.method == "UPDATE" and self.exchange is not None)
 
+    def settled(self, dialog: str) -> bool:
+        """Whether the offer of this INVITE, or of its responses, has its answer in this dialog."""
+        exchange = self.exchange or self.late.get(dialog)
+        return exchange is not None and dialog in exchange.settled
+
     def unanswered_offer(self, dialog: str, offerer: Side) -> Exchange | None:
         """The offer that a response of this INVITE carried and that waits for its answer."""
         exchange = self.late.get(dialog)

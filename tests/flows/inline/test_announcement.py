@@ -193,6 +193,33 @@ def test_a_callee_who_hangs_up_before_it_has_begun_does_not_hear_it() -> None:
     assert world.bob.response_seen.status == 200
 
 
+@pytest.mark.rfc("3262", "5")
+@pytest.mark.req("IND-01")
+@pytest.mark.parametrize(("offer", "in_prack"), [(audio(ALICE, 4000), b""), (b"", audio(ALICE, 4000))])
+def test_who_has_the_description_reliably_before_the_answer_needs_no_183(
+    offer: bytes, in_prack: bytes
+) -> None:
+    world = World(
+        settings=InlineSettings(
+            indication=IndicationSettings(
+                caller="announcement", callee="announcement", announcement_file=FILE
+            )
+        )
+    )
+    world.alice.call(offer, ("Require", "100rel"))
+    invite = world.bob.last(sip.InviteArrived).token
+    world.bob.reply(183, audio(BOB, 5000), label="b", reliable=True)
+    world.alice.request("PRACK", in_prack, dialog=world.alice.last(sip.ResponseArrived).dialog)
+    world.bob.reply(200)
+    world.bob.reply(200, label="b", token=invite)
+    assert statuses(world) == [183, 200]  # to INVITE and PRACK
+    assert world.bob.last(sip.AckArrived).request.body == b""
+    heard(world, 0)
+    heard(world, 1)
+    assert statuses(world) == [183, 200, 200]
+    assert evidence(world) == [("caller", "announcement", ""), ("callee", "announcement", "")]
+
+
 @pytest.mark.rfc("3891", "3")
 def test_a_call_that_was_announced_can_be_replaced_by_the_ids_that_the_caller_knows() -> None:
     """The 183 of the announcement makes the caller's dialog when the callee has answered without ringing."""

@@ -494,3 +494,21 @@ def test_a_call_goes_on_when_there_is_no_such_sound() -> None:
     assert evidence(world) == [("none", "none", "on", "started")]
     world.alice.request("BYE")
     assert world.bob.request_seen.method == "BYE"
+
+
+@pytest.mark.rfc("3264", "8")
+def test_an_offer_of_ours_has_a_version_beyond_those_said_before_the_party_was_known_to_be_aware() -> None:
+    world = World()
+    world.alice.call(audio(ALICE, 4000), ("Supported", "100rel"), UPDATES)
+    invite = world.bob.last(sip.InviteArrived).token
+    world.bob.reply(183, audio(BOB, 5000), label="b", reliable=True)
+    early = world.alice.last(sip.ResponseArrived).dialog
+    world.alice.request("PRACK", dialog=early)
+    world.bob.reply(200)
+    world.alice.request("UPDATE", audio(ALICE, 4000, "a=sendonly", version=2), dialog=early)
+    assert version(world.bob.request_seen) == 2
+    world.bob.reply(488)
+    world.bob.reply(200, b"", AWARE, UPDATES, label="b", token=invite)
+    world.alice.ack()
+    recording(world, ON)
+    assert (record(world.bob.request_seen), version(world.bob.request_seen)) == ("on", 3)
