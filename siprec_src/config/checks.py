@@ -168,5 +168,7 @@ def _check_sounds(indication: IndicationSettings, problems: Problems) -> None:
     ):
         try:
             sounds.render(Sound(file=file))
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            problems.add(("indication", key), f"{file}: {error.strerror}")
+        except ValueError as error:
             problems.add(("indication", key), str(error))

@@ -487,7 +487,10 @@ def test_a_copy_is_named_by_a_token_and_the_room_is_bounded(write: Write) -> Non
     ("key", "problem"),
     [
         ('tone_file = "beep.wav"', "indication.tone_file: expected an absolute path"),
-        ('tone_file = "/nowhere/beep.wav"', "indication.tone_file: [Errno 2] No such file or directory"),
+        (
+            'tone_file = "/nowhere/beep.wav"',
+            "indication.tone_file: /nowhere/beep.wav: No such file or directory",
+        ),
         ("tone_frequency_hz = 8000", "indication.tone_frequency_hz: expected 100 to 3400"),
         ("tone_interval_s = 0.1", "indication.tone_interval_s: expected 0.5 to 3600"),
         ('caller = "beep"', "indication.caller: expected 'none', 'tone' or 'announcement'"),
