@@ -92,19 +92,8 @@ def make_answer(
         if dtls is not None:
             answer = _with_dtls(answer, media, dtls, fingerprint)
         answers.append(answer)
-        receptions.append(
-            Reception(
-                index=index,
-                label=media.label or str(index + 1),
-                formats=forms,
-                rtp=_rtp(offer, media),
-                rtcp=_rtcp(offer, media, mux=answer.rtcp_mux),
-                rtcp_mux=answer.rtcp_mux,
-                receive_key=chosen,
-                send_key=own,
-                dtls=dtls,
-            )
-        )
+        reception = _reception(index, offer, forms, answer)
+        receptions.append(dataclasses.replace(reception, receive_key=chosen, send_key=own, dtls=dtls))
     made = new_session(origin, *answers[: len(answers) - behaviour.fewer])
     return made.with_value("t", offer.value("t") or "0 0"), tuple(receptions)
 
@@ -147,6 +136,19 @@ def _answer(
         return answer
     wanted = Direction.INACTIVE if behaviour.inactive else Direction.RECVONLY
     return answer.with_direction(restricted(offer.direction(media), wanted))
+
+
+def _reception(index: int, offer: SessionDescription, forms: tuple[Format, ...], answer: Media) -> Reception:
+    """What we receive by the answer to one m-line; its keys are not in it yet."""
+    media = offer.media[index]
+    return Reception(
+        index=index,
+        label=media.label or str(index + 1),
+        formats=forms,
+        rtp=_rtp(offer, media),
+        rtcp=_rtcp(offer, media, mux=answer.rtcp_mux),
+        rtcp_mux=answer.rtcp_mux,
+    )
 
 
 def _own_key(chosen: Crypto, before: Crypto | None, secret: Callable[[int], bytes]) -> Crypto:
