@@ -214,13 +214,18 @@ def explain(
 
     texts = "/full" if full or page is not None else ""
     path = "explained" if call is None else f"explained/{quote(call, safe='')}{texts}"
+    if call is None and (full or page is not None):
+        raise click.UsageError("--full and --html are of one CALL")
     try:
         answer = ask(at, "GET", path, token_file)
     except Unanswered as error:
         click.echo(str(error), err=True)
         sys.exit(exits.FAILED)
     if call is not None and page is not None:
-        page.write_text(drawing.as_html(answer), encoding="utf-8")
+        try:
+            page.write_text(drawing.as_html(answer), encoding="utf-8")
+        except OSError as error:
+            raise click.FileError(str(page), error.strerror) from error
     if as_json:
         click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
     elif call is None:

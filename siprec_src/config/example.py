@@ -70,8 +70,7 @@ def _keys(cls: type[Any], example: dict[str, Any]) -> str:
     for key, field in keys_of(cls).items():
         doc = docs.get(field.name, "").replace("``", "") + _choices(hints[field.name])
         value = example.get(key, _default(field))
-        # A key whose default is "chosen for you" is shown, but not set.
-        line = f"# {key} =" if value is None else f"{key} = {toml_value(value)}"
+        line = assignment(key, value)
         lines.append(f"{line}  # {doc}" if doc else line)
     return "\n".join(lines) + "\n"
 
@@ -88,6 +87,11 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     if field.default is not dataclasses.MISSING:
         return field.default
     return None if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+def assignment(key: str, value: Any) -> str:
+    """A line of the file. A key whose default is "chosen for you" is shown, but not set."""
+    return f"# {key} =" if value is None else f"{key} = {toml_value(value)}"
 
 
 def toml_value(value: Any) -> str:

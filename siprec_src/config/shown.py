@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from siprec_src.config.checks import Config
-from siprec_src.config.example import toml_value
+from siprec_src.config.example import assignment
 from siprec_src.config.settings import keys_of
 from siprec_src.recording.srs import SrsConfig
 from siprec_src.telemetry.redaction import redact_text
@@ -19,7 +19,7 @@ def _table(srs: SrsConfig, written: dict[str, object]) -> str:
     lines = ["[[srs]]"]
     for key, field in keys_of(SrsConfig).items():
         value = getattr(srs, field.name)
-        line = f"{key} = {toml_value(value)}"
+        line = assignment(key, value)
         if key not in written:
             ordinary = SrsConfig(uri=srs.uri)
             default = value == getattr(ordinary, field.name)

@@ -22,16 +22,25 @@ def ask(at: str, method: str, path: str, token_file: Path | None = None) -> dict
     Raises:
         Unanswered: it cannot be reached, or refuses.
     """
-    try:
-        fields = {}
-        if token_file is not None:
+    fields = {}
+    if token_file is not None:
+        try:
             fields["Authorization"] = f"Bearer {token_file.read_text().strip()}"
+        except (OSError, ValueError) as error:
+            raise Unanswered(f"{token_file}: {getattr(error, 'strerror', '') or 'is not text'}") from error
+    try:
         connection = http.client.HTTPConnection(at, timeout=TIMEOUT_S)
         connection.request(method, API + path, headers=fields)
         response = connection.getresponse()
         answer = json.loads(response.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except OSError as error:
+        why = error.strerror or str(error) or type(error).__name__
+        hint = "see that it runs, and give as --http what its [http] listen says"
+        raise Unanswered(f"no daemon answers at {at}: {why}; {hint}") from error
+    except http.client.HTTPException as error:
         raise Unanswered(f"{at}: {error or type(error).__name__}") from error
+    except ValueError as error:
+        raise Unanswered(f"what answers at {at} is no siprec-src") from error
     if response.status >= 400:
         raise Unanswered(str(answer.get("error", response.status)))
     return dict(answer)

@@ -23,6 +23,7 @@ from siprec_src.telemetry.log import get_logger
 from siprec_src.values import immutable
 
 EXPIRY_NOTE_DAYS: Final = 30
+_UNSAID: Final = {ConnectionResetError: "the peer closes the connection", TimeoutError: "the peer is silent"}
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of 1.3 are all good (RFC 9325 4.2)
 
 
@@ -191,7 +192,7 @@ def cause(error: OSError) -> str:
         return f"certificate refused: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return (error.reason or "not PEM, or not a usable handshake").replace("_", " ").lower()
-    return error.strerror or str(error) or type(error).__name__
+    return error.strerror or str(error) or _UNSAID.get(type(error), type(error).__name__)
 
 
 def _context(settings: TlsSettings, protocol: ssl._SSLMethod) -> ssl.SSLContext:

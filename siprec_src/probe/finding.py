@@ -120,9 +120,7 @@ async def _over_tcp(bench: Bench, flow: Flow, report: Report) -> bool:
     began = bench.now
     problem = await _connect(flow, bench.config.sip.connect_timeout_s)
     if not problem:
-        took_ms = round(1000 * (bench.now - began), 1)
-        says = f"{flow.remote} takes TCP, in {took_ms} ms"
-        report.ok("reach", says, address=str(flow.remote), took_ms=took_ms)
+        _takes(flow, "TCP", bench.now - began, report)
         return True
     if flow.transport is Transport.UDP:
         report.warning(
@@ -140,6 +138,12 @@ async def _over_tcp(bench: Bench, flow: Flow, report: Report) -> bool:
         address=str(flow.remote),
     )
     return False
+
+
+def _takes(flow: Flow, what: str, took_s: float, report: Report) -> None:
+    took_ms = round(1000 * took_s, 1)
+    says = f"{flow.remote} takes {what}, in {took_ms} ms"
+    report.ok("reach", says, address=str(flow.remote), took_ms=took_ms)
 
 
 async def _connect(flow: Flow, patience_s: float) -> str:
@@ -162,6 +166,7 @@ async def _over_tls(bench: Bench, flow: Flow, report: Report) -> bool:
         report.failed("tls", "no edge of the configuration speaks TLS", 'put "tls" into its transports')
         return False
     domain = flow.domain or flow.remote.host
+    began = bench.now
     problem = await _connect(flow, bench.config.sip.connect_timeout_s)
     if problem:
         report.failed(
@@ -171,6 +176,7 @@ async def _over_tls(bench: Bench, flow: Flow, report: Report) -> bool:
             address=str(flow.remote),
         )
         return False
+    _takes(flow, "connections for TLS", bench.now - began, report)
     tls = bench.tls.towards(domain)
     shaken = await shake(flow.remote, domain, tls)
     facts = {"address": str(flow.remote), **shaken.facts()}
@@ -197,11 +203,16 @@ def _tls_advice(shaken: Handshake, domain: str) -> str:
     if "it is not of" in shaken.problem:
         at = "its address" if _is_address(domain) else "the name in the URI"
         return f"write the URI with a name that the certificate has, or give the SRS a certificate of {at}"
+    if "expired" in shaken.problem or "not yet valid" in shaken.problem:
+        return "let the SRS have a new certificate, and see that the clocks of both machines are right"
     if "verify" in shaken.problem or "certificate refused" in shaken.problem:
         return "set tls.trusted_ca to the file of who signed it, or give the SRS a certificate of a known CA"
     if shaken.asks_certificate:
         return "the SRS wants a certificate of ours that it trusts: set tls.certificate and tls.key"
-    return "see that this port speaks TLS 1.2 or 1.3 with ECDHE and AES-GCM or ChaCha20"
+    return (
+        "see that this is the SRS's port for TLS, often 5061, and that it speaks TLS 1.2 or 1.3 with ECDHE "
+        "and AES-GCM or ChaCha20; an SRS without TLS is reached by a sip: URI with transport=tcp"
+    )
 
 
 def _is_address(host: str) -> bool:

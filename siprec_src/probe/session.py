@@ -185,8 +185,9 @@ def _invite_failed(
     fields = line.fields if line is not None else {}
     slug = str(fields.get("reason", "srs-timeout"))
     status = fields.get("status")
-    what, todo = advice.reason(slug, status if isinstance(status, int) else None)
-    detail = f": {fields['detail']}" if fields.get("detail") else ""
+    why = str(fields.get("detail") or "")
+    what, todo = advice.reason(slug, status if isinstance(status, int) else None, why)
+    detail = f": {why}" if why else ""
     facts: dict[str, object] = {"reason": slug}
     if answered is not None:
         facts["status"] = answered[1].status

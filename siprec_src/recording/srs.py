@@ -358,7 +358,7 @@ def _transport(
             )
         transport = Transport.TLS
     if transport is not None and transport not in edge.transports:
-        raise _bad(text, f"edge {edge.name!r} has no {transport.value}")
+        raise _bad(text, f"edge {edge.name!r} has no {transport.value}: add it to its transports")
     if secure and transport is Transport.TCP:
         return transport, f"SRTP agreed on over TCP: {risk}"
     if transport is Transport.TLS or _stays_here(uri.host):

@@ -97,7 +97,7 @@ def parse_any_uri(text: str) -> Uri:
     """As `parse_uri`, but URIs of unknown schemes are taken too and kept opaque (RFC 4475 3.3.4)."""
     m = _SCHEME.match(text)
     if m is None:
-        raise _bad("has no scheme", text)
+        raise _bad("has no scheme, such as sip:", text)
     scheme = m[1].lower()
     rest = text[m.end() :]
     if scheme in _SIP_SCHEMES:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 
-def reason(slug: str, status: int | None = None) -> tuple[str, str]:
+def reason(slug: str, status: int | None = None, detail: str = "") -> tuple[str, str]:
     """What happened, as the end of a sentence about the SRS, and what to do; both may be "" when unknown."""
     if slug == "srs-refused" and status is not None:
         return _refusal(status)
+    if slug == "srs-bad-answer" and "SAVP" in detail:
+        return _REASONS[slug][0], "switch SRTP on at the SRS, or leave secure=true away: it is never weakened"
     return _REASONS.get(slug, (slug.replace("-", " "), ""))
 
 
@@ -105,7 +107,7 @@ _REASONS: Final[Mapping[str, tuple[str, str]]] = {
         "a party used a codec that the SRS did not accept",
         "let the SRS take all codecs of the calls",
     ),
-    "paused": ("nothing was sent because recording was paused", ""),
+    "paused": ("nothing was sent while recording was paused, or the SRS wanted nothing (inactive)", ""),
 }
 
 _STATUSES: Final[Mapping[int, tuple[str, str]]] = {

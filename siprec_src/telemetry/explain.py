@@ -28,7 +28,7 @@ _SECRET_FIELDS: Final = frozenset(
     {"authorization", "proxy-authorization", "authentication-info", "identity", "proxy-authentication-info"}
 )
 _SECRET_LINES: Final = re.compile(r"(?im)^(k=|a=ice-pwd:|a=key-mgmt:)[^\r\n]*")
-_DIGITS: Final = ("dtmf", "kpml")  #: in a media type: what the caller pressed, a card number perhaps
+_DIGITS: Final = ("dtmf", "kpml", "digits", "telephone-event")  #: in media types: what the caller pressed
 
 
 class Explainer:

@@ -99,10 +99,11 @@ def _tries(told: Sequence[tuple[str, Fields]]) -> tuple[list[str], str]:
     said, todo = [], ""
     for fields in failed[-MAX_TRIES:]:
         status = fields.get("status")
+        words = str(fields.get("detail") or "")
         what, advised = advice.reason(
-            str(fields.get("reason", "")), status if isinstance(status, int) else None
+            str(fields.get("reason", "")), status if isinstance(status, int) else None, words
         )
-        detail = f" ({fields['detail']})" if fields.get("detail") else ""
+        detail = f" ({words})" if words else ""
         said.append(f"{fields.get('srs')} was asked and did not take it: {what}{detail}.")
         todo = advised or todo
     if len(failed) > MAX_TRIES:

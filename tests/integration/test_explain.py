@@ -126,6 +126,8 @@ def test_no_key_and_no_credential_leaves_the_daemon(explained: Explained, tmp_pa
     assert "X-Auth-Token" in whole
     page = tmp_path / "call.html"
     assert explained.explain(explained.call_ids[0], "--html", str(page)).returncode == 0
+    nowhere = explained.explain(explained.call_ids[0], "--html", str(tmp_path / "none" / "call.html"))
+    assert (nowhere.returncode, "Traceback" in nowhere.stderr) == (1, False)
     full = explained.explain(explained.call_ids[0], "--full").stdout
     assert "m=audio" in full
     assert "rs-metadata" in full
@@ -155,4 +157,4 @@ def test_where_no_daemon_answers_it_says_so() -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "refused" in done.stderr
+    assert "refused; see that it runs" in done.stderr

@@ -92,6 +92,8 @@ class Cases:
             self._over_tls("other name", "other.example", self._authority.file),
             self._over_tls("unknown signer", "localhost", None),
             self._over_tls("wants certificate", "localhost", self._authority.file, client=True),
+            self._over_tls("expired", "localhost", self._authority.file, days=-1),
+            self._bundled("no tls", "answer", parameters=";secure=true"),
             self._bundled("no srtp", "plain", parameters=";secure=true;transport=tcp"),
             self._probe("refused", f"sip:srs@{LOOPBACK}:{free_port()}"),
             self._no_such_name(),
@@ -119,8 +121,10 @@ class Cases:
         async with self._server(name, behave) as server:
             await self._probe(name, f"sip:srs@{server.address}{parameters}", file)
 
-    async def _over_tls(self, name: str, host: str, ca: Path | None, *, client: bool = False) -> None:
-        files = self._authority.issue(name, f"DNS:{host}")
+    async def _over_tls(
+        self, name: str, host: str, ca: Path | None, *, client: bool = False, days: int = 90
+    ) -> None:
+        files = self._authority.issue(name, f"DNS:{host}", days=days)
         tls = TlsSettings(
             certificate=files.certificate,
             key=files.key,
@@ -212,6 +216,7 @@ def test_the_srs_hears_another_voice_on_each_track(probed: Mapping[str, Probed])
 def test_srtp_over_tls_is_told_with_whom_the_certificate_proves(probed: Mapping[str, Probed]) -> None:
     secure = probed["secure"]
     assert secure.report.verdict is Verdict.GOOD, secure.text
+    assert secure.marks["reach"] is Mark.OK
     tls = secure.step("tls").facts
     assert tls["version"] in ("TLSv1.2", "TLSv1.3")
     assert tls["names"] == ("localhost",)
@@ -225,6 +230,8 @@ def test_srtp_over_tls_is_told_with_whom_the_certificate_proves(probed: Mapping[
         ("other name", "not of localhost but of other.example", "the name in the URI"),
         ("unknown signer", "certificate refused", "tls.trusted_ca"),
         ("wants certificate", "closes the connection", "tls.certificate"),
+        ("expired", "certificate has expired", "a new certificate"),
+        ("no tls", "closes the connection", "port for TLS"),
     ],
 )
 def test_a_handshake_that_fails_is_told_with_what_to_do(
@@ -234,6 +241,7 @@ def test_a_handshake_that_fails_is_told_with_what_to_do(
     assert failed.report.verdict is Verdict.UNUSABLE, failed.text
     assert words in failed.step("tls").says
     assert advice in failed.step("tls").advice
+    assert failed.marks["reach"] is Mark.OK
     assert failed.marks["invite"] is Mark.NOT_ASKED
 
 
@@ -279,6 +287,10 @@ def test_an_srs_that_cannot_be_used_is_said_to_be_so_and_why(
     assert found.step(step).mark is Mark.FAILED, found.text
     assert words in found.step(step).says
     assert found.step(step).advice
+
+
+def test_an_srs_without_srtp_is_told_to_have_it_switched_on(probed: Mapping[str, Probed]) -> None:
+    assert "switch SRTP on" in probed["no srtp"].step("invite").advice
 
 
 def test_oddities_that_can_be_lived_with_are_warnings(probed: Mapping[str, Probed]) -> None:

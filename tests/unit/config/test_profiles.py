@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,9 @@ def test_check_shows_what_takes_effect(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "configuration is good" in result.output
     assert 'metadata_type = "application/rs-metadata"  # profile metaswitch' in result.output
+    shown = tomllib.loads(result.stdout[result.stdout.index("[[srs]]") :])
+    assert shown["srs"][0]["labels"] == ["1", "2"]
+    assert "tls_certificate" not in shown["srs"][0]
 
 
 def test_what_takes_effect_is_shown_with_where_it_comes_from(tmp_path: Path) -> None:

@@ -57,8 +57,9 @@ def test_keys_credentials_and_digits_are_blanked_everywhere() -> None:
         "Content-Type: application/sdp",
     )
     ladder.sent(sent(octets("INVITE sip:a:hidden-word@x SIP/2.0", "b", *fields, body=SDP)), 0.0, case)
-    digits = ("Content-Type: application/dtmf-relay",)
-    ladder.came(received(octets("INFO sip:x SIP/2.0", "b", *digits, body="Signal=7\r\n", cseq="2 INFO")), 0.1)
+    for kind in ("application/dtmf-relay", "application/vnd.nortelnetworks.digits", "audio/telephone-event"):
+        info = octets("INFO sip:x SIP/2.0", "b", f"Content-Type: {kind}", body="Signal=7\r\n", cseq="2 INFO")
+        ladder.came(received(info), 0.1)
     ladder.noted(LogLine("warning", "call.odd", (("what", f"a=crypto:1 AES inline:{KEY}"),)), 0.2, case)
     found = explained(ladder, "1", "x-vault")
     for shown in (json.dumps(found), drawing.as_text(found, full=True), drawing.as_html(found)):
