@@ -84,6 +84,8 @@ int core_set_key(struct rtpfork_core *core, struct keys *keys, const struct rtpf
 					   direction);
 	if (result == 0 && sdes->rtcp_apart)
 		result = rtpfork_srtp_key_set_rtcp(&fresh, core->crypto, sdes->rtcp_material);
+	if (result == 0 && sdes->joined && direction == RTPFORK_SRTP_RECEIVE)
+		rtpfork_srtp_key_join(&fresh);
 	if (result == 0 && direction == RTPFORK_SRTP_SEND && !use(keys, fingerprint(&fresh)))
 		result = RTPFORK_EKEYSPENT;
 	if (result == 0) {

@@ -86,6 +86,10 @@ static int unseal(const struct transform *t)
 	if (t->key->suite->aead) {
 		struct rtpfork_gcm gcm = gcm_of(t, iv);
 		error = rtpfork_gcm_open(t->crypto, &gcm, t->dst + t->header_bytes, tag);
+		if (error == RTPFORK_EAUTH && t->key->joined && t->dst == t->src) {
+			uint8_t unread[RTPFORK_GCM_TAG_BYTES]; /* encrypted again as it came */
+			rtpfork_gcm_seal(t->crypto, &gcm, t->dst + t->header_bytes, unread);
+		}
 	} else {
 		authenticate(t, t->src, mac);
 		if (CRYPTO_memcmp(mac, tag, t->key->suite->rtp_tag_bytes) != 0)
@@ -94,6 +98,19 @@ static int unseal(const struct transform *t)
 	}
 	if (!error && t->dst != t->src)
 		memcpy(t->dst, t->src, t->header_bytes);
+	return error;
+}
+
+/* Find the roll-over of a sender whose first packet this is not (RFC 3711 3.3.1). */
+static int seek(struct transform *t)
+{
+	int error = unseal(t);
+	for (uint64_t roll_over = 1;
+	     error == RTPFORK_EAUTH && t->key->joined && roll_over < RTPFORK_SRTP_ROLL_OVERS;
+	     roll_over++) {
+		t->index = roll_over << 16 | (t->index & 0xffffu);
+		error = unseal(t);
+	}
 	return error;
 }
 
@@ -164,11 +181,13 @@ int rtpfork_srtp_unprotect(struct rtpfork_srtp_key *key, struct rtpfork_crypto *
 		if (!rtpfork_srtp_is_new(source->index, source->window, index))
 			return RTPFORK_EREPLAY;
 	}
-	error = unseal(&(struct transform){key, crypto, rtp.ssrc, index, src, rtp.header_bytes,
-					   rtp.payload_bytes, dst});
+	struct transform t = {key, crypto,	     rtp.ssrc,		index,
+			      src, rtp.header_bytes, rtp.payload_bytes, dst};
+	error = seek(&t);
 	if (error)
 		return error;
-	remember(key, source ? source : rtpfork_srtp_claim(key, rtp.ssrc), index);
+	key->joined = false;
+	remember(key, source ? source : rtpfork_srtp_claim(key, rtp.ssrc), t.index);
 	*dst_bytes = packet_bytes;
 	return RTPFORK_OK;
 }

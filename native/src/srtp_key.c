@@ -109,6 +109,11 @@ int rtpfork_srtp_key_set_rtcp(struct rtpfork_srtp_key *key, struct rtpfork_crypt
 	return error;
 }
 
+void rtpfork_srtp_key_join(struct rtpfork_srtp_key *key)
+{
+	key->joined = true;
+}
+
 bool rtpfork_srtp_key_matches(const struct rtpfork_srtp_key *key, struct rtpfork_crypto *crypto,
 			      const struct rtpfork_srtp_suite *suite, const uint8_t *material,
 			      size_t material_bytes)

@@ -283,6 +283,55 @@ static void rtcp_replay_is_refused_and_disorder_accepted(void)
 	CHECK_EQ(receive_rtcp(&receive, packets[139], bytes), RTPFORK_EREPLAY);
 }
 
+/* In place, as the engine does it, and apart from it. */
+static void a_sender_that_has_rolled_over_is_joined_with_its_first_packet_and_no_later(void)
+{
+	size_t count;
+	const struct rtpfork_srtp_suite *suites = rtpfork_srtp_suites(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct rtpfork_srtp_key send = any_key(&suites[i], RTPFORK_SRTP_SEND);
+		struct rtpfork_srtp_key late = any_key(&suites[i], RTPFORK_SRTP_RECEIVE);
+		struct rtpfork_srtp_key joined = any_key(&suites[i], RTPFORK_SRTP_RECEIVE);
+		uint8_t packet[ROOM];
+		uint8_t clear[PACKET_BYTES];
+		size_t bytes;
+
+		rtpfork_srtp_key_join(&joined);
+		place(&send, 9, 3u << 16 | 65534u);
+		for (uint16_t sequence = 65535; sequence != 2; sequence++) {
+			CHECK_EQ(send_rtp(&send, 9, sequence, packet, &bytes), RTPFORK_OK);
+			CHECK_EQ(receive_rtp(&late, packet, bytes), RTPFORK_EAUTH);
+			CHECK_EQ(rtpfork_srtp_unprotect(&joined, crypto, packet, bytes, packet,
+							ROOM, &bytes),
+				 RTPFORK_OK);
+			make_rtp(clear, sizeof clear, 9, sequence);
+			CHECK_EQ(bytes, sizeof clear);
+			CHECK(memcmp(packet, clear, sizeof clear) == 0);
+		}
+		place(&send, 10, 1u << 16 | 7u);
+		CHECK_EQ(send_rtp(&send, 10, 8, packet, &bytes), RTPFORK_OK);
+		CHECK_EQ(receive_rtp(&joined, packet, bytes), RTPFORK_EAUTH);
+	}
+}
+
+static void what_cannot_be_opened_leaves_the_key_to_be_joined(void)
+{
+	struct rtpfork_srtp_key send = any_key(default_suite(), RTPFORK_SRTP_SEND);
+	struct rtpfork_srtp_key joined = any_key(default_suite(), RTPFORK_SRTP_RECEIVE);
+	uint8_t packet[ROOM];
+	size_t bytes;
+
+	rtpfork_srtp_key_join(&joined);
+	place(&send, 9, (uint64_t)RTPFORK_SRTP_ROLL_OVERS << 16 | 5u);
+	CHECK_EQ(send_rtp(&send, 9, 6, packet, &bytes), RTPFORK_OK);
+	CHECK_EQ(receive_rtp(&joined, packet, bytes), RTPFORK_EAUTH);
+	send = any_key(default_suite(), RTPFORK_SRTP_SEND);
+	place(&send, 9, (uint64_t)(RTPFORK_SRTP_ROLL_OVERS - 1) << 16 | 5u);
+	CHECK_EQ(send_rtp(&send, 9, 6, packet, &bytes), RTPFORK_OK);
+	CHECK_EQ(receive_rtp(&joined, packet, bytes), RTPFORK_OK);
+}
+
 int main(void)
 {
 	CHECK_EQ(rtpfork_crypto_new(&crypto), RTPFORK_OK);
@@ -299,6 +348,8 @@ int main(void)
 	RUN(sender_serves_many_ssrcs_and_none_of_them_twice);
 	RUN(receiver_replaces_the_least_recently_used_ssrc);
 	RUN(rtcp_replay_is_refused_and_disorder_accepted);
+	RUN(a_sender_that_has_rolled_over_is_joined_with_its_first_packet_and_no_later);
+	RUN(what_cannot_be_opened_leaves_the_key_to_be_joined);
 	rtpfork_crypto_free(crypto);
 	return 0;
 }

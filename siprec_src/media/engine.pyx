@@ -396,6 +396,7 @@ cdef int _put_key(c.rtpfork_sdes *to, object key) except -1:
     memcpy(to.material, PyBytes_AS_STRING(material), len(material))
     memcpy(to.rtcp_material, PyBytes_AS_STRING(rtcp), len(rtcp))
     to.rtcp_apart = len(rtcp) != 0
+    to.joined = key.joined
     to.suite = suite
     return 0
 

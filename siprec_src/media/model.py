@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from typing import NewType
 
@@ -29,6 +30,7 @@ class SrtpKey:
     suite: str  #: crypto-suite of RFC 4568 6.2, 6188 4, 7714 14, e.g. ``AES_CM_128_HMAC_SHA1_80``
     material: bytes  #: master key followed by master salt
     rtcp_material: bytes = b""  #: the same for RTCP where it had a handshake of its own (RFC 5764 3)
+    joined: bool = dataclasses.field(default=False, compare=False)  #: its sender began before this process
 
     def __repr__(self) -> str:
         return f"SrtpKey({self.suite})"

@@ -65,7 +65,7 @@ cdef extern from "rtpfork/core.h":
     struct rtpfork_sdes:
         const rtpfork_srtp_suite *suite
         uint8_t *material
-        bint rtcp_apart
+        bint joined, rtcp_apart
         uint8_t *rtcp_material
 
     struct rtpfork_party:

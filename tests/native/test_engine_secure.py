@@ -69,6 +69,27 @@ def test_a_secure_leg_is_opened_for_the_other_leg_and_the_srs(call: Call) -> Non
     assert session(outward, inbound=True).unprotect(call.caller.receive()) == rtp(2, ssrc=3)
 
 
+@pytest.mark.rfc("3711", "3.3.1")
+@pytest.mark.parametrize("suite", ["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM"])
+@pytest.mark.parametrize("joined", [True, False])
+def test_a_party_that_has_rolled_over_before_is_heard_only_where_it_is_joined(
+    call: Call, suite: str, joined: bool
+) -> None:
+    key = make_key(suite)
+    call.connect(
+        call.caller_port, call.caller, receive_key=SrtpKey(suite, key.material, joined=joined), send_key=key
+    )
+    phone = session(key, inbound=False)
+    for step in range(5):  # 30 000 a step: it has rolled over twice at the end
+        phone.protect(rtp(30_000 * step % 0x10000))
+    for sequence in (20_000, 20_001):
+        call.caller.send(phone.protect(rtp(sequence, payload=b"hello" * 20)), call.caller_port)
+        if joined:
+            assert call.callee.receive() == rtp(sequence, payload=b"hello" * 20)
+    if not joined:
+        call.plane.until(lambda: call.plane.port_counters(call.caller_port).dropped_auth == 2)
+
+
 @pytest.mark.rfc("6188", "4")
 @pytest.mark.rfc("7714", "14.2")
 @pytest.mark.parametrize("suite", SUITES)

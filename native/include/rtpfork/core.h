@@ -38,6 +38,7 @@ struct rtpfork_handed;
 struct rtpfork_sdes {
 	const struct rtpfork_srtp_suite *suite;
 	uint8_t material[RTPFORK_SRTP_MATERIAL_BYTES];
+	bool joined;	 /* to receive: its sender has used it before (rtpfork_srtp_key_join()) */
 	bool rtcp_apart; /* RTCP is protected by |rtcp_material|: a handshake of its own
 			    (RFC 5764 3) */
 	uint8_t rtcp_material[RTPFORK_SRTP_MATERIAL_BYTES];

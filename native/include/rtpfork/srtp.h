@@ -19,6 +19,7 @@ extern "C" {
 #define RTPFORK_SRTCP_TRAILER_BYTES 20u /* most that protecting adds to an RTCP packet */
 #define RTPFORK_SRTP_SOURCES	    8u	/* SSRCs that one key serves at a time */
 #define RTPFORK_SRTP_RETIRED	    64u /* SSRCs beyond these that one key may have served */
+#define RTPFORK_SRTP_ROLL_OVERS	    64u /* of a key that is joined: 23 hours of 20 ms packets */
 
 /* suites */
 
@@ -90,6 +91,7 @@ struct rtpfork_srtp_key {
 	struct rtpfork_srtp_session_key rtcp;
 	uint32_t retired[RTPFORK_SRTP_RETIRED]; /* SSRCs never to be sent again */
 	uint32_t retired_count;
+	bool joined; /* no RTP was opened yet, and its sender may have rolled over */
 };
 
 /* Derive the session keys (key derivation rate 0) from |material|, master key then master salt; ROC
@@ -103,6 +105,11 @@ int rtpfork_srtp_key_init(struct rtpfork_srtp_key *key, struct rtpfork_crypto *c
  * was protected. RTPFORK_ECRYPTO: |*key| is clear. */
 int rtpfork_srtp_key_set_rtcp(struct rtpfork_srtp_key *key, struct rtpfork_crypto *crypto,
 			      const uint8_t *material);
+
+/* Join a sender who has used the key before: the first RTP packet that |key|, of direction RECEIVE,
+ * opens may have a ROC below RTPFORK_SRTP_ROLL_OVERS, each of which is tried (RFC 3711 3.3.1 has it
+ * told out of band, and SDES has no field for it). Until then what fails costs as many times. */
+void rtpfork_srtp_key_join(struct rtpfork_srtp_key *key);
 
 /* Whether |key| was made of this suite and material, so that giving them again must keep its
  * roll-over counter (RFC 4568 7.1.4). Constant time in the key. */

@@ -46,7 +46,7 @@ class AgreedLine:
         parties = dict(self.parties)
         for side, party in parties.items():
             if party.keys is not None:
-                pair = party.keys.sending(renewed(party.keys.send.material))
+                pair = party.keys.renewed(renewed(party.keys.send.material))
                 parties[side] = dataclasses.replace(party, keys=pair)
         return dataclasses.replace(self, parties=parties)
 

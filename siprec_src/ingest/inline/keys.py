@@ -5,11 +5,12 @@ never sees. Tags, suites and their order pass through. A key of ours lives exact
 the party that it stands for: unchanged in a re-offer it keeps its roll-over counter, changed it changes,
 and one that was left is never used again (RFC 3711 9.1). With the media process the counters of all that
 was sent are gone, and the RTCP of a new one would begin at the first index again, so every key of ours is
-renewed then.
+renewed then. What the parties send goes on under keys of which the new process knows no counter: it joins.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
@@ -28,11 +29,12 @@ MAX_OWN_KEYS: Final = 256  #: remembered for one m-line; the one not seen for lo
 class OwnKeys:
     """The keys that stand for the parties' keys in one m-line of one call."""
 
-    __slots__ = ("_identity", "_keys")
+    __slots__ = ("_identity", "_joined", "_keys")
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
         self._keys: dict[tuple[Side, str, bytes], bytes] = {}
+        self._joined: frozenset[bytes] = frozenset()  # of the parties, from before this media process
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -46,6 +48,10 @@ class OwnKeys:
             del self._keys[next(iter(self._keys))]
         return Crypto(crypto.tag, crypto.suite, material)
 
+    def receiving(self, crypto: Crypto) -> SrtpKey:
+        """The key of a party, to open what it sends."""
+        return SrtpKey(crypto.suite, crypto.material, joined=crypto.material in self._joined)
+
     def keep_only(self, agreed: Mapping[Side, Media]) -> None:
         """Forget what stands for keys that the parties have left: should one come back, ours will be new."""
         known = {(side, line.material) for side, media in agreed.items() for line in usable_lines(media)}
@@ -54,6 +60,7 @@ class OwnKeys:
     def renew(self) -> dict[bytes, bytes]:
         """Let others stand for the parties' keys from now on; which one is in the place of which."""
         before, self._keys = self._keys, {}
+        self._joined = frozenset(material for _, _, material in before)
         for place in before:
             self._keys[place] = self._identity.secret(SUITES[place[1]])
         return {ours: self._keys[place] for place, ours in before.items()}
@@ -66,9 +73,10 @@ class KeyPair:
     receive: SrtpKey
     send: SrtpKey
 
-    def sending(self, material: bytes) -> KeyPair:
-        """The same with other material to send with."""
-        return KeyPair(receive=self.receive, send=SrtpKey(self.send.suite, material))
+    def renewed(self, material: bytes) -> KeyPair:
+        """The same for another media process, which sends with other material."""
+        receive = dataclasses.replace(self.receive, joined=True)
+        return KeyPair(receive=receive, send=SrtpKey(self.send.suite, material))
 
 
 def usable_lines(media: Media) -> tuple[Crypto, ...]:
@@ -97,8 +105,8 @@ def agree(offered: Media, answered: Media, own: OwnKeys, offerer: Side) -> dict[
     to_answerer = own.standing_for(line, offerer)
     to_offerer = own.standing_for(theirs, answerer)
     return {
-        offerer: KeyPair(receive=_key(line), send=_key(to_offerer)),
-        answerer: KeyPair(receive=_key(theirs), send=_key(to_answerer)),
+        offerer: KeyPair(receive=own.receiving(line), send=_key(to_offerer)),
+        answerer: KeyPair(receive=own.receiving(theirs), send=_key(to_answerer)),
     }
 
 

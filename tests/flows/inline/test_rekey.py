@@ -129,6 +129,18 @@ def test_a_party_may_change_its_own_key_in_its_answer() -> None:
     assert sent_under(world) == (key(offers(world.alice)[0]), key(offers(world.bob)[0]))
 
 
+@pytest.mark.rfc("3711", "3.3.1")
+def test_keys_that_the_parties_go_on_under_are_joined_by_the_new_process_and_new_ones_begun() -> None:
+    world = secure_call()
+    before = [c.receive_key for c in world.src.media.connections]
+    world.src.everyone(world.src.media.lose())
+    world.alice.reply(200, said(world.alice, 1))
+    world.bob.reply(200, said(world.bob, 8, version=2))
+    world.src.everyone(world.src.media.serve())
+    after = [c.receive_key for c in world.src.media.connections]
+    assert [key.joined for key in (*before, *after) if key is not None] == [False, False, True, False]
+
+
 @pytest.mark.rfc("3261", "14.1")
 @pytest.mark.req("KEY-20")
 def test_after_glare_the_key_is_offered_again() -> None:
