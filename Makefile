@@ -21,7 +21,7 @@ TARGET     ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit native-test integration interop lint format load overload soak bench fuzz docs lock build clean
+.PHONY: help demo test unit native-test integration interop lint format load overload soak bench bench-quick fuzz docs lock build clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -69,8 +69,11 @@ overload: build  ## how many recorded calls a second, and what becomes of twice 
 soak: build  ## CALLS recorded calls at RATE a second, and the memory of the control process meanwhile
 	@$(PY) -m tests.load.soak --rate $(RATE) --calls $(CALLS)
 
-bench: build  ## engine packets a core, control CPU a call, set-up delay; ONLY=control or engine
-	@$(PY) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(BENCH_RATE),--rate $(BENCH_RATE))
+bench: build  ## media engine beside rtpengine, control CPU a call, set-up delay; ONLY=control or media
+	@$(PY) -m tests.bench --limit $(if $(ONLY),--only $(ONLY)) $(if $(BENCH_RATE),--rate $(BENCH_RATE))
+
+bench-quick: build  ## the media engines at one load, in less than two minutes
+	@$(PY) -m tests.bench --only media --runs 1 --seconds 4
 
 fuzz: build  ## coverage-guided fuzzing of all parsers, C and Python, for FUZZ_SECONDS each; ONLY=sdp for one
 	$(if $(ONLY),,$(MAKE) --no-print-directory -C native fuzz FUZZ_SECONDS=$(FUZZ_SECONDS))

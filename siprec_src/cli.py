@@ -244,10 +244,11 @@ def version() -> None:
 @main.command(hidden=True)
 @click.option("--listen-fd", type=int, required=True)
 @click.option("--threads", type=int, default=0)
+@click.option("--io", default="auto")
 @click.option("--parent", type=int, required=True)
 @click.option("--log-format", type=FORMATS)
 @click.option("--log-level", type=LEVELS, default="info")
-def media(listen_fd: int, threads: int, parent: int, log_format: Any, log_level: Any) -> NoReturn:
+def media(listen_fd: int, threads: int, io: str, parent: int, log_format: Any, log_level: Any) -> NoReturn:
     """The media process; started by the supervisor."""
     from siprec_src.app.lifeline import die_with
     from siprec_src.app.orders import tell_tracebacks
@@ -255,10 +256,11 @@ def media(listen_fd: int, threads: int, parent: int, log_format: Any, log_level:
     tell_tracebacks()
     die_with(parent)
     from siprec_src.app import media_process
+    from siprec_src.media.model import MediaIo
     from siprec_src.telemetry import log
 
     log.configure(format_=log_format, level=log_level)
-    sys.exit(media_process.run(listen_fd, threads))
+    sys.exit(media_process.run(listen_fd, threads, MediaIo(io)))
 
 
 @main.command(hidden=True)

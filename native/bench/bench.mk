@@ -1,7 +1,6 @@
-# make bench: the engine on loopback under a load of its own; BENCH_ARGS as in bench/rtpfork_bench.c.
-.PHONY: bench
-bench: $(BUILD)/release/bench/rtpfork_bench
-	$(Q)./$< $(BENCH_ARGS)
+# The load of `make bench ONLY=media`.
+.PHONY: rtpload
+rtpload: $(BUILD)/release/bench/rtpload
 
-$(BUILD)/release/bench/rtpfork_bench: $(BUILD)/release/bench/rtpfork_bench.o $(BUILD)/release/librtpfork.a
-	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
+$(BUILD)/release/bench/rtpload: $(BUILD)/release/bench/rtpload.o
+	$(Q)$(CC) $(CFLAGS) $^ -o $@

@@ -30,6 +30,7 @@ struct rtpfork_engine {
 void rtpfork_engine_defaults(struct rtpfork_engine_options *options)
 {
 	*options = (struct rtpfork_engine_options){
+		.io = RTPFORK_IO_SOCKETS,
 		.threads = 0,
 		.max_ports_per_thread = 32768,
 		.max_readers_per_thread = 32768,

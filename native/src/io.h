@@ -8,37 +8,37 @@
 
 #include "rtpfork/core.h"
 
-struct rtpfork_io;
-
-/* One way of doing it. All but |open| and |close| are called by the engine thread only; none blocks
- * but |wait|. Results are 0 or RTPFORK_E... */
+/* One way of doing it; |io| is its own. All but |open| and |close| are called by the engine thread
+ * only; none blocks but |wait|. Results are 0 or RTPFORK_E... */
 struct rtpfork_io_ops {
 	const char *name;
 
 	/* Make an I/O for slots below |max_slots| that receives at most |batch| datagrams at once
 	 * and wakes up when |wake_fd| (an eventfd, the caller's) is written to. */
-	int (*open)(struct rtpfork_io **io, uint32_t max_slots, size_t batch, int wake_fd);
-	void (*close)(struct rtpfork_io *io); /* and all sockets it serves */
+	int (*open)(void **io, uint32_t max_slots, size_t batch, int wake_fd);
+	void (*close)(void *io); /* and all sockets it serves */
 
 	/* Serve a pair of bound, non-blocking sockets, [0] for RTP, [1] for RTCP. |remove| gives
 	 * them back; nothing of the slot is received afterwards. */
-	int (*add)(struct rtpfork_io *io, uint32_t slot, const int fds[2]);
-	void (*remove)(struct rtpfork_io *io, uint32_t slot, int fds[2]);
+	int (*add)(void *io, uint32_t slot, const int fds[2]);
+	void (*remove)(void *io, uint32_t slot, int fds[2]);
 
 	/* Whatever a socket sends goes to |address| (NULL: to many): sending is cheaper then, and
 	 * the peer's ICMP errors are heard. */
-	void (*aim)(struct rtpfork_io *io, uint32_t slot, bool rtcp,
-		    const struct rtpfork_address *address);
+	void (*aim)(void *io, uint32_t slot, bool rtcp, const struct rtpfork_address *address);
 
 	/* Wait for datagrams and fill |ins|, all but now_ns; the data is valid until the next call.
 	 * |*woken|: |wake_fd| was written to. */
-	size_t (*wait)(struct rtpfork_io *io, int timeout_ms, struct rtpfork_in *ins, bool *woken);
+	size_t (*wait)(void *io, int timeout_ms, struct rtpfork_in *ins, bool *woken);
 
 	/* Send |outs| in this order and set the error of each. */
-	void (*send)(struct rtpfork_io *io, struct rtpfork_out *outs, size_t count);
+	void (*send)(void *io, struct rtpfork_out *outs, size_t count);
 };
 
 /* epoll, one recv() an event, send() on connected sockets where that can be: everywhere there. */
 extern const struct rtpfork_io_ops rtpfork_io_epoll;
+
+/* The same, but sends by a packet(7) socket; |open| fails without CAP_NET_RAW. */
+extern const struct rtpfork_io_ops rtpfork_io_packet;
 
 #endif

@@ -19,7 +19,7 @@ struct sockets {
 	struct rtpfork_address aimed[2];
 };
 
-struct rtpfork_io {
+struct epoll_io {
 	int epoll;
 	int wake_fd;
 	uint32_t max_slots;
@@ -29,8 +29,9 @@ struct rtpfork_io {
 	uint8_t (*buffers)[BUFFER_BYTES];
 };
 
-static void epoll_close(struct rtpfork_io *io)
+static void epoll_close(void *self)
 {
+	struct epoll_io *io = self;
 	if (!io)
 		return;
 	if (io->epoll >= 0)
@@ -46,9 +47,9 @@ static void epoll_close(struct rtpfork_io *io)
 	free(io);
 }
 
-static int epoll_open(struct rtpfork_io **out, uint32_t max_slots, size_t batch, int wake_fd)
+static int epoll_open(void **out, uint32_t max_slots, size_t batch, int wake_fd)
 {
-	struct rtpfork_io *io = calloc(1, sizeof *io);
+	struct epoll_io *io = calloc(1, sizeof *io);
 	if (!io)
 		return RTPFORK_ENOMEM;
 	io->max_slots = max_slots;
@@ -68,8 +69,9 @@ static int epoll_open(struct rtpfork_io **out, uint32_t max_slots, size_t batch,
 	return 0;
 }
 
-static void epoll_remove(struct rtpfork_io *io, uint32_t slot, int fds[2])
+static void epoll_remove(void *self, uint32_t slot, int fds[2])
 {
+	struct epoll_io *io = self;
 	io->sockets[slot].used = false;
 	for (int i = 0; i < 2; i++) {
 		fds[i] = io->sockets[slot].fds[i];
@@ -77,8 +79,9 @@ static void epoll_remove(struct rtpfork_io *io, uint32_t slot, int fds[2])
 	}
 }
 
-static int epoll_add(struct rtpfork_io *io, uint32_t slot, const int fds[2])
+static int epoll_add(void *self, uint32_t slot, const int fds[2])
 {
+	struct epoll_io *io = self;
 	memset(&io->sockets[slot], 0, sizeof io->sockets[slot]);
 	for (int i = 0; i < 2; i++) {
 		struct epoll_event event = {
@@ -96,9 +99,9 @@ static int epoll_add(struct rtpfork_io *io, uint32_t slot, const int fds[2])
 	return 0;
 }
 
-static void epoll_aim(struct rtpfork_io *io, uint32_t slot, bool rtcp,
-		      const struct rtpfork_address *address)
+static void epoll_aim(void *self, uint32_t slot, bool rtcp, const struct rtpfork_address *address)
 {
+	struct epoll_io *io = self;
 	static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 	struct rtpfork_address *aimed = &io->sockets[slot].aimed[rtcp];
 	int fd = io->sockets[slot].fds[rtcp];
@@ -112,7 +115,7 @@ static void epoll_aim(struct rtpfork_io *io, uint32_t slot, bool rtcp,
 }
 
 /* Receive what |event| announces; false when there was nothing after all. */
-static bool receive(const struct rtpfork_io *io, const struct epoll_event *event, uint8_t *buffer,
+static bool receive(const struct epoll_io *io, const struct epoll_event *event, uint8_t *buffer,
 		    struct rtpfork_in *in)
 {
 	in->port = (uint32_t)(event->data.u64 >> 1);
@@ -130,9 +133,9 @@ static bool receive(const struct rtpfork_io *io, const struct epoll_event *event
 	return errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH;
 }
 
-static size_t epoll_wait_ins(struct rtpfork_io *io, int timeout_ms, struct rtpfork_in *ins,
-			     bool *woken)
+static size_t epoll_wait_ins(void *self, int timeout_ms, struct rtpfork_in *ins, bool *woken)
 {
+	struct epoll_io *io = self;
 	int count = epoll_wait(io->epoll, io->events, (int)io->batch, timeout_ms);
 	size_t received = 0;
 	*woken = false;
@@ -148,8 +151,9 @@ static size_t epoll_wait_ins(struct rtpfork_io *io, int timeout_ms, struct rtpfo
 	return received;
 }
 
-static void epoll_send(struct rtpfork_io *io, struct rtpfork_out *outs, size_t count)
+static void epoll_send(void *self, struct rtpfork_out *outs, size_t count)
 {
+	struct epoll_io *io = self;
 	for (size_t i = 0; i < count; i++) {
 		struct rtpfork_out *out = &outs[i];
 		const struct sockets *sockets = &io->sockets[out->port];

@@ -180,7 +180,7 @@ int worker_start(struct worker *worker, uint32_t index,
 {
 	worker->waiting_end = &worker->waiting;
 	worker->said_fd = said_fd;
-	worker->ops = &rtpfork_io_epoll;
+	worker->ops = options->io == RTPFORK_IO_PACKET ? &rtpfork_io_packet : &rtpfork_io_epoll;
 	worker->commands = rtpfork_ring_new(WORKER_COMMANDS, sizeof(struct rtpfork_command *));
 	worker->answers = rtpfork_ring_new(WORKER_COMMANDS, sizeof(struct rtpfork_command *));
 	worker->notices = rtpfork_ring_new(WORKER_NOTICES, sizeof(struct rtpfork_notice));

@@ -19,7 +19,7 @@ struct worker {
 	/* The thread's own. */
 	struct rtpfork_core *core;
 	const struct rtpfork_io_ops *ops;
-	struct rtpfork_io *io;
+	void *io;
 	struct rtpfork_in ins[WORKER_BATCH];
 	uint64_t next_tick_ns;
 	bool said; /* something was put into a ring since the control side was woken */

@@ -16,12 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from siprec_src.app import descriptors, exits, orders, sounds
+from siprec_src.app import descriptors, exits, media_io, orders, sounds
 from siprec_src.app.custody import Custody
 from siprec_src.app.losses import Losses
 from siprec_src.app.secure_engine import Engine, SecureEngine
 from siprec_src.errors import NoRoom, RemoteProtocolError
 from siprec_src.media import plane
+from siprec_src.media.model import MediaIo
 from siprec_src.media.wire import MAX_MESSAGE_BYTES, Message, decode, encode
 from siprec_src.telemetry.log import Logger, get_logger
 
@@ -44,10 +45,13 @@ def listen(path: Path) -> socket.socket:
 class MediaServer:
     """Carries messages between the control process in charge and the engine until `stop`."""
 
-    def __init__(self, engine: Engine, listener: socket.socket, log: Logger) -> None:
+    def __init__(
+        self, engine: Engine, listener: socket.socket, log: Logger, io: MediaIo = MediaIo.SOCKETS
+    ) -> None:
         self._engine = SecureEngine(engine)
         self._listener = listener
         self._log = log
+        self._io = io
         self._custody = Custody()
         self._losses = Losses()
         self._control: socket.socket | None = None
@@ -108,7 +112,7 @@ class MediaServer:
         self._control = control
         self._selector.register(control, selectors.EVENT_READ)
         self._log.info("media.control-connected", orphaned_ports=self._custody.orphaned_ports)
-        self._send(plane.MediaUp())
+        self._send(plane.MediaUp(io=self._io))
 
     def _control_ready(self, events: int) -> None:
         if events & selectors.EVENT_WRITE:
@@ -202,19 +206,20 @@ class MediaServer:
             self._log.info("media.control-gone", why=why, orphaned_ports=self._custody.orphaned_ports)
 
 
-def run(listen_fd: int, threads: int) -> int:
+def run(listen_fd: int, threads: int, wanted: MediaIo) -> int:
     """Serve on an inherited listening socket until SIGTERM; the exit code of the process."""
     from siprec_src.media.engine import Engine as NativeEngine
 
     log = get_logger("media")
     open_files = descriptors.allow_all()
     try:
-        engine = NativeEngine(threads=threads, render=sounds.render)
+        chosen = media_io.choose(wanted)
+        engine = NativeEngine(threads=threads, render=sounds.render, io=chosen.io)
     except (OSError, MemoryError, ValueError) as error:
-        log.error("media.no-engine", error=str(error))  # noqa: TRY400 one line is enough
+        log.error("media.no-engine", io=wanted.value, error=str(error))  # noqa: TRY400 one line is enough
         return exits.UNAVAILABLE
-    log.info("media.serving", open_files=open_files)
-    server = MediaServer(engine, socket.socket(fileno=listen_fd), log)
+    log.info("media.serving", io=chosen.io.value, better_io_lacks=chosen.better_lacks, open_files=open_files)
+    server = MediaServer(engine, socket.socket(fileno=listen_fd), log, chosen.io)
     signal.signal(orders.DRAIN, lambda _signum, _frame: server.stop())
     orders.listening()
     server.run()

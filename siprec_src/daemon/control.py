@@ -80,6 +80,7 @@ class _ControlProcess:
         self._shared = shared
         self._log = logs.get_logger("control")
         self._metrics = Metrics(__version__)
+        self._media_io: tuple[tuple[str, float], ...] = ()
         self._throttle = Throttle(config.daemon.max_load)
         self.occupancy = Occupancy(self._throttle, self._log)
 
@@ -164,7 +165,15 @@ class _ControlProcess:
             reload=self._reload,
             tell_ready=self._tell_ready,
         )
-        watching.gauges(self._metrics, self._ingest, self._pool, self._user_agent, transport, self._throttle)
+        watching.gauges(
+            self._metrics,
+            self._ingest,
+            self._pool,
+            self._user_agent,
+            transport,
+            self._throttle,
+            lambda: self._media_io,
+        )
 
     async def _answer(self, request: HttpRequest) -> Page:
         return await self._api.answer(request)
@@ -177,6 +186,7 @@ class _ControlProcess:
 
     def _media_says(self, message: plane.Answer | plane.Event) -> None:
         if isinstance(message, plane.MediaUp):
+            self._media_io = ((message.io.value, 1.0),)
             self._process.media_is_up()
         self._driver.media(message)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from siprec_src.app.control import Control
 from siprec_src.app.http import METRICS, TEXT, Page
@@ -22,6 +22,7 @@ def gauges(
     user_agent: UserAgent,
     transport: SipTransport,
     throttle: Throttle,
+    media_io: Callable[[], Iterable[tuple[str, float]]],
 ) -> None:
     """Show what the parts count themselves."""
     sip, lines = transport.counters, logs.line_counters()
@@ -29,6 +30,7 @@ def gauges(
     metrics.gauge("recordings_active", "Calls with a recording that is not over.", lambda: pool.live)
     metrics.gauge("sip_transactions", "SIP transactions remembered.", lambda: user_agent.transactions)
     metrics.gauge("control_load", "Share of its time that the process is busy.", lambda: throttle.load)
+    metrics.gauges("media_io", "1: how the media engine moves packets.", "io", media_io)
     metrics.counts(
         "calls_refused",
         "New calls refused at the door, by reason.",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from siprec_src.media.handshake import DtlsReceived, SendDtls
-from siprec_src.media.model import Sound
+from siprec_src.media.model import MediaIo, Sound
 from siprec_src.media.plane import Answer, Command, Event
 from siprec_src.values import immutable
 
@@ -30,6 +30,7 @@ class Engine:
         port_rest_ms: int = 5000,
         receive_buffer_bytes: int = 1048576,
         render: Callable[[Sound], bytes] | None = None,
+        io: MediaIo = MediaIo.SOCKETS,
     ) -> None:
         """Start the packet threads.
 
@@ -43,11 +44,13 @@ class Engine:
             render: 16-bit samples at 8000 Hz of a sound, asked once for each; raises OSError or ValueError
                 for one that there is not.
             receive_buffer_bytes: of a socket; the kernel silently gives less if it must.
+            io: how packets are moved; not ``AUTO``.
 
         Raises:
             ValueError: an option is out of range.
             MemoryError: there is no memory for the tables.
-            OSError: a thread cannot be started, or libcrypto lacks a suite or fails its self-test.
+            OSError: a thread cannot be started, ``io`` is not permitted, or libcrypto lacks a suite or fails
+                its self-test.
         """
 
     def submit(self, command: Command | SendDtls) -> None:

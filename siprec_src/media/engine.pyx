@@ -10,12 +10,13 @@ import os
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.errno cimport errno as system_errno
 from libc.stdint cimport int16_t
 from libc.string cimport memcpy, memset
 
 from siprec_src.media cimport rtpfork as c
 from siprec_src.media.handshake import DtlsReceived, SendDtls
-from siprec_src.media.model import Endpoint, PayloadKind, PortCounters, ReaderCounters, SourcePolicy
+from siprec_src.media.model import Endpoint, MediaIo, PayloadKind, PortCounters, ReaderCounters, SourcePolicy
 from siprec_src.media.plane import (
     Announce,
     Announced,
@@ -50,6 +51,7 @@ from siprec_src.values import immutable
 _DIGITS = "0123456789*#ABCD"
 _MAX_TAG = 2**64 - 1
 _MAX_SOUNDS = 64
+_IO = {MediaIo.SOCKETS: c.RTPFORK_IO_SOCKETS, MediaIo.PACKET: c.RTPFORK_IO_PACKET}
 _LAWS = {"PCMU": c.RTPFORK_ULAW, "PCMA": c.RTPFORK_ALAW}
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC)
 
@@ -95,13 +97,17 @@ cdef class Engine:
         int port_rest_ms=5000,
         int receive_buffer_bytes=1 << 20,
         object render=None,
+        object io=MediaIo.SOCKETS,
     ):
         cdef c.rtpfork_engine_options options
-        cdef int result
+        cdef int result, system_error
         if min(threads, max_ports_per_thread, max_readers_per_thread, log_packets, silence_ms,
                port_rest_ms, receive_buffer_bytes) < 0:
             raise ValueError("engine: an option is negative")
         c.rtpfork_engine_defaults(&options)
+        if io not in _IO:
+            raise ValueError("engine: io must be one that is there")
+        options.io = _IO[io]
         options.threads = <c.uint32_t>threads
         options.max_ports_per_thread = <c.uint32_t>max_ports_per_thread
         options.max_readers_per_thread = <c.uint32_t>max_readers_per_thread
@@ -115,10 +121,13 @@ cdef class Engine:
         self._render = render
         with nogil:
             result = c.rtpfork_engine_new(&options, &self._engine)
+            system_error = system_errno
         if result == c.RTPFORK_EARGUMENT:
             raise ValueError("engine: " + _words(result))
         if result == c.RTPFORK_ENOMEM:
             raise MemoryError("engine: " + _words(result))
+        if result == c.RTPFORK_ESYSTEM:
+            raise OSError(system_error, f"engine: {os.strerror(system_error)}")
         if result != 0:
             raise OSError("engine: " + _words(result))
 

@@ -53,6 +53,14 @@ class SourcePolicy(enum.Enum):
     LEARN = "learn"  #: the first valid RTP source of the signalled session, then only that (NAT)
 
 
+class MediaIo(enum.Enum):
+    """How the engine moves packets; all ways behave alike."""
+
+    AUTO = "auto"  #: the best that the host permits
+    SOCKETS = "sockets"  #: UDP sockets, everywhere there
+    PACKET = "packet"  #: sent by packet(7), past the host's firewall; the rest goes by sockets
+
+
 class PayloadKind(enum.Enum):
     """What the engine does with a port's datagrams."""
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from siprec_src.media.model import (
     DtlsPeer,
     Endpoint,
+    MediaIo,
     PayloadKind,
     PortCounters,
     PortId,
@@ -352,6 +353,8 @@ class MediaDown:
 @immutable
 class MediaUp:
     """A media process serves; no port is open on it unless control knew it before."""
+
+    io: MediaIo = MediaIo.SOCKETS
 
 
 Event = (

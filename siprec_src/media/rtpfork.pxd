@@ -157,7 +157,12 @@ cdef extern from "rtpfork/engine.h":
     struct rtpfork_engine:
         pass
 
+    enum rtpfork_io_kind:
+        RTPFORK_IO_SOCKETS
+        RTPFORK_IO_PACKET
+
     struct rtpfork_engine_options:
+        rtpfork_io_kind io
         uint32_t threads, max_ports_per_thread, max_readers_per_thread
         uint32_t log_packets, silence_ms, port_rest_ms
         int receive_buffer_bytes

@@ -7,40 +7,36 @@ import platform
 import sys
 from pathlib import Path
 
-from tests.bench import control, engine, one_call
+from tests.bench import control, one_call
+from tests.bench.media import report
+from tests.bench.media.compare import Trial
 
 
 def main() -> int:
     """Print the table as Markdown."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--calls", type=int, default=500, help="concurrent calls in the engine runs")
-    parser.add_argument("--seconds", type=int, default=10, help="of each engine run")
-    parser.add_argument("--runs", type=int, default=3, help="of each engine mode; medians are printed")
-    parser.add_argument("--only", choices=("engine", "control"), help="leave the other out")
+    parser.add_argument("--only", choices=("media", "control"), help="leave the other out")
     parser.add_argument("--rate", type=int, default=40, help="calls a second, for the control process")
+    parser.add_argument("--calls", type=int, default=500, help="concurrent calls through the media engines")
+    parser.add_argument("--seconds", type=float, default=6, help="of each round of a media engine")
+    parser.add_argument("--runs", type=int, default=3, help="of each media engine; medians are printed")
+    parser.add_argument("--loopback", action="store_true", help="media over lo, not over a veth pair")
+    parser.add_argument("--limit", action="store_true", help="look for the most calls of a media engine too")
     arguments = parser.parse_args()
     print(f"{_processor()}, Linux {platform.release()}, Python {platform.python_version()}\n")
     if arguments.only != "control":
-        _print_engine(arguments)
-    if arguments.only != "engine":
+        trial = Trial(
+            veth=not arguments.loopback,
+            calls=arguments.calls,
+            seconds=arguments.seconds,
+            runs=arguments.runs,
+            limit=arguments.limit,
+        )
+        report.show(trial)
+    if arguments.only != "media":
         _print_one_call()
         _print_control(rate=arguments.rate)
     return 0
-
-
-def _print_engine(arguments: argparse.Namespace) -> None:
-    print(
-        "| engine, one thread, loopback | ingress packets/s | CPU µs a packet | of one core |"
-        " packets/s a core | lost | later than 100 ms | resident KB a call |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
-    for cost in engine.measure(calls=arguments.calls, seconds=arguments.seconds, runs=arguments.runs):
-        print(
-            f"| {engine.MODES[cost.mode]}, {cost.calls} calls | {cost.packets_per_s:,} |"
-            f" {cost.cpu_us_per_packet:.2f} | {cost.cpu_share:.0%} | {cost.packets_per_core:,} |"
-            f" {cost.lost} | {cost.late} | {cost.resident_kb_per_call:.0f} |",
-            flush=True,
-        )
 
 
 def _print_one_call() -> None:

@@ -7,7 +7,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from siprec_src.media.engine import Engine
@@ -69,8 +69,8 @@ def read_rtp(packet: bytes) -> Header:
 class Peer:
     """An RTP socket and an RTCP socket on the next port: a party of a call, or an SRS."""
 
-    def __init__(self, family: socket.AddressFamily = socket.AF_INET) -> None:
-        self.host = HOST if family == socket.AF_INET else "::1"
+    def __init__(self, family: socket.AddressFamily = socket.AF_INET, host: str = "") -> None:
+        self.host = host or (HOST if family == socket.AF_INET else "::1")
         for _ in range(100):
             self.rtp = socket.socket(family, socket.SOCK_DGRAM)
             self.rtcp = socket.socket(family, socket.SOCK_DGRAM)
@@ -259,9 +259,16 @@ class Call:
             peer.close()
 
 
-def make_call(plane: Plane, family: socket.AddressFamily = socket.AF_INET) -> Call:
-    caller, callee, srs = (Peer(family) for _ in range(3))
-    a, b, via = plane.open(3, caller.host)
+def make_call(
+    plane: Plane,
+    family: socket.AddressFamily = socket.AF_INET,
+    *,
+    parties: Sequence[Peer] = (),
+    host: str = "",
+) -> Call:
+    """The parties are the caller, the callee and the SRS; the engine is at ``host``."""
+    caller, callee, srs = parties or [Peer(family) for _ in range(3)]
+    a, b, via = plane.open(3, host or caller.host)
     call = Call(plane, caller, callee, srs, a, b, via)
     call.connect(a, caller)
     call.connect(b, callee)

@@ -15,7 +15,14 @@ struct rtpfork_engine;
 
 /* options */
 
+/* How packets are received and sent; what all of them do is the same. */
+enum rtpfork_io_kind {
+	RTPFORK_IO_SOCKETS, /* by UDP sockets: needs nothing */
+	RTPFORK_IO_PACKET,  /* sent by packet(7), past the host's firewall rules: CAP_NET_RAW */
+};
+
 struct rtpfork_engine_options {
+	enum rtpfork_io_kind io;
 	uint32_t threads; /* 0: one a core */
 	uint32_t max_ports_per_thread;
 	uint32_t max_readers_per_thread;

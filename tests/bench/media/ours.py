@@ -1,0 +1,84 @@
+"""The engine of this project in a process of its own: told of calls on standard input, ends with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from siprec_src.media.engine import Engine
+from siprec_src.media.model import Endpoint, SrtpKey
+from siprec_src.media.plane import (
+    AttachReader,
+    BridgePorts,
+    ConnectPort,
+    OpenPort,
+    OpenPorts,
+    PortsOpen,
+    ReaderAttached,
+)
+from tests.bench.media.plan import Call, Mode, Plan
+from tests.native.engine_support import Plane
+from tests.support.processes import resident_bytes
+
+LOW, HIGH = 10000, 60000
+
+
+def main() -> int:
+    """Set up the calls of the plan, print the ports, wait for the end of input."""
+    plan = Plan.read(sys.stdin.readline())
+    engine = Engine(threads=plan.threads, io=plan.io)
+    plane = Plane(engine)
+    before_bytes = resident_bytes(os.getpid())
+    ports = [_open(plane, plan, call, n) for n, call in enumerate(plan.calls)]
+    grown = resident_bytes(os.getpid()) - before_bytes
+    print(json.dumps({"ports": ports, "grown_bytes": grown}), flush=True)
+    sys.stdin.read()
+    engine.close()
+    return 0
+
+
+def _open(plane: Plane, plan: Plan, call: Call, number: int) -> list[int]:
+    forks = plan.mode is not Mode.RELAY
+    opened = _ports(plane, plan, 4 if forks else 2)
+    ports = [port.port for port in opened]
+    for port, party in zip(ports, call.parties, strict=False):
+        plane.do(ConnectPort(tag=1, port=port, remote=Endpoint(call.host, party)))
+    plane.do(BridgePorts(tag=1, a=ports[0], b=ports[1]))
+    for side in range(2 if forks else 0):
+        attach = AttachReader(
+            tag=1,
+            stream=ports[side],
+            via=ports[2 + side],
+            remote=Endpoint(call.host, call.copies[side]),
+            no_rtcp=True,
+            ssrc=2 * number + side + 1,
+            cname="bench",
+            first_sequence=1,
+            first_timestamp=0,
+            payload_types=((0, 0),),
+            send_key=_key(plan.mode),
+            live=True,
+        )
+        answer = plane.ask(attach)
+        assert isinstance(answer, ReaderAttached), answer
+    return [port.rtp_port for port in opened[:2]]
+
+
+def _ports(plane: Plane, plan: Plan, count: int) -> tuple[OpenPort, ...]:
+    answer = plane.ask(OpenPorts(tag=1, host=plan.host, low=LOW, high=HIGH, count=count))
+    assert isinstance(answer, PortsOpen), answer
+    return answer.ports
+
+
+def _key(mode: Mode) -> SrtpKey | None:
+    match mode:
+        case Mode.SRTP:
+            return SrtpKey("AES_CM_128_HMAC_SHA1_80", bytes(range(30)))
+        case Mode.GCM:
+            return SrtpKey("AEAD_AES_128_GCM", bytes(range(28)))
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
