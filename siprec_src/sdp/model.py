@@ -41,7 +41,7 @@ class Line:
 
 @immutable
 class Origin:
-    """``o=`` (RFC 8866 5.2); id and version fit 63 bits (RFC 3264 5)."""
+    """``o=`` (RFC 8866 5.2); of others also beyond the 63 bits of RFC 3264 5: some count in NTP."""
 
     username: str = "-"
     session_id: int

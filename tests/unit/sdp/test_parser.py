@@ -121,6 +121,14 @@ def test_ipv6_and_multicast_connections_are_read() -> None:
     assert description.own_connection == Connection("224.2.1.1")
 
 
+@pytest.mark.rfc("8866", "5.2")
+def test_an_id_that_is_a_whole_ntp_timestamp_is_no_reason_to_refuse_a_call() -> None:
+    """RFC 8866 suggests one, and its 64 bits are one more than RFC 3264 5 allows."""
+    description = parse("v=0\r\no=- 17136478822314893312 17136478822314893313 IN IP4 1.1.1.1\r\n")
+    assert description.origin.version == 17136478822314893313
+    assert description.with_next_version().origin.version == 17136478822314893314
+
+
 @pytest.mark.rfc("8866", "5")
 @pytest.mark.parametrize(
     "text",
@@ -132,7 +140,7 @@ def test_ipv6_and_multicast_connections_are_read() -> None:
         "v=0\r\ns=-\r\n",
         "v=0\r\no=- x 1 IN IP4 1.1.1.1\r\n",
         "v=0\r\no=- 1 1 IN IP4\r\n",
-        "v=0\r\no=- 9223372036854775808 1 IN IP4 1.1.1.1\r\n",
+        "v=0\r\no=- 100000000000000000000 1 IN IP4 1.1.1.1\r\n",
         HEAD + "o=- 1 1 IN IP4 1.1.1.1\r\n",
         HEAD + "c=IN IP4 1.1.1.1\r\n",
         HEAD + "c=IN IP4\r\n",
