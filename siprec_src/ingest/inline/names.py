@@ -11,18 +11,23 @@ from siprec_src.ingest.inline.groups import ANONYMOUS
 from siprec_src.sip.headers import NameAddress, parse_name_address, parse_name_addresses, parse_session_id
 from siprec_src.sip.message import Message
 
-MAX_NAMES: Final = 4  #: identities of one participant; P-Asserted-Identity may hold two (RFC 3325 9.1)
+_ASSERTED: Final = (  #: fields of the sender's identity, and how many of each are read
+    ("p-asserted-identity", 4),  # may hold two (RFC 3325 9.1)
+    ("remote-party-id", 1),  # what PBXs said before, and still do; ``party`` is not alike in all of them
+)
 
 
 def asserted_names(message: Message) -> tuple[Name, ...]:
     """What the sender's own domain says of its identity (RFC 3325 9.1); empty when it says nothing."""
-    try:
-        found = [
-            a for value in message.headers.all("p-asserted-identity") for a in parse_name_addresses(value)
-        ]
-    except RemoteProtocolError:
-        return ()
-    return tuple(_name(address) for address in found[:MAX_NAMES])
+    for field, most in _ASSERTED:
+        values = message.headers.all(field)
+        try:
+            found = [address for value in values for address in parse_name_addresses(value)]
+        except RemoteProtocolError:
+            continue
+        if found:
+            return tuple(_name(address) for address in found[:most])
+    return ()
 
 
 def said_names(message: Message, field: str) -> tuple[Name, ...]:

@@ -1,9 +1,9 @@
 """What recording is told of a call: an immutable `CommunicationSession` a change (RFC 7865 6).
 
 Ids are made once and stay: the session's for the call, a stream's for its m-line, side and medium, a
-participant's for the person in the group. A party is known by P-Asserted-Identity (RFC 3325), else From,
-the callee at first by To. Later messages may say that somebody else speaks on a leg now (RFC 4916): who was
-there leaves, who comes sends the same stream (RFC 8068 3.2.3).
+participant's for the person in the group. A party is known by P-Asserted-Identity (RFC 3325), else by
+Remote-Party-ID, else by From, the callee at first by To. Later messages may say that somebody else speaks
+on a leg now (RFC 4916): who was there leaves, who comes sends the same stream (RFC 8068 3.2.3).
 """
 
 from __future__ import annotations

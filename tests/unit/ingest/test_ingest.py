@@ -45,6 +45,24 @@ def test_parties_are_named_by_asserted_identity_before_from_and_to() -> None:
 
 
 @pytest.mark.rfc("7865", "6.5.1")
+@pytest.mark.parametrize("asserted", [(), (("P-Asserted-Identity", "<"),)])
+def test_without_asserted_identity_remote_party_id_names_a_party(
+    asserted: tuple[tuple[str, str], ...],
+) -> None:
+    """As PBXs write it, with ``party`` by the role in the call or in the request."""
+    called = '"Zoe" <sip:201@pbx.example;user=phone>;party=called;screen=yes;privacy=off, <sip:0@x>'
+    world = answered(
+        ("Remote-Party-ID", '"Alice A." <sip:100@pbx.example>;party=calling;id-type=subscriber;screen=no'),
+        *asserted,
+        answer=(("Remote-Party-ID", called),),
+    )
+    assert names(world) == (
+        (Name(aor="sip:100@pbx.example", display="Alice A."),),
+        (Name(aor="sip:201@pbx.example", display="Zoe"),),
+    )
+
+
+@pytest.mark.rfc("7865", "6.5.1")
 def test_without_asserted_identity_from_and_to_name_them() -> None:
     world = answered(sender='"Al" <sip:alice:secret@pbx.example>')
     assert names(world) == (
