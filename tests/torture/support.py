@@ -11,7 +11,7 @@ from siprec_src.sip.flow import Address, Edge, Flow, Transport
 from siprec_src.sip.head import Head, read_head
 from siprec_src.sip.limits import DEFAULT_LIMITS
 from siprec_src.sip.message import Request, Response
-from siprec_src.sip.parser import Malformed, parse_datagram
+from siprec_src.sip.parser import KeepAlive, Malformed, Parsed, StreamParser, parse_datagram
 from siprec_src.sip.user_agent import UserAgent
 from siprec_src.sip.vocabulary import Effect, InviteArrived, Received, Tell, Transmit
 from tests.support.identity import CountingIdentity
@@ -19,6 +19,7 @@ from tests.support.reference import REFERENCE, reference_path
 
 HERE = Address("198.51.100.1", 5060)
 PEER = Flow(Transport.UDP, Address("192.0.2.200", 5099), "public")
+STREAM = Flow(Transport.TCP, Address("192.0.2.200", 5099), "public", connection=1)
 EDGE = Edge(
     name="public",
     sip_bind=HERE,
@@ -68,34 +69,50 @@ class Case:
     @cached_property
     def effects(self) -> list[Effect]:
         """What a fresh user agent does when this datagram arrives."""
-        agent = UserAgent(CountingIdentity(), {EDGE.name: EDGE})
-        if isinstance(self.parsed, Malformed):
-            return agent.refuse(self.parsed, PEER, 0.0)
         assert self.parsed is not None
-        return agent.receive(Received(flow=PEER, message=self.parsed), 0.0)
+        return _taken(fresh_agent(), self.parsed, PEER)
 
     @property
     def answers(self) -> list[Head]:
-        """Heads of the responses sent, read back from the octets; what was wrong may be in them again."""
-        sent = [effect.data for effect in self.effects if isinstance(effect, Transmit)]
-        heads = [read_head(data.partition(b"\r\n\r\n")[0] + b"\r\n", DEFAULT_LIMITS) for data in sent]
-        assert all(head.status and head.error is None for head in heads)
-        return heads
-
-    @property
-    def told(self) -> list[InviteArrived]:
-        return [
-            effect.event
-            for effect in self.effects
-            if isinstance(effect, Tell) and isinstance(effect.event, InviteArrived)
-        ]
+        return _answers(self.effects)
 
     @property
     def verdict(self) -> int | str:
-        """The final status sent, ``process`` when an owner of calls was told, ``drop`` when neither."""
-        final = [response.status for response in self.answers if response.status >= 200]
-        assert len(final) + len(self.told) <= 1
-        return final[0] if final else "process" if self.told else "drop"
+        """As a datagram."""
+        return _verdict(self.effects)
+
+    @property
+    def verdicts_over_tcp(self) -> list[int | str]:
+        """Of each message that a fresh user agent finds in these octets when they come by a connection."""
+        agent = fresh_agent()
+        items = StreamParser().feed(self.data)
+        return [_verdict(_taken(agent, i, STREAM)) for i in items if not isinstance(i, KeepAlive)]
+
+
+def fresh_agent() -> UserAgent:
+    return UserAgent(CountingIdentity(), {EDGE.name: EDGE})
+
+
+def _taken(agent: UserAgent, item: Parsed, flow: Flow) -> list[Effect]:
+    if isinstance(item, Malformed):
+        return agent.refuse(item, flow, 0.0)
+    return agent.receive(Received(flow=flow, message=item), 0.0)
+
+
+def _answers(effects: list[Effect]) -> list[Head]:
+    """Heads of the responses sent, read back from the octets; what was wrong may be in them again."""
+    sent = [effect.data for effect in effects if isinstance(effect, Transmit)]
+    heads = [read_head(data.partition(b"\r\n\r\n")[0] + b"\r\n", DEFAULT_LIMITS) for data in sent]
+    assert all(head.status and head.error is None for head in heads)
+    return heads
+
+
+def _verdict(effects: list[Effect]) -> int | str:
+    """The final status sent, ``process`` when an owner of calls was told, ``drop`` when neither."""
+    final = [response.status for response in _answers(effects) if response.status >= 200]
+    told = [e for e in effects if isinstance(e, Tell) and isinstance(e.event, InviteArrived)]
+    assert len(final) + len(told) <= 1
+    return final[0] if final else "process" if told else "drop"
 
 
 def case(name: str) -> Case:

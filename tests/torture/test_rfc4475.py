@@ -30,6 +30,16 @@ OWN_STREAM_VERDICT: Final[dict[str, list[str]]] = {
     "test": ["close"],
 }
 
+OWN_VERDICTS_OVER_TCP: Final[dict[str, list[int | str]]] = {
+    "baddn": [],
+    "clerr": [],
+    "dblreq": [405, 400, "drop"],  # an INVITE without Contact follows
+    "inv2543": [400],
+    "mcl01": [400],
+    "ncl": [400],
+    "test": ["drop"],
+}
+
 
 def summary(item: Parsed | KeepAlive) -> str:
     match item:
@@ -108,3 +118,11 @@ def test_the_user_agent_gives_an_acceptable_answer(name: str) -> None:
         assert acceptable & DROPPED
     else:
         assert verdict in acceptable
+
+
+@pytest.mark.rfc("4475", "3")
+@pytest.mark.parametrize("name", names())
+def test_over_tcp_the_user_agent_gives_the_same_answer(name: str) -> None:
+    """Wherever a read is cut, it gets these messages: see above."""
+    message = case(name)
+    assert message.verdicts_over_tcp == OWN_VERDICTS_OVER_TCP.get(name, [message.verdict])

@@ -72,7 +72,7 @@ CHECKS: Final[dict[str, tuple[Check, ...]]] = {
     ),
     "dblreq": (
         lambda c: c.request.method == "REGISTER",
-        lambda c: c.request.body == b"" and not c.told and len(c.effects) == 1,
+        lambda c: c.request.body == b"" and c.verdict != "process" and len(c.effects) == 1,
     ),
     "esc01": (
         lambda c: (
