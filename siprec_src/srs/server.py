@@ -20,7 +20,7 @@ from siprec_src.sip.parser import Malformed
 from siprec_src.sip.user_agent import UserAgent
 from siprec_src.srs.gate import Gate
 from siprec_src.srs.recording import LiveRecording
-from siprec_src.srs.session import ServedSession
+from siprec_src.srs.session import FACE, ServedSession
 from siprec_src.srs.settings import SrsSettings
 from siprec_src.telemetry.log import Logger, get_logger
 
@@ -69,7 +69,7 @@ class SrsServer:
         )
         edges = self._transport.bind()
         self.address: Final = edges[_EDGE].sip_bind
-        self._agent = UserAgent(self._identity, edges)
+        self._agent = UserAgent(self._identity, edges, settings=FACE)
         self._resolver = Resolver(edges, self._received)
 
     async def start(self) -> None:

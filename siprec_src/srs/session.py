@@ -20,6 +20,7 @@ from siprec_src.sdp.writer import write_sdp
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.body import Part, find, not_understood, split_body
 from siprec_src.sip.message import Headers, Message, Request
+from siprec_src.sip.settings import AgentSettings
 from siprec_src.srs.answer import Reception, acceptable, make_answer, renewed
 from siprec_src.srs.gate import Gate
 from siprec_src.srs.settings import SrsSettings
@@ -27,8 +28,13 @@ from siprec_src.srs.settings import SrsSettings
 SDP: Final = "application/sdp"
 METADATA: Final = ("application/rs-metadata+xml", "application/rs-metadata")
 DIALOG: Final = "srs"  #: our name of the only dialog
-_ACCEPT: Final = ("Accept", ", ".join((SDP, *METADATA, "multipart/mixed")))
-_ALLOW: Final = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO")
+FACE: Final = AgentSettings(
+    allow=("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO"),
+    accept=(SDP, *METADATA, "multipart/mixed"),
+    supported=(),
+)  #: what this server can, inside a dialog and outside
+_ACCEPT: Final = ("Accept", ", ".join(FACE.accept))
+_ALLOW: Final = ("Allow", ", ".join(FACE.allow))
 
 
 class Recording(Protocol):

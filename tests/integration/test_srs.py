@@ -59,6 +59,7 @@ class Client:
         self.cseq = 0
         self.to_tag = ""
         self.target = "sip:srs@127.0.0.1"
+        self.head = ""  # of the newest final response
 
     def offer(self, *, secure: bool) -> SessionDescription:
         lines = []
@@ -103,6 +104,7 @@ class Client:
         while True:
             status, body, text = await self._response()
             if status >= 200:
+                self.head = text
                 self.to_tag = re.search(r"(?m)^To:.*;tag=(\S+?)\r?$", text)[1]  # type: ignore[index]
                 contact = re.search(r"(?m)^Contact: <([^>]+)>", text)
                 self.target = contact[1] if contact else self.target
@@ -140,6 +142,16 @@ async def connected(server: SrsServer) -> AsyncIterator[Client]:
         client.writer.close()
         for sock in client.media:
             sock.close()
+
+
+@pytest.mark.rfc("3261", "11.2")
+async def test_it_claims_to_be_able_to_do_what_it_does(server: SrsServer) -> None:
+    async with connected(server) as client:
+        assert (await client.request("OPTIONS"))[0] == 200
+    fields = dict(line.partition(":")[::2] for line in client.head.split("\r\n"))
+    assert fields["Allow"].strip() == "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
+    assert "application/rs-metadata+xml" in fields["Accept"]
+    assert fields["Supported"].strip() == ""
 
 
 async def summary_of(directory: Path) -> dict[str, Any]:

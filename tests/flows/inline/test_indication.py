@@ -421,6 +421,14 @@ def heard(world: World) -> list[plane.PlayTone | None]:
     return [port.tone for port in world.src.media.ports.values()]
 
 
+@pytest.mark.rfc("6341", "REQ-018")
+@pytest.mark.req("IND-15")
+def test_the_recording_has_the_tones_too_where_the_operator_wants_it() -> None:
+    world = toned(record_tone=True)
+    recording(world, ON)
+    assert [tone.tone.recorded for tone in heard(world) if tone and tone.tone] == [True, True]
+
+
 @pytest.mark.rfc("7866", "6.1.2")
 @pytest.mark.rfc("6341", "REQ-018")
 @pytest.mark.req("IND-01", "IND-03", "IND-15")
