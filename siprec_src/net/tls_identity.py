@@ -17,6 +17,12 @@ from siprec_src.sip.target import IpAddress, numeric
 from siprec_src.sip.uri import parse_uri
 
 SIP_DOMAIN: Final = ObjectIdentifier("1.3.6.1.5.5.7.3.20")  # id-kp-sipDomain, RFC 5924 4
+UNREADABLE: Final = (
+    ValueError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)  #: what `cryptography` raises on octets that it cannot take for a certificate
 # serverAuth too: no public CA issues id-kp-sipDomain, and RFC 5924 5 leaves the choice to local policy.
 _USAGES: Final = frozenset(
     {SIP_DOMAIN, ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
@@ -36,7 +42,7 @@ def mismatch(der: bytes, domain: str, *, wildcards: bool = False) -> str:
         if not _usable(certificate):
             return "its extended key usage is not that of a SIP domain or TLS server"
         names = names_of(certificate)
-    except ValueError:
+    except UNREADABLE:
         return "it cannot be read"
     if any(_same(name, domain, wildcards=wildcards) for name in names):
         return ""

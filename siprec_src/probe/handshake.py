@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from siprec_src.net.tls import TlsContexts, cause
-from siprec_src.net.tls_identity import mismatch, names_of
+from siprec_src.net.tls_identity import UNREADABLE, mismatch, names_of
 from siprec_src.sip.flow import Address
 from siprec_src.values import immutable
 
@@ -126,7 +126,7 @@ def _facts(der: bytes, secured: ssl.SSLObject) -> Handshake:
             ends=f"{ends:%Y-%m-%d}",
             days_left=(ends - dt.datetime.now(dt.UTC)).days,
         )
-    except ValueError:
+    except UNREADABLE:
         return known
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID, ObjectIdentifier
+from cryptography.x509.oid import ExtensionOID, NameOID, ObjectIdentifier
 
 NOW = datetime.datetime.now(datetime.UTC)
 
@@ -67,11 +67,20 @@ class Authority:
     ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_named(common_name), self._name, key, days)
-        if sans is not None and (names := [_general(text) for text in sans]):
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        if sans is not None and (names := list(sans)):
+            builder = builder.add_extension(_alternative(names), critical=False)
         if oids := [ObjectIdentifier(usage) for usage in usages]:
             builder = builder.add_extension(x509.ExtendedKeyUsage(oids), critical=False)
         return builder.sign(self._key, hashes.SHA256()), key
+
+
+def _alternative(names: list[str]) -> x509.ExtensionType:
+    """``RAW:`` and the hex digits of one name stand for themselves, readable or not."""
+    kind, _, digits = names[0].partition(":")
+    if kind != "RAW":
+        return x509.SubjectAlternativeName([_general(text) for text in names])
+    name = bytes.fromhex(digits)
+    return x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes((0x30, len(name))) + name)
 
 
 def _general(text: str) -> x509.GeneralName:

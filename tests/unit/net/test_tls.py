@@ -107,6 +107,12 @@ def test_octets_that_are_no_certificate_are_nobody_s(der: bytes) -> None:
     assert mismatch(der, "srs.example") == "it cannot be read"
 
 
+@pytest.mark.parametrize("name", ["a300", "a500", "8602ff41"], ids=["x400", "edi", "no ia5"])
+def test_a_certificate_with_a_name_that_cannot_be_read_is_nobody_s(authority: Authority, name: str) -> None:
+    made = authority.sign([f"RAW:{name}"])
+    assert mismatch(made.public_bytes(serialization.Encoding.DER), "srs.example") == "it cannot be read"
+
+
 @pytest.mark.rfc("7866", "12")
 @pytest.mark.req("TRN-08")
 def test_nothing_older_than_tls_1_2_is_spoken(authority: Authority) -> None:
