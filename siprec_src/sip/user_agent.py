@@ -156,7 +156,7 @@ class UserAgent:
     def refuse(self, malformed: Malformed, flow: Flow, now: float) -> list[Effect]:
         """Answer, without memory, a message that could not be read (8.2.7); responses are only dropped."""
         if malformed.partial is not None:
-            self._refuse_stateless(malformed.partial, flow, malformed.error.status)
+            self._answer_stateless(malformed.partial, flow, malformed.error.status)
         return self._stack.take()
 
     def _start_invite(self, command: StartInvite, now: float) -> None:
@@ -225,7 +225,7 @@ class UserAgent:
             else:
                 self._matched(request, flow, now)
         except (RemoteProtocolError, LocalError) as error:
-            self._refuse_stateless(request, flow, error.status)
+            self._answer_stateless(request, flow, error.status)
 
     def _ack(self, request: Request, now: float) -> None:
         """An ACK belongs to a transaction, or to a dialog, or to nobody; it is never answered."""
@@ -243,9 +243,11 @@ class UserAgent:
             known.repeat(now)
             return
         newcomer = not self._of_a_call(request)
-        overloaded = newcomer and request.method == "INVITE" and not self._throttle.admits(key)
-        if overloaded or self._stack.full(newcomer=newcomer):
-            self._refuse_stateless(request, flow, 503)
+        if newcomer and request.method != "INVITE":
+            self._answer_stranger(request, flow)
+            return
+        if (newcomer and not self._throttle.admits(key)) or self._stack.full(newcomer=newcomer):
+            self._answer_stateless(request, flow, 503)
             return
         incoming = Incoming(self._stack, request, flow, key)
         incoming.begin(now)
@@ -259,7 +261,24 @@ class UserAgent:
         """Whether it is meant for something that is known: a dialog, or an INVITE to be cancelled."""
         if request.method == "CANCEL":
             return server_key(request, "INVITE") in self._stack.servers
-        return request_key(request) in self._stack.dialogs
+        key = request_key(request)
+        return key in self._stack.dialogs or key in self._stack.leaving
+
+    def _answer_stranger(self, request: Request, flow: Flow) -> None:
+        """Answer what is no INVITE and of no call, without memory (8.2.7): a flood of it takes no room."""
+        settings = self._stack.settings
+        refusal = None if request.method == "CANCEL" else examine(request, settings)
+        fields: tuple[tuple[str, str], ...] = ()
+        if refusal is not None:
+            status, fields = refusal.status, refusal.fields
+        elif request.to.tag is not None or request.method in {"CANCEL", "BYE", "PRACK", "UPDATE", "INFO"}:
+            status = 481
+        elif request.method == "OPTIONS":
+            full = self.draining or self._stack.full(newcomer=True)
+            status, fields = 503 if full else 200, abilities(settings)
+        else:
+            status, fields = 405, (allow(settings),)
+        self._answer_stateless(request, flow, status, fields)
 
     def _dispatch(self, incoming: Incoming, now: float) -> None:
         request = incoming.request
@@ -287,45 +306,34 @@ class UserAgent:
             incoming.answer(481, now)
 
     def _outside(self, incoming: Incoming, now: float) -> None:
-        """A request outside any dialog: INVITE and OPTIONS are served (11.2)."""
+        """An INVITE outside any dialog."""
         stack, request = self._stack, incoming.request
         tag = stateless_tag(request)
         if stack.merged.get(merge_key(request)) is not incoming:
             incoming.answer(482, now, tag=tag)
             return
         busy = self.draining or len(stack.usages) >= stack.limits.max_usages
-        retry = ("Retry-After", str(stack.settings.drain_retry_after_s))
-        match request.method:
-            case "INVITE" if busy:
-                incoming.answer(503, now, tag=tag, fields=(retry,))
-            case "INVITE":
-                ServerUsage(stack, incoming, now).start(now)
-            case "OPTIONS" if self.draining:
-                incoming.answer(503, now, tag=tag, fields=(retry, *abilities(stack.settings)))
-            case "OPTIONS":
-                incoming.answer(200, now, tag=tag, fields=abilities(stack.settings))
-            case "BYE" | "PRACK" | "UPDATE" | "INFO":
-                incoming.answer(481, now, tag=tag)
-            case _:
-                incoming.answer(405, now, tag=tag, fields=(allow(stack.settings),))
+        if busy:
+            retry = ("Retry-After", str(stack.settings.drain_retry_after_s))
+            incoming.answer(503, now, tag=tag, fields=(retry,))
+        else:
+            ServerUsage(stack, incoming, now).start(now)
 
     def _cancel(self, incoming: Incoming, now: float) -> None:
         """A CANCEL is answered by itself; what it cancels is an INVITE without final answer (9.2)."""
-        target = self._stack.servers.get(server_key(incoming.request, "INVITE"))
-        tag = stateless_tag(incoming.request)
-        if target is None:
-            incoming.answer(481, now, tag=tag)
-            return
-        incoming.answer(200, now, tag=tag)
+        target = self._stack.servers[server_key(incoming.request, "INVITE")]
+        incoming.answer(200, now, tag=stateless_tag(incoming.request))
         if not target.answered and target.answerer is not None:
             target.answerer.cancelled(target, incoming.request, now)
 
-    def _refuse_stateless(self, request: Request, flow: Flow, status: int) -> None:
+    def _answer_stateless(
+        self, request: Request, flow: Flow, status: int, fields: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         """Answer what has no transaction, when it can be; an ACK never is."""
         if request.method == "ACK":
             return
         retry = str(self._stack.settings.drain_retry_after_s)
-        fields = (("Retry-After", retry),) if status == 503 else ()
+        fields = (("Retry-After", retry), *fields) if status == 503 else fields
         try:
             tag = "" if not request.headers.all("to") else stateless_tag(request)
             response = make_response(request, flow, status, tag=tag, fields=fields)

@@ -151,15 +151,37 @@ def test_a_response_never_goes_where_a_via_or_a_contact_points() -> None:
     assert [flow.remote for flow in agent.flows()] == [Address("192.0.2.9", 5060)]
 
 
-@pytest.mark.rfc("3261", "21.5.4")
+@pytest.mark.rfc("3261", "8.2.7")
+@pytest.mark.parametrize("method", ["OPTIONS", "BYE", "CANCEL", "REGISTER", "MESSAGE", "INFO"])
 @pytest.mark.parametrize("to_tag", ["", "guessed"])
-def test_a_flood_of_requests_leaves_room_for_calls_that_run(to_tag: str) -> None:
+def test_a_flood_of_requests_takes_no_room_from_calls(method: str, to_tag: str) -> None:
+    agent = Agent(limits=AgentLimits(max_transactions=20))
+    agent.get(request(body=SDP, headers=(SDP_TYPE,)))
+    (arrived,) = agent.told()
+    assert isinstance(arrived, InviteArrived)
+    (held, timers) = (agent.ua.transactions, agent.ua.timers)
+    for n in range(50):
+        agent.sent()
+        agent.get(request(method, branch=f"z9hG4bK-{n}", call_id=f"f{n}", to_tag=to_tag))
+        (answered,) = agent.sent()
+        agent.get(request(method, branch=f"z9hG4bK-{n}", call_id=f"f{n}", to_tag=to_tag))
+        assert agent.sent() == [answered]
+        assert isinstance(answered, Response)
+        assert answered.status in (200, 405, 481)
+    assert (agent.ua.transactions, agent.ua.timers) == (held, timers)
+    agent.get(request(call_id="new", branch="z9hG4bK-new"))
+    assert [type(event) for event in agent.told()] == [InviteArrived]
+    agent.sent()
+
+
+@pytest.mark.rfc("3261", "21.5.4")
+def test_a_flood_of_invites_leaves_room_for_calls_that_run() -> None:
     agent = Agent(limits=AgentLimits(max_transactions=20))
     agent.get(request(body=SDP, headers=(SDP_TYPE,)))
     (arrived,) = agent.told()
     assert isinstance(arrived, InviteArrived)
     for n in range(50):
-        agent.get(request("OPTIONS", branch=f"z9hG4bK-{n}", call_id=f"f{n}", to_tag=to_tag))
+        agent.get(request(branch=f"z9hG4bK-{n}", call_id=f"f{n}", to_tag="guessed"))
     last = agent.sent()[-1]
     assert isinstance(last, Response)
     assert last.status == 503
