@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Final
 
 from siprec_src.recording.line import RecordedLine
@@ -30,9 +31,11 @@ WITHHELD: Final[Mapping[str, str]] = {  #: not sent on purpose: no loss, but not
 
 def totals(lines: Sequence[RecordedLine]) -> Fields:
     """Every number of the books, in all and for each label, and the labels of which something is unknown."""
-    found: list[tuple[str, object]] = [(name, _sum(lines, counter)) for name, counter in _TOTALS.items()]
-    for line in lines:
-        found += [(f"{name}_{line.label}", _sum([line], counter)) for name, counter in _EACH.items()]
+    counts = [_COUNTS(line.fork.counters) for line in lines]
+    sums = [sum(of_all) for of_all in zip((0,) * len(_TOTALS), *counts, strict=True)]
+    found: list[tuple[str, object]] = list(zip(_TOTALS, sums, strict=True))
+    for line, numbers in zip(lines, counts, strict=True):
+        found += [(f"{name}_{line.label}", number) for name, number in zip(_EACH, numbers, strict=False)]
     named = {
         "unaccounted": [line.label for line in lines if _unaccounted(line)],
         "unreachable": [line.label for line in lines if line.fork.unreachable],
@@ -96,3 +99,4 @@ _EACH: Final = {  # field of the line: reader's counter
     **{name: name for name in ("offered", "delivered", *WITHHELD, *LOST)},
 }
 _TOTALS: Final = _EACH | {name: name for name in ("delivered_octets", "reported_lost")}
+_COUNTS: Final = attrgetter(*_TOTALS.values())

@@ -37,8 +37,9 @@ def write_fields(headers: Headers) -> bytes:
 def encode_lines(lines: list[str]) -> bytes:
     """``lines`` joined by CRLF; only the last may hold line ends of its own."""
     text = "\r\n".join(lines)
-    expected = [len(lines) - 1 + lines[-1].count(end) for end in "\r\n"]
-    if "\0" in text or [text.count("\r"), text.count("\n")] != expected:
+    between, last = len(lines) - 1, lines[-1]
+    sound = text.count("\r") == between + last.count("\r") and text.count("\n") == between + last.count("\n")
+    if "\0" in text or not sound:
         _refuse_broken(lines[:-1])
     try:
         return text.encode("utf-8", "surrogateescape")
@@ -55,14 +56,13 @@ def _refuse_broken(lines: list[str]) -> None:
 
 
 def _start_line(message: Message) -> str:
-    match message:
-        case Request(method=method, uri=uri):
-            if not is_token(method) or not uri or " " in uri or "\t" in uri:
-                raise LocalError("malformed request line", section="RFC 3261 7.1")
-            return f"{method} {uri} SIP/2.0"
-        case Response(status=status, reason=reason):
-            if not 100 <= status <= 699:
-                raise LocalError(f"status {status} is none of SIP's", section="RFC 3261 7.2")
-            return f"SIP/2.0 {status} {reason}"
-        case _:
-            raise LocalError("neither request nor response")
+    if isinstance(message, Request):
+        uri = message.uri
+        if not is_token(message.method) or not uri or " " in uri or "\t" in uri:
+            raise LocalError("malformed request line", section="RFC 3261 7.1")
+        return f"{message.method} {uri} SIP/2.0"
+    if isinstance(message, Response):
+        if not 100 <= message.status <= 699:
+            raise LocalError(f"status {message.status} is none of SIP's", section="RFC 3261 7.2")
+        return f"SIP/2.0 {message.status} {message.reason}"
+    raise LocalError("neither request nor response")

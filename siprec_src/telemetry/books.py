@@ -10,6 +10,10 @@ from siprec_src.media import plane
 from siprec_src.media.model import PortCounters, ReaderCounters
 
 _NOT_PACKETS = frozenset({"received_octets", "tones", "delivered_octets", "jitter_us", "reported_jitter_us"})
+_FATES = {
+    counters: tuple(field.name for field in dataclasses.fields(counters) if field.name not in _NOT_PACKETS)
+    for counters in (PortCounters, ReaderCounters)
+}
 
 
 def observations(message: plane.Answer | plane.Event) -> Iterator[Observe]:
@@ -27,7 +31,6 @@ def observations(message: plane.Answer | plane.Event) -> Iterator[Observe]:
 
 
 def _fates(name: str, counters: PortCounters | ReaderCounters) -> Iterator[Observe]:
-    for field in dataclasses.fields(counters):
-        count = getattr(counters, field.name)
-        if count and field.name not in _NOT_PACKETS:
-            yield Observe(name, (("fate", field.name),), float(count))
+    for fate in _FATES[type(counters)]:
+        if count := getattr(counters, fate):
+            yield Observe(name, (("fate", fate),), float(count))
