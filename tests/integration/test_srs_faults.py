@@ -204,7 +204,7 @@ def test_a_secure_recording_never_falls_back_to_rtp(fault: Fault) -> None:
 
 
 @pytest.mark.rfc("3261", "15.1.2")
-@pytest.mark.req("DLG-11", "TRN-06")
+@pytest.mark.req("DLG-11")
 def test_an_srs_that_says_bye_in_mid_call_ends_only_its_recording(fault: Fault) -> None:
     with (
         recorder(fault.directory, behave="bye-after=1") as srs,

@@ -14,7 +14,9 @@ from siprec_src.sip.uri import parse_uri
 from siprec_src.sip.vocabulary import (
     CancelInvite,
     DialogEnded,
+    RequestArrived,
     Resolved,
+    Respond,
     ResponseArrived,
     SendAck,
     SendOptions,
@@ -281,6 +283,24 @@ def test_a_long_request_stays_on_udp_where_the_edge_has_no_tcp() -> None:
     agent = Agent(edge("192.0.2.1", Transport.UDP))
     agent.do(start_invite(body=b"x" * 1300))
     assert agent.flows()[0].transport is Transport.UDP
+
+
+@pytest.mark.rfc("3261", "18.1.2", "12.2.2")
+@pytest.mark.req("TRN-03", "TRN-06")
+def test_a_peer_may_answer_and_ask_by_another_connection_than_ours(agent: Agent) -> None:
+    asked = started(agent, body=b"x" * 1300)
+    assert asked.via.transport == "TCP"
+    theirs = Flow(Transport.TCP, Address("192.0.2.9", 40000), "e", connection=7)
+    agent.get(answer(asked, 200, headers=(("Content-Type", "application/sdp"),), body=SDP), theirs)
+    assert statuses(agent) == [(200, False)]
+    agent.do(SendAck(usage=1, dialog="p1", token=1))
+    agent.take()
+    bye = request("BYE", call_id=asked.call_id, from_tag="p1", to_tag=asked.from_.tag or "", cseq=1)
+    agent.get(bye, theirs)
+    (told,) = agent.told()
+    assert isinstance(told, RequestArrived)
+    agent.do(Respond(usage=1, token=told.token, status=200))
+    assert {flow.connection for flow in agent.flows()} == {7}
 
 
 @pytest.mark.rfc("3261", "9.1")
