@@ -7,7 +7,7 @@ carry credentials, and passwords in SIP URIs are blanked, however deep in a valu
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -21,11 +21,9 @@ _SECRET_TEXT: Final = re.compile(  # repeats are bounded: the text may be a peer
 _SECRET_WORDS: Final = ("inline:", "auth", "sip")  #: one of which stands in each such text
 
 
-def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Processor of structlog: no secret leaves by any field, whatever its owner put there."""
-    for name, value in event.items():
-        event[name] = _blank(name, value)
-    return event
+def redact(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a log line: no secret leaves by any of them, whatever its owner put there."""
+    return {name: _blank(name, value) for name, value in fields.items()}
 
 
 def redact_text(text: str) -> str:
@@ -45,6 +43,8 @@ def _blank(name: object, value: Any) -> Any:
     match value:
         case str():
             return redact_text(value)
+        case int() | float() | None:  # most that are no text
+            return value
         case Mapping():
             return {inner: _blank(inner, item) for inner, item in value.items()}
         case list() | tuple() | set() | frozenset():

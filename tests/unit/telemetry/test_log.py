@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 
 from siprec_src.telemetry import log
 from siprec_src.telemetry.redaction import REDACTED, redact_text
@@ -18,7 +17,6 @@ from siprec_src.telemetry.redaction import REDACTED, redact_text
 def stream() -> Iterator[io.StringIO]:
     out = io.StringIO()
     yield out
-    structlog.reset_defaults()
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
