@@ -185,8 +185,9 @@ class Driver:
         self._run(now)
 
     def _arm(self) -> None:
-        times = [t for t in (self._user_agent.deadline, self._agenda.earliest) if t is not None]
-        earliest = min(times, default=None)
+        earliest, other = self._user_agent.deadline, self._agenda.earliest
+        if earliest is None or (other is not None and other < earliest):
+            earliest = other
         if self._timer is not None:
             if earliest is not None and self._timer.when() <= earliest:
                 # An early wake is harmless, and cheaper than a new timer for each event.

@@ -7,9 +7,7 @@ keeps its codec for the life of the line (RFC 3264 8.3.2).
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Final
 
 from siprec_src.communication import Format, MediaStream
@@ -17,6 +15,7 @@ from siprec_src.media.model import DtlsPeer, Endpoint, PortId, SrtpKey
 from siprec_src.media.plane import OpenPort
 from siprec_src.recording.fork import Fork, Sending
 from siprec_src.recording.protection import DtlsEnd
+from siprec_src.remembered import numeric_address
 from siprec_src.sdp import codecs
 from siprec_src.sdp.crypto import Crypto, key_bits
 from siprec_src.sdp.dtls import Dtls, Setup, opposite
@@ -126,21 +125,17 @@ class RecordedLine:
         return found
 
 
-@lru_cache(maxsize=1024)
 def is_numeric(host: str) -> bool:
     """Whether media can be sent there without asking a name server."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return numeric_address(host) is not None
 
 
 def _rtcp(verdict: Verdict) -> Endpoint | None:
     """Where RTCP goes; to the host of the media where the answer names no host that can be sent to."""
     if verdict.rtcp is None:
         return None
-    known = is_numeric(verdict.rtcp.host) and not ipaddress.ip_address(verdict.rtcp.host).is_unspecified
+    address = numeric_address(verdict.rtcp.host)
+    known = address is not None and not address.is_unspecified
     return Endpoint(verdict.rtcp.host if known else verdict.host, verdict.rtcp.port)
 
 

@@ -8,6 +8,7 @@ RTCP is on the next port always, so ``a=rtcp`` is never needed (RFC 3550 11).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from siprec_src.communication import Direction, Format, MediaStream
 from siprec_src.recording.line import RecordedLine
@@ -23,9 +24,7 @@ def offerable(stream: MediaStream, config: SrsConfig) -> tuple[Format, ...]:
     """
     if stream.medium != "audio" or stream.source is None:
         return ()
-    wanted = {name.lower() for name in config.codecs}
-    forms = [form for form in stream.formats if _may_offer(form, wanted, events=config.events)]
-    return tuple(forms) if any(codecs.is_primary(form) for form in forms) else ()
+    return _offerable(stream.formats, config.codecs, config.events)
 
 
 def describe(
@@ -34,6 +33,13 @@ def describe(
     """Our description of the recording session as it should be now, under the version of ``origin``."""
     direction = Direction.INACTIVE if paused else Direction.SENDONLY
     return new_session(origin, *(_media(line, config, direction) for line in lines))
+
+
+@lru_cache(maxsize=128)  # asked for each track at each step of a recording; most calls offer the same
+def _offerable(formats: tuple[Format, ...], names: tuple[str, ...], events: bool) -> tuple[Format, ...]:
+    wanted = {name.lower() for name in names}
+    forms = [form for form in formats if _may_offer(form, wanted, events=events)]
+    return tuple(forms) if any(codecs.is_primary(form) for form in forms) else ()
 
 
 def _may_offer(form: Format, wanted: set[str], *, events: bool) -> bool:

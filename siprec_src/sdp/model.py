@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from siprec_src.communication import Direction, Format
+from siprec_src.remembered import remembered
 from siprec_src.sdp import codecs
 from siprec_src.sdp.crypto import Crypto, format_crypto, parse_valid
 from siprec_src.values import immutable
@@ -161,7 +162,8 @@ class Media:
         for number in self.payload_types:
             known = maps.get(number) or codecs.STATIC.get(number)
             if known is not None:
-                found.append(dataclasses.replace(known, parameters=parameters.get(number, "")))
+                text = parameters.get(number)
+                found.append(dataclasses.replace(known, parameters=text) if text else known)
         return tuple(found)
 
     def with_port(self, port: int) -> Media:
@@ -382,11 +384,18 @@ def _with_direction(lines: tuple[Line, ...], direction: Direction) -> tuple[Line
 def _rtpmaps(values: tuple[str, ...]) -> dict[int, Format]:
     found: dict[int, Format] = {}
     for value in values:
-        if (match := _RTPMAP.fullmatch(value)) and int(match[1]) < 128 and int(match[3]) > 0:
-            number, channels = int(match[1]), int(match[4] or 1) or 1
-            form = Format(payload_type=number, encoding=match[2], clock_rate=int(match[3]), channels=channels)
-            found.setdefault(number, form)
+        if (form := _rtpmap(value)) is not None:
+            found.setdefault(form.payload_type, form)
     return found
+
+
+@remembered
+def _rtpmap(value: str) -> Format | None:
+    match = _RTPMAP.fullmatch(value)
+    if match is None or int(match[1]) > 127 or int(match[3]) == 0:
+        return None
+    number, channels = int(match[1]), int(match[4] or 1) or 1
+    return Format(payload_type=number, encoding=match[2], clock_rate=int(match[3]), channels=channels)
 
 
 def _fmtp(values: tuple[str, ...]) -> dict[int, str]:

@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from siprec_src.errors import RemoteProtocolError
+from siprec_src.remembered import remembered
 from siprec_src.sdp.model import Line, Media, SessionDescription
 
 MAX_SDP_BYTES: Final = 65_535
@@ -56,6 +57,7 @@ def _split(data: bytes) -> list[Line]:
     return [_line(text.removesuffix("\r")) for text in texts if text not in ("", "\r")]
 
 
+@remembered
 def _line(text: str) -> Line:
     match = _LINE.fullmatch(text)
     if match is None or len(text) > MAX_LINE_BYTES or _CONTROL.search(text):

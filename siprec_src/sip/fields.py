@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from siprec_src.errors import RemoteProtocolError
+from siprec_src.remembered import remembered
 from siprec_src.sip.parameters import (
     QUOTED,
     TOKEN,
@@ -123,6 +124,7 @@ class Warning:
         return f"{self.code} {self.agent} {quote(self.text)}"
 
 
+@remembered
 def parse_media_type(value: str) -> MediaType:
     m = _MEDIA_TYPE.match(value)
     if m is None:

@@ -152,8 +152,7 @@ def _check(message: Request | Response, limits: SipLimits) -> None:
     """What every message must have, each readable and once (RFC 3261 8.1.1, 20)."""
     if len(message.headers.all("via")) > limits.vias or len(message.vias) > limits.vias:
         raise _too_large("more Vias than are taken")
-    for name in ("via", "from_", "to", "call_id", "cseq"):
-        getattr(message, name)
+    _ = message.via, message.from_, message.to, message.call_id, message.cseq
 
 
 def _check_request(request: Request) -> None:

@@ -11,6 +11,7 @@ import re
 from typing import Final, Self
 
 from siprec_src.errors import RemoteProtocolError
+from siprec_src.remembered import remembered
 from siprec_src.sip.fields import (
     Disposition,
     MediaType,
@@ -44,7 +45,6 @@ from siprec_src.sip.parameters import (
     split_list,
     unquote,
 )
-from siprec_src.sip.remembered import remembered
 from siprec_src.sip.uri import HOST_PATTERN, Uri, format_host_port, parse_any_uri, parse_host, parse_port
 from siprec_src.values import immutable
 
@@ -186,6 +186,7 @@ def parse_contacts(value: str) -> tuple[NameAddress, ...]:
     return () if value.strip(" \t") == "*" else parse_name_addresses(value)
 
 
+@remembered
 def parse_cseq(value: str) -> CSeq:
     m = _CSEQ.fullmatch(value)
     if m is None or int(m[1]) >= 2**31:

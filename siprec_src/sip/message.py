@@ -74,7 +74,7 @@ class Headers:
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
         self._fields = tuple(fields)
-        self._index: dict[str, list[str]] | None = None
+        self._index: dict[str, tuple[str, ...]] | None = None
 
     def get(self, name: str) -> str | None:
         """Value of the first field called ``name``, or None."""
@@ -83,7 +83,7 @@ class Headers:
 
     def all(self, name: str) -> tuple[str, ...]:
         """Values of every field called ``name``, one entry a line (comma lists are not split)."""
-        return tuple((self._index or self._indexed()).get(_KEYS[name], ()))
+        return (self._index or self._indexed()).get(_KEYS[name], ())
 
     def without(self, *names: str) -> Headers:
         keys = {_KEYS[name] for name in names}
@@ -132,14 +132,11 @@ class Headers:
         shown = [(name, "…" if header_key(name) in _SECRET else value) for name, value in self._fields]
         return f"Headers({shown!r})"
 
-    def _indexed(self) -> dict[str, list[str]]:
-        index: dict[str, list[str]] = {}
+    def _indexed(self) -> dict[str, tuple[str, ...]]:
+        index: dict[str, tuple[str, ...]] = {}
         for name, value in self._fields:
             key = _KEYS[name]
-            if key in index:
-                index[key].append(value)
-            else:
-                index[key] = [value]
+            index[key] = (*index[key], value) if key in index else (value,)
         self._index = index
         return index
 

@@ -10,9 +10,9 @@ import dataclasses
 import ipaddress
 from typing import Final
 
+from siprec_src.remembered import numeric_address
 from siprec_src.sip.flow import Address, Edge, Flow, Transport
 from siprec_src.sip.headers import NameAddress
-from siprec_src.sip.remembered import remembered
 from siprec_src.sip.uri import Uri
 from siprec_src.values import immutable
 
@@ -96,13 +96,9 @@ def default_transport(edge: Edge) -> Transport:
     return Transport.UDP if Transport.UDP in edge.transports else edge.transports[0]
 
 
-@remembered
 def numeric(host: str) -> IpAddress | None:
     """The address when ``host`` is one and no name."""
-    try:
-        return ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return None
+    return numeric_address(host.strip("[]"))
 
 
 def usable(host: str) -> bool:

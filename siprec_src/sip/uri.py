@@ -15,7 +15,7 @@ import re
 from typing import Final, Self
 
 from siprec_src.errors import RemoteProtocolError
-from siprec_src.sip.remembered import remembered
+from siprec_src.remembered import remembered
 from siprec_src.values import immutable
 
 UriParameters = tuple[tuple[str, str | None], ...]
@@ -63,7 +63,7 @@ class Uri:
             return self
         gone = {name.lower() for name in names}
         kept = tuple(pair for pair in self.parameters if unescape(pair[0]).lower() not in gone)
-        return dataclasses.replace(self, parameters=kept)
+        return self if kept == self.parameters else dataclasses.replace(self, parameters=kept)
 
     def with_host_port(self, host: str, port: int | None) -> Self:
         return dataclasses.replace(self, host=host.strip("[]"), port=port)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from siprec_src.errors import LocalError
+from siprec_src.remembered import remembered
 from siprec_src.sip.lines import has_bare_nul
 from siprec_src.sip.message import Headers, Message, Request, Response, header_key
 from siprec_src.sip.parameters import is_token
-from siprec_src.sip.remembered import remembered
-
-_is_name: Final = remembered(is_token)  # of the same dozen header fields, again and again
 
 
 def write_message(message: Message) -> bytes:
@@ -20,13 +16,17 @@ def write_message(message: Message) -> bytes:
         LocalError: a part holds CR, LF or NUL, or is no text; nothing may be sent then.
     """
     lines = [_start_line(message)]
-    for name, value in message.headers:
-        if not _is_name(name):
-            raise LocalError(f"no name of a header field: {name[:40]!r}", section="RFC 3261 7.3.1")
-        if header_key(name) != "content-length":
-            lines.append(f"{name}: {value}")
+    lines += [f"{name}: {value}" for name, value in message.headers if _leaves(name)]
     lines.append(f"Content-Length: {len(message.body)}\r\n\r\n")
     return encode_lines(lines) + message.body
+
+
+@remembered  # the names of the same dozen header fields, again and again
+def _leaves(name: str) -> bool:
+    """Whether a header field of this name is written: all but Content-Length, which is counted."""
+    if not is_token(name):
+        raise LocalError(f"no name of a header field: {name[:40]!r}", section="RFC 3261 7.3.1")
+    return header_key(name) != "content-length"
 
 
 def write_fields(headers: Headers) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import OrderedDict, deque
+from itertools import chain
 from typing import Final
 
 from siprec_src.communication import CommunicationSession, id_text
@@ -194,7 +195,7 @@ class Ladder:
             return None
         fields = tuple(message.headers)
         size_bytes = _FIELD_BYTES * len(fields) + len(message.body) + len(start[1])
-        size_bytes += sum(len(name) + len(value) for name, value in fields)
+        size_bytes += sum(map(len, chain.from_iterable(fields)))
         self._add(case, Heard(now, received.flow, start, fields, message.body), size_bytes)
         return case
 

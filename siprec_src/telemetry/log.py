@@ -31,7 +31,7 @@ _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class Logger(Protocol):
-    """Who writes lines; ``exc_info`` among the fields adds the traceback of what is being handled."""
+    """Who writes lines; ``exc_info``, an exception or True for the one being handled, adds its traceback."""
 
     def debug(self, event: str, **fields: object) -> None: ...
     def info(self, event: str, **fields: object) -> None: ...
@@ -114,8 +114,9 @@ class _ProcessLogger:
     def _line(self, level: str, event: str, fields: dict[str, object]) -> None:
         if _LEVELS[level] < _OUTPUT.level:
             return
-        if fields.pop("exc_info", False):
-            fields["exception"] = traceback.format_exc().rstrip()
+        if (fault := fields.pop("exc_info", None)) is not None:
+            raised = fault if isinstance(fault, BaseException) else sys.exc_info()[1]
+            fields["exception"] = "".join(traceback.format_exception(raised)).rstrip()
         line = redact({"process": self._process, **fields})
         line |= {"event": redact_text(event), "level": level, "timestamp": _now()}
         _OUTPUT.write(f"{_OUTPUT.render(line)}\n")

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import ipaddress
 from collections.abc import Sequence
 from typing import Final
 
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.ingest.inline.keys import usable_lines
 from siprec_src.media.model import Endpoint
+from siprec_src.remembered import numeric_address
 from siprec_src.sdp.crypto import Crypto
 from siprec_src.sdp.model import Line, Media, SessionDescription
 from siprec_src.values import immutable
@@ -128,11 +128,10 @@ def _is_bundle(line: Line) -> bool:
 
 
 def _served(host: str, version: int) -> str:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    address = numeric_address(host)
+    if address is None:
         text = f"media address {host[:60]!r} is not numeric"
-        raise RemoteProtocolError(text, status=488, section="RFC 8866 5.7") from None
+        raise RemoteProtocolError(text, status=488, section="RFC 8866 5.7")
     if address.is_multicast:
         raise RemoteProtocolError("multicast media", status=488, section="RFC 3264 5.2")
     if address.version != version:

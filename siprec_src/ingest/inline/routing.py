@@ -15,6 +15,7 @@ from siprec_src.communication import Side
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.dialogs import LegEnd
 from siprec_src.media.model import SourcePolicy
+from siprec_src.remembered import numeric_address
 from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Edge, Flow, Transport
 from siprec_src.sip.message import Request
@@ -119,9 +120,8 @@ class RoutingTable:
             raise ConfigurationError(f"trunk {trunk.name!r}: its calls go to {trunk.to!r}, which is no trunk")
 
     def _trunk_of(self, host: str) -> Trunk | None:
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
+        address = numeric_address(host.partition("%")[0])
+        if address is None:
             return None
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
@@ -173,7 +173,5 @@ def _same_host(one: str, other: str) -> bool:
     one, other = one.lower().rstrip("."), other.lower().rstrip(".")
     if one == other:
         return True
-    try:
-        return ipaddress.ip_address(one) == ipaddress.ip_address(other)
-    except ValueError:
-        return False
+    address = numeric_address(one)
+    return address is not None and address == numeric_address(other)
