@@ -25,6 +25,11 @@ class Party:
     content: str = ""  #: what is in the stream that it sends (RFC 4796)
     keys: KeyPair | None = None  #: of the port that faces it
 
+    @property
+    def listens(self) -> bool:
+        """Whether anything may be sent to it now."""
+        return self.remote is not None and self.direction.receives
+
 
 @immutable
 class AgreedLine:

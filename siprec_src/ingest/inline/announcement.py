@@ -60,7 +60,7 @@ class CallAnnouncement(CallLegs):
             return False
         why = self._media.tone_hindrance(side)
         if not why and self._media.heard_at(side) is None:
-            why = "media-down"
+            why = "held" if any(self._media.ports()) else "media-down"
         if side is Side.CALLER and not why and event.response.body:
             why = "100rel" if "100rel" in (self._request.headers.get("require") or "").lower() else ""
         elif side is Side.CALLER and not why and not relayed.settled(event.dialog):

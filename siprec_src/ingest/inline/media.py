@@ -204,9 +204,9 @@ class CallMedia:
         return out
 
     def heard_at(self, side: Side) -> tuple[PortId, Format] | None:
-        """Where a party can be spoken to, and the G.711 that it takes first; None: nowhere."""
+        """Where a party that listens can be spoken to, and the G.711 that it takes first; None: nowhere."""
         for line in self.agreed:
-            port = self.port_of(line, side)
+            port = self.port_of(line, side) if line.parties[side].listens else None
             if line.medium == "audio" and port is not None and _takes_tone(line, side):
                 return port, next(form for form in sent_formats(line, other(side)) if _is_g711(form))
         return None

@@ -131,6 +131,21 @@ def test_what_cannot_be_told_holds_nothing_up(
     assert evidence(world) == [("caller", "none", why)]
 
 
+@pytest.mark.rfc("3264", "8.4")
+@pytest.mark.req("IND-15")
+@pytest.mark.parametrize(
+    "offer",
+    [audio(ALICE, 4000, "a=sendonly"), audio(ALICE, 4000, "a=inactive"), audio("0.0.0.0", 4000)],  # noqa: S104
+)
+def test_a_party_that_takes_no_media_is_not_said_to_have_heard(offer: bytes) -> None:
+    world = answered(offer=offer)
+    (to_bob,) = announcements(world)
+    assert to_bob.port == list(world.src.media.ports)[1]
+    heard(world, 0)
+    assert statuses(world) == [180, 200]
+    assert evidence(world) == [("caller", "none", "held"), ("callee", "announcement", "")]
+
+
 def test_a_sound_that_there_is_not_holds_nothing_up() -> None:
     world = answered(refused=True)
     assert statuses(world) == [180, 183, 200]
