@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -26,6 +27,7 @@ def start(config: Config, reload: Callable[[], Config]) -> int:
     ``reload`` reads the configuration again, or raises InvalidConfiguration.
     """
     log = logs.get_logger("supervisor")
+    _leave_no_core()
     log.info("daemon.start", version=__version__, srs=[target.name for target in config.targets])
     for note in config.notes:
         log.info("config.note", note=note)
@@ -49,6 +51,12 @@ def start(config: Config, reload: Callable[[], Config]) -> int:
         media = _media_child(config, listener.fileno())
         control = _control_child(directory / MEDIA_SOCKET, shared, told)
         return asyncio.run(_supervise(config, media, control, status, _reader(reload, shared, log), log))
+
+
+def _leave_no_core() -> None:
+    """The children have keys and speech in their memory, which is not for the disk when one crashes."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 async def _supervise(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -96,13 +97,27 @@ def test_a_busy_http_port_is_told_too(daemon: Daemon, tmp_path: Path) -> None:
     assert event["error"] == f"cannot listen on TCP {LOOPBACK}:{daemon.http}: Address already in use"
 
 
-def test_a_killed_media_process_is_started_again_and_the_service_is_ready(daemon: Daemon) -> None:
+@pytest.fixture
+def cores() -> Iterator[None]:
+    """As where the system keeps the cores of what crashes."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+def test_a_killed_media_process_is_started_again_and_the_service_is_ready(
+    cores: None, daemon: Daemon
+) -> None:
     before = daemon.pid_of("media")
     os.kill(before, signal.SIGKILL)
     until(lambda: daemon.pid_of("media") != before, 10, "a new media process")
     until(lambda: len(daemon.events("media.up")) == 2, 10, "media up again")
     daemon.wait_ready()
     assert len(daemon.events("media.down")) == 1
+    for name in ("media", "control"):
+        core, _ = resource.prlimit(daemon.pid_of(name), resource.RLIMIT_CORE)
+        assert core == 0, "a crash would write keys and speech to disk"
     assert daemon.stop() == 0
 
 
