@@ -135,7 +135,7 @@ def test_what_cannot_be_told_holds_nothing_up(
 @pytest.mark.req("IND-15")
 @pytest.mark.parametrize(
     "offer",
-    [audio(ALICE, 4000, "a=sendonly"), audio(ALICE, 4000, "a=inactive"), audio("0.0.0.0", 4000)],  # noqa: S104
+    [audio(ALICE, 4000, "a=sendonly"), audio(ALICE, 4000, "a=inactive"), audio("0.0.0.0", 4000)],
 )
 def test_a_party_that_takes_no_media_is_not_said_to_have_heard(offer: bytes) -> None:
     world = answered(offer=offer)
