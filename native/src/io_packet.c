@@ -20,7 +20,7 @@
 
 /* The headers from one socket to the last address that it sent to. */
 struct aimed {
-	struct rtpfork_address from;
+	struct rtpfork_address from; /* unknown: of every address, the kernel chooses */
 	struct rtpfork_address to;
 	uint32_t version; /* of the paths; 0: not made */
 	struct frame frame;
@@ -103,14 +103,25 @@ static int packet_open(void **out, uint32_t max_slots, size_t batch, int wake_fd
 
 /* sockets */
 
+static bool is_every_address(const struct rtpfork_address *address)
+{
+	static const struct in6_addr every;
+	if (address->any.sa_family == AF_INET)
+		return address->v4.sin_addr.s_addr == INADDR_ANY;
+	return memcmp(&address->v6.sin6_addr, &every, sizeof every) == 0;
+}
+
 static int packet_add(void *self, uint32_t slot, const int fds[2])
 {
 	struct packet_io *io = self;
 	memset(io->aimed[slot], 0, sizeof io->aimed[slot]);
 	for (int i = 0; i < 2; i++) {
 		socklen_t bytes = sizeof io->aimed[slot][i].from;
-		if (getsockname(fds[i], &io->aimed[slot][i].from.any, &bytes) != 0)
+		struct rtpfork_address *from = &io->aimed[slot][i].from;
+		if (getsockname(fds[i], &from->any, &bytes) != 0)
 			return RTPFORK_ESYSTEM;
+		if (is_every_address(from))
+			memset(from, 0, sizeof *from);
 	}
 	return rtpfork_io_epoll.add(io->sockets, slot, fds);
 }
@@ -145,6 +156,8 @@ static size_t packet_wait(void *self, int timeout_ms, struct rtpfork_in *ins, bo
 static const struct path *aim_at(struct packet_io *io, const struct rtpfork_out *out,
 				 struct aimed *aimed, uint64_t at_ns)
 {
+	if (!rtpfork_address_known(&aimed->from))
+		return NULL;
 	const struct path *path = paths_find(io->paths, &aimed->from, out->to, at_ns);
 	uint32_t version = paths_version(io->paths);
 	if (!path)

@@ -218,19 +218,24 @@ static void hear_route(struct paths *paths, const struct nlmsghdr *message)
 	struct entry *entry = &paths->entries[index];
 	struct path *path = &entry->path;
 	bool plain = route->rtm_type == RTN_UNICAST && route->rtm_family == path->to.any.sa_family;
+	bool asked = false; /* by this entry, and not by who had its place before */
+	struct rtpfork_address to;
 	long left = (long)RTM_PAYLOAD(message);
 	path->hop = path->to;
 	path->interface = 0;
 	for (const struct rtattr *at = RTM_RTA(route); RTA_OK(at, left); at = RTA_NEXT(at, left)) {
 		if (at->rta_type == RTA_OIF && RTA_PAYLOAD(at) == sizeof path->interface)
 			memcpy(&path->interface, RTA_DATA(at), sizeof path->interface);
+		else if (at->rta_type == RTA_DST)
+			asked = read_host(&to, route->rtm_family, at) &&
+				rtpfork_address_same_host(&to, &path->to);
 		else if (at->rta_type == RTA_GATEWAY)
 			plain = plain && read_host(&path->hop, route->rtm_family, at);
 		else if (at->rta_type == RTA_VIA || at->rta_type == RTA_ENCAP ||
 			 at->rta_type == RTA_MULTIPATH)
 			plain = false;
 	}
-	if (plain && path->interface != 0 && read_interface(path))
+	if (plain && asked && path->interface != 0 && read_interface(path))
 		ask_neighbour(paths, entry);
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ _NFTA_CHAIN_HOOK: Final = 4
 _ATTRIBUTE_TYPE: Final = 0x3FFF  #: without the flags for nesting and byte order
 _NLM_F_REQUEST_DUMP: Final = 0x301
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_ERROR: Final = struct.Struct("=i")
 _HEADER: Final = struct.Struct("=IHHII")
 _WAIT_S: Final = 2.0
 
@@ -51,7 +54,7 @@ def _packet_lacks() -> str:
         if any(_dump(_NETLINK_XFRM, _XFRM_MSG_GETPOLICY, b"")):
             return "packet: the host has IPsec policies, by which it would pass"
     except OSError as error:
-        return f"packet: whether the host has a firewall cannot be asked: {error}"
+        return f"packet: whether the host has a firewall cannot be asked: {error.strerror or error}"
     return ""
 
 
@@ -90,7 +93,15 @@ def _dump(protocol: int, request: int, body: bytes) -> Iterator[bytes]:
             told = netlink.recv(1 << 16)
             while len(told) >= _HEADER.size:
                 size, kind, *_ = _HEADER.unpack_from(told)
+                if kind == _NLMSG_ERROR:
+                    _refused(-_ERROR.unpack_from(told, _HEADER.size)[0])
                 if kind in {_NLMSG_DONE, _NLMSG_ERROR}:
                     return
                 yield told[_HEADER.size : size]
                 told = told[(size + 3) & ~3 :]
+
+
+def _refused(error: int) -> None:
+    """What the kernel shows to others is not to be taken for nothing."""
+    if error in {errno.EPERM, errno.EACCES}:
+        raise PermissionError(error, f"{os.strerror(error)}: it needs CAP_NET_ADMIN")

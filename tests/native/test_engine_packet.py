@@ -42,7 +42,9 @@ def plane(wire: Wire) -> Iterator[Plane]:
 class Wired:
     """A recorded call whose parties and SRS are at the other end of the wire."""
 
-    def __init__(self, wire: Wire, plane: Plane, family: socket.AddressFamily = socket.AF_INET) -> None:
+    def __init__(
+        self, wire: Wire, plane: Plane, family: socket.AddressFamily = socket.AF_INET, bind: str = ""
+    ) -> None:
         self.wire = wire
         near, far = (wire.near_host, wire.far_host)
         if family == socket.AF_INET6:
@@ -50,16 +52,16 @@ class Wired:
         with wire.inside(far=True):
             parties = [Peer(family, far) for _ in range(3)]
         with wire.inside():
-            self.call: Call = make_call(plane, family, parties=parties, host=near)
+            self.call: Call = make_call(plane, family, parties=parties, host=bind or near)
             self.call.attach()
-        self._engine_host = near
+        self.engine_host = near
         self._sequence = 0
 
     def speak(self, size: int = 160) -> bool:
         """Have the caller say something; whether it came to the callee and the SRS as it was said."""
         self._sequence += 1
         packet = rtp(self._sequence, payload=self._sequence.to_bytes(4) * (size // 4))
-        self.call.caller.rtp.sendto(packet, (self._engine_host, self.call.caller_port.rtp_port))
+        self.call.caller.rtp.sendto(packet, (self.engine_host, self.call.caller_port.rtp_port))
         try:
             heard = self.call.callee.receive(0.5), self.call.srs.receive(0.5)
         except AssertionError:
@@ -140,6 +142,21 @@ def test_what_not_every_path_carries_goes_by_socket(wire: Wire, plane: Plane) ->
     wired.call.close()
 
 
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")])
+def test_a_port_of_every_address_sends_from_the_one_that_leads_there(
+    wire: Wire, plane: Plane, family: socket.AddressFamily, host: str
+) -> None:
+    wired = Wired(wire, plane, family, bind=host)
+    wired.speak_until(heard=True)
+    wired.call.callee.rtp.settimeout(PATIENCE_S)
+    for number in range(50):
+        time.sleep(0.005)  # a path is known within 10 ms of its first datagram
+        wired.call.caller.rtp.sendto(rtp(1000 + number), (wired.engine_host, wired.call.caller_port.rtp_port))
+        _, source = wired.call.callee.rtp.recvfrom(4096)
+        assert source[0] == wired.engine_host
+    wired.call.close()
+
+
 def test_a_route_that_goes_elsewhere_is_followed(wire: Wire, plane: Plane) -> None:
     wired = Wired(wire, plane)
     wired.speak_until(heard=True)
@@ -159,6 +176,13 @@ def test_without_the_capability_it_says_so(wire: Wire) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         wire.run(*command[:3], "-c", f"{forced} Engine(threads=1, io=MediaIo.PACKET)")
     assert "Operation not permitted" in refused.value.stderr
+
+
+def test_a_firewall_that_it_may_not_see_counts_as_one(wire: Wire) -> None:
+    """The kernel shows its rules and policies to CAP_NET_ADMIN alone; a refusal is no empty list."""
+    told = wire.run("setpriv", "--bounding-set=-net_admin", *CHOOSE)
+    assert told.startswith("sockets packet: whether the host has a firewall cannot be asked")
+    assert "CAP_NET_ADMIN" in told
 
 
 def test_where_it_would_pass_by_nothing_it_is_chosen(wire: Wire) -> None:
