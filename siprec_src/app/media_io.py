@@ -16,6 +16,8 @@ from siprec_src.values import immutable
 _NETLINK_XFRM: Final = 6
 _NETLINK_NETFILTER: Final = 12
 _XFRM_MSG_GETPOLICY: Final = 0x15
+_RTM_GETRULE: Final = 34
+_USUAL_RULES: Final = ((socket.AF_INET, 3), (socket.AF_INET6, 2))  #: local, main and default
 _NFT_MSG_GETCHAIN: Final = 10 << 8 | 4  #: of the subsystem nftables
 _NFT_HEADER_BYTES: Final = 4
 _NFTA_CHAIN_HOOK: Final = 4
@@ -53,6 +55,8 @@ def _packet_lacks() -> str:
             return "packet: the host has a firewall, which would not see what is sent so"
         if any(_dump(_NETLINK_XFRM, _XFRM_MSG_GETPOLICY, b"")):
             return "packet: the host has IPsec policies, by which it would pass"
+        if _has_routing_rules():
+            return "packet: the host has routing rules (ip rule) of its own, of which it would not know all"
     except OSError as error:
         return f"packet: whether the host has a firewall cannot be asked: {error.strerror or error}"
     return ""
@@ -78,6 +82,14 @@ def _has_hook(attributes: bytes) -> bool:
             return True
         attributes = attributes[max(4, (size + 3) & ~3) :]
     return False
+
+
+def _has_routing_rules() -> bool:
+    """Whether there are more than those that every host has; they may go by ports, users or marks."""
+    return any(
+        sum(1 for _ in _dump(socket.NETLINK_ROUTE, _RTM_GETRULE, struct.pack("=B11x", family))) > usual
+        for family, usual in _USUAL_RULES
+    )
 
 
 def _dump(protocol: int, request: int, body: bytes) -> Iterator[bytes]:

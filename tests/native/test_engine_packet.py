@@ -195,6 +195,12 @@ def test_it_does_not_pass_by_ipsec(wire: Wire) -> None:
     assert wire.run(*CHOOSE).startswith("sockets packet: the host has IPsec policies")
 
 
+@pytest.mark.parametrize("family", ["-4", "-6"])
+def test_it_leaves_routing_rules_to_the_kernel(wire: Wire, family: str) -> None:
+    wire.ip(family, "rule", "add", "dport", "5000", "lookup", "100")
+    assert wire.run(*CHOOSE).startswith("sockets packet: the host has routing rules")
+
+
 def test_it_does_not_pass_by_a_firewall(wire: Wire) -> None:
     try:
         wire.run("iptables", "-A", "OUTPUT", "-j", "ACCEPT")
