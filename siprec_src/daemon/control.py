@@ -76,7 +76,8 @@ class _ControlProcess:
     def __init__(self, config: Config, shared: int, tls: TlsContexts | None) -> None:
         self._config = config
         self._tls = None if tls is None else TlsLayer(tls)
-        self._renewing: asyncio.Task[None] | None = None
+        self._reloading: asyncio.Task[None] | None = None
+        self._one_reload = asyncio.Lock()
         self._shared = shared
         self._log = logs.get_logger("control")
         self._metrics = Metrics(__version__)
@@ -196,14 +197,23 @@ class _ControlProcess:
         self._pool.draining = True
 
     def _reload(self) -> None:
+        self._reloading = asyncio.create_task(self._read_again())
+
+    async def _read_again(self) -> None:
+        async with self._one_reload:
+            try:
+                fresh = await asyncio.to_thread(settings.read, self._shared)
+                self._take_over(fresh)
+            except ConfigurationError as error:
+                self._log.error("config.not-reloaded", error=str(error))
+                return
+            if self._tls is not None:
+                await self._renew_tls(fresh, self._tls)
+
+    def _take_over(self, fresh: Config) -> None:
         """Take over what changes for new calls; name what would need a restart."""
-        try:
-            fresh = settings.read(self._shared)
-            routing = RoutingTable(fresh.trunks, self._edges)
-            self._pool.retarget(fresh.srs, fresh.recording)
-        except ConfigurationError as error:
-            self._log.error("config.not-reloaded", error=str(error))
-            return
+        routing = RoutingTable(fresh.trunks, self._edges)
+        self._pool.retarget(fresh.srs, fresh.recording)
         self._ingest.reroute(routing)
         self._explainer.hide(_secret_fields(fresh))
         self._driver.start()
@@ -214,8 +224,6 @@ class _ControlProcess:
         if dataclasses.replace(fresh.daemon, **logging) != was.daemon:  # type: ignore[arg-type] # its own values
             needs_restart.append("daemon")
         self._log.info("config.reloaded", needs_restart=needs_restart)
-        if self._tls is not None:
-            self._renewing = asyncio.create_task(self._renew_tls(fresh, self._tls))
 
     async def _renew_tls(self, fresh: Config, tls: TlsLayer) -> None:
         """Read certificates again, also when their names have stayed, for the connections to come."""

@@ -40,7 +40,7 @@ class ResolverLimits:
 
     timeout_s: float = 3.0  #: for what is asked for together; a third of it for each further step
     max_lookups: int = 256  #: names asked for at one time; above it a name has no address
-    max_cached: int = 16_384  #: answers
+    max_cached: int = 2_048  #: answers
     max_ttl_s: float = 3600.0  #: of an answer, however long its owner allows
     negative_ttl_s: float = 5.0  #: of "no such name" and of silence
     max_records: int = 64  #: of one answer; the rest is left out
