@@ -21,7 +21,7 @@ SRS = "sip:127.0.0.1:5999"
 
 
 class Pinger:
-    """A neighbour that sends OPTIONS from one socket."""
+    """A neighbour that sends requests from one socket."""
 
     def __init__(self, port: int) -> None:
         self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -36,21 +36,24 @@ class Pinger:
     def __exit__(self, *_: object) -> None:
         self._sock.close()
 
-    def status(self, number: int) -> int:
-        """What is answered to this request, or to its retransmission."""
+    def answer(self, number: int, method: str) -> bytes:
+        """The final response to this request, or to its retransmission."""
         mine = self._sock.getsockname()[1]
         head = (
-            f"OPTIONS sip:{LOOPBACK}:{self._port} SIP/2.0\r\n"
+            f"{method} sip:{LOOPBACK}:{self._port} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP {LOOPBACK}:{mine};branch=z9hG4bK-{number}\r\n"
             f"From: <sip:test@{LOOPBACK}>;tag=1\r\nTo: <sip:{LOOPBACK}>\r\n"
-            f"Call-ID: ping-{number}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+            f"Call-ID: ping-{number}\r\nCSeq: 1 {method}\r\nContact: <sip:{LOOPBACK}:{mine}>\r\n"
+            "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
         )
         self._sock.send(head.encode())
-        return int(self._sock.recv(65535).split()[1])
+        while (response := self._sock.recv(65535)).startswith(b"SIP/2.0 1"):
+            continue
+        return response
 
     def answered(self) -> bool:
         try:
-            return self.status(1) == 200
+            return self.answer(1, "OPTIONS").startswith(b"SIP/2.0 200")
         except OSError:
             return False
 
@@ -145,11 +148,10 @@ def test_a_drained_service_waits_for_late_retransmissions_and_no_longer(tmp_path
         running(tmp_path, srs=[SRS], route="sip:127.0.0.1:5998", listen=port) as daemon,
         Pinger(port) as pinger,
     ):
-        assert pinger.status(1) == 200
+        refused = pinger.answer(1, "INVITE")
         daemon.signal(signal.SIGTERM)
         until(lambda: bool(daemon.events("control.draining")), 10, "the drain")
-        assert pinger.status(1) == 200
-        assert pinger.status(2) == 503
+        assert pinger.answer(1, "INVITE") == refused
         assert daemon.wait(10) == 0
 
 
