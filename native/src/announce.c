@@ -58,11 +58,11 @@ static void say(struct rtpfork_core *core, struct port *port)
 {
 	uint8_t *buffer = NULL;
 	struct rtpfork_out *out = core_next_out(core, &buffer);
-	bool secure = port->send.now.suite != NULL;
+	bool secure = port->send.now != NULL;
 	uint8_t *packet = secure ? core->mixed : buffer;
 	size_t bytes = build(&port->speech, packet);
-	if (secure && rtpfork_srtp_protect(&port->send.now, core->crypto, packet, bytes, buffer,
-					   OUT_BYTES, &bytes) != 0)
+	if (secure && rtpfork_srtp_protect(&port->send.now->key, core->crypto, packet, bytes,
+					   buffer, OUT_BYTES, &bytes) != 0)
 		return;
 	out->to = core_rtp_target(port);
 	if (!rtpfork_address_known(out->to))

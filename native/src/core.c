@@ -1,7 +1,6 @@
 /* Ports, bridges and readers of one thread: made, changed and ended between two turns. */
 #include "rtpfork/core.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +30,8 @@ int rtpfork_core_new(const struct rtpfork_core_options *options, struct rtpfork_
 	core->random = options->random_seed | 1;
 	int result = make_tables(core);
 	if (result == 0)
+		result = core_make_keys(core);
+	if (result == 0)
 		result = rtpfork_crypto_new(&core->crypto);
 	if (result != 0) {
 		rtpfork_core_free(core);
@@ -55,12 +56,9 @@ void rtpfork_core_free(struct rtpfork_core *core)
 {
 	if (!core)
 		return;
-	for (uint32_t slot = 0; core->ports && slot < core->port_ids.high_water; slot++) {
+	for (uint32_t slot = 0; core->ports && slot < core->port_ids.high_water; slot++)
 		rtpfork_log_free(core->ports[slot].log);
-		OPENSSL_cleanse(&core->ports[slot], sizeof core->ports[slot]);
-	}
-	if (core->forks)
-		OPENSSL_cleanse(core->forks, core->fork_ids.high_water * sizeof *core->forks);
+	core_free_keys(core);
 	rtpfork_table_destroy(&core->port_ids);
 	rtpfork_table_destroy(&core->fork_ids);
 	rtpfork_crypto_free(core->crypto);
@@ -95,10 +93,10 @@ int rtpfork_core_open(struct rtpfork_core *core, uint64_t *port, uint32_t *slot)
 	opened->peer = NONE;
 	opened->stream_readers = NONE;
 	opened->via_readers = NONE;
-	opened->party.clock_rate = 8000;
+	opened->clock_rate = 8000;
 	rtpfork_source_init(&opened->source);
-	core_init_keys(&opened->receive, opened->receive_before, KEYS_BEFORE);
-	core_init_keys(&opened->send, opened->send_before, SEND_KEYS_BEFORE);
+	opened->receive.most_before = KEYS_BEFORE;
+	opened->send.most_before = SEND_KEYS_BEFORE;
 	*port = rtpfork_table_id(&core->port_ids, *slot);
 	return 0;
 }
@@ -127,7 +125,7 @@ static void relearn(struct port *port, const struct rtpfork_party *party)
 {
 	bool held = !rtpfork_address_known(&party->remote);
 	bool same = held || rtpfork_address_equal(&port->latched_for, &party->remote);
-	if (!same || port->party.learn != party->learn || port->party.raw != party->raw) {
+	if (!same || port->learn != party->learn || port->raw != party->raw) {
 		memset(&port->latched, 0, sizeof port->latched);
 		memset(&port->latched_rtcp, 0, sizeof port->latched_rtcp);
 	}
@@ -150,9 +148,13 @@ int rtpfork_core_connect(struct rtpfork_core *core, uint64_t id, const struct rt
 	if (result != 0)
 		return result;
 	relearn(port, party);
-	port->party = *party;
-	OPENSSL_cleanse(&port->party.receive_key, sizeof port->party.receive_key);
-	OPENSSL_cleanse(&port->party.send_key, sizeof port->party.send_key);
+	port->raw = party->raw;
+	port->learn = party->learn;
+	port->rtcp_mux = party->rtcp_mux;
+	port->remote = party->remote;
+	port->clock_rate = party->clock_rate;
+	port->event_type_count = (uint8_t)party->event_type_count;
+	memcpy(port->event_types, party->event_types, sizeof port->event_types);
 	resolve_rtcp(&port->rtcp_target, &party->remote_rtcp, &party->remote, party->rtcp_mux);
 	return 0;
 }
@@ -264,8 +266,8 @@ int rtpfork_core_close(struct rtpfork_core *core, uint64_t id, uint64_t now_ns,
 	unbridge(core, port);
 	core_silence(core, port);
 	read_port(port, counters);
-	core_clear_keys(&port->receive);
-	core_clear_keys(&port->send);
+	core_clear_keys(core, &port->receive);
+	core_clear_keys(core, &port->send);
 	rtpfork_table_give(&core->port_ids, port->slot);
 	return 0;
 }
@@ -323,6 +325,13 @@ static void join(struct rtpfork_core *core, uint32_t slot, struct port *stream, 
 	via->via_readers = slot;
 }
 
+static void give_fork(struct rtpfork_core *core, uint32_t slot)
+{
+	core_clear_keys(core, &core->forks[slot].receive);
+	core_clear_keys(core, &core->forks[slot].send);
+	rtpfork_table_give(&core->fork_ids, slot);
+}
+
 int rtpfork_core_attach(struct rtpfork_core *core, uint64_t stream_id, uint64_t via_id,
 			const struct rtpfork_identity *identity,
 			const struct rtpfork_target *target, struct rtpfork_log **log,
@@ -345,12 +354,12 @@ int rtpfork_core_attach(struct rtpfork_core *core, uint64_t stream_id, uint64_t 
 	memset(fork, 0, sizeof *fork);
 	rtpfork_reader_init(&fork->reader, identity->ssrc, identity->clock_rate,
 			    identity->first_sequence, identity->first_timestamp, 0);
-	core_init_keys(&fork->receive, fork->receive_before, KEYS_BEFORE);
-	core_init_keys(&fork->send, fork->send_before, KEYS_BEFORE);
+	fork->receive.most_before = KEYS_BEFORE;
+	fork->send.most_before = KEYS_BEFORE;
 	memcpy(fork->cname, identity->cname, sizeof fork->cname);
 	result = aim(core, fork, target);
 	if (result != 0) {
-		rtpfork_table_give(&core->fork_ids, slot);
+		give_fork(core, slot);
 		return result;
 	}
 	join(core, slot, stream, via, log);
@@ -405,9 +414,7 @@ int rtpfork_core_detach(struct rtpfork_core *core, uint64_t reader, uint64_t now
 		stream->log = NULL;
 	}
 	*counters = fork->reader.counters;
-	core_clear_keys(&fork->receive);
-	core_clear_keys(&fork->send);
-	rtpfork_table_give(&core->fork_ids, slot);
+	give_fork(core, slot);
 	return 0;
 }
 
@@ -435,7 +442,7 @@ const struct rtpfork_address *rtpfork_core_aim(const struct rtpfork_core *core, 
 {
 	const struct rtpfork_address *one = NULL;
 	const struct port *port = &core->ports[slot];
-	if (rtpfork_address_known(&port->party.remote) || port->party.learn)
+	if (rtpfork_address_known(&port->remote) || port->learn)
 		return NULL;
 	for (uint32_t i = port->via_readers; i != NONE; i = core->forks[i].next_of_via) {
 		const struct fork *fork = &core->forks[i];

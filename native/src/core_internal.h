@@ -2,6 +2,7 @@
 #ifndef RTPFORK_CORE_INTERNAL_H
 #define RTPFORK_CORE_INTERNAL_H
 
+#include "pool.h"
 #include "rtpfork/core.h"
 #include "rtpfork/event.h"
 #include "rtpfork/rtp.h"
@@ -15,15 +16,26 @@
 #define KEYS_BEFORE	 1
 #define SEND_KEYS_BEFORE 3 /* so four forks of a call may each send before one of them answers */
 
+/* Keys are the core's to hand out, for most ports and readers have none. */
+struct held_key {
+	struct rtpfork_srtp_key key;
+	struct held_key *older;
+};
+
+/* What one direction was sent with, by fingerprints. */
+struct sent_with {
+	uint64_t prints[MAX_USED_KEYS];
+	uint32_t count;
+};
+
 /* The keys of one direction of one stream. Those before |now| are kept, for a party that goes back
  * to one must find the roll-over counter where it was; one that was used longer ago is not taken
  * again for sending, since it would repeat its key stream (RFC 3711 9.1). */
 struct keys {
-	struct rtpfork_srtp_key now;	 /* without a suite: packets are not protected */
-	struct rtpfork_srtp_key *before; /* the latest first; in the port or fork */
-	uint32_t before_count;
-	uint32_t used_count;
-	uint64_t used[MAX_USED_KEYS]; /* fingerprints */
+	struct held_key *now;	     /* NULL: packets are not protected */
+	struct held_key *before;     /* the latest first */
+	struct sent_with *sent_with; /* NULL: nothing */
+	uint32_t most_before;
 };
 
 struct port {
@@ -32,34 +44,38 @@ struct port {
 	uint32_t peer; /* bridged to */
 	uint32_t stream_readers;
 	uint32_t via_readers;
+	uint32_t run;
 	bool dirty; /* its log has what readers have not seen */
 	bool heard; /* a valid RTP packet came */
 	bool silent;
 	bool dtls; /* is handed over */
-	uint32_t run;
+	bool raw;  /* from here to |remote|: as in struct rtpfork_party */
+	bool learn;
+	bool rtcp_mux;
+	uint8_t event_type_count;
+	uint8_t event_types[RTPFORK_MAX_EVENT_TYPES];
+	uint32_t clock_rate;
+	struct rtpfork_address remote;
 	uint64_t last_rtp_ns;
 	struct rtpfork_log *log;
 	struct rtpfork_address latched; /* the learned source */
+	struct keys receive;
+	struct keys send;
+	struct rtpfork_source source;
+	struct rtpfork_port_counters counters;
+	struct tone tone; /* that its party hears */
+	/* Read now and then. */
 	struct rtpfork_address latched_rtcp;
 	struct rtpfork_address rtcp_target; /* as signalled, or the port after the RTP's */
 	struct rtpfork_address latched_for; /* what was signalled last, holds apart */
-	struct rtpfork_party
-		party;	      /* its keys are wiped, |receive| and |send| hold what is needed */
 	uint64_t dtmf_due_ns; /* when DTMF would be due that came as fast as is reported */
 	uint64_t dtls_due_ns; /* likewise, of DTLS that is handed over */
-	struct rtpfork_port_counters counters;
-	struct rtpfork_source source;
 	struct rtpfork_event_tracker tracker;
-	struct tone tone; /* that its party hears */
 	struct speech {
 		struct rtpfork_announcement what; /* without a sound: none */
 		size_t position;
 		uint64_t next_ns;
 	} speech;
-	struct keys receive;
-	struct keys send;
-	struct rtpfork_srtp_key receive_before[KEYS_BEFORE];
-	struct rtpfork_srtp_key send_before[SEND_KEYS_BEFORE];
 };
 
 struct fork {
@@ -86,8 +102,6 @@ struct fork {
 	char cname[RTPFORK_MAX_CNAME_BYTES + 1];
 	struct keys receive;
 	struct keys send;
-	struct rtpfork_srtp_key receive_before[KEYS_BEFORE];
-	struct rtpfork_srtp_key send_before[KEYS_BEFORE];
 };
 
 #define OUT_BYTES (RTPFORK_MAX_DATAGRAM_BYTES + 64)
@@ -99,7 +113,9 @@ struct rtpfork_core {
 	struct rtpfork_table fork_ids;
 	struct port *ports;
 	struct fork *forks;
-	uint32_t *dirty; /* slots of ports */
+	struct pool keys;      /* as many as all ports and readers hold: none is refused */
+	struct pool sent_with; /* likewise */
+	uint32_t *dirty;       /* slots of ports */
 	size_t dirty_count;
 	uint32_t *speaking; /* slots of ports with an announcement */
 	size_t speaking_count;
@@ -179,16 +195,19 @@ void core_unreachable(struct rtpfork_core *core, const struct port *port, bool r
 void core_notice_dtmf(struct rtpfork_core *core, struct port *port, uint64_t now_ns,
 		      const struct rtpfork_event_ended *ended);
 
+/* Make the pools that keys of all ports and readers come from. RTPFORK_ENOMEM. */
+int core_make_keys(struct rtpfork_core *core);
+
+/* Wipe and free them. */
+void core_free_keys(struct rtpfork_core *core);
+
 /* Protect by |sdes| from now on; without a suite, by nothing. The present key, or one remembered,
  * goes on where it was. RTPFORK_EKEYSPENT: it was sent with longer ago; RTPFORK_ECRYPTO. Then
  * nothing was changed. */
 int core_set_key(struct rtpfork_core *core, struct keys *keys, const struct rtpfork_sdes *sdes,
 		 enum rtpfork_srtp_direction direction);
 
-/* Begin without keys; |before| has room for |count| of them, and lasts as long as |keys|. */
-void core_init_keys(struct keys *keys, struct rtpfork_srtp_key *before, uint32_t count);
-
 /* Wipe |keys| and what is remembered of them. */
-void core_clear_keys(struct keys *keys);
+void core_clear_keys(struct rtpfork_core *core, struct keys *keys);
 
 #endif

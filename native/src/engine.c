@@ -34,7 +34,7 @@ void rtpfork_engine_defaults(struct rtpfork_engine_options *options)
 		.threads = 0,
 		.max_ports_per_thread = 32768,
 		.max_readers_per_thread = 32768,
-		.log_packets = 64,
+		.log_packets = 8,
 		.silence_ms = 5000,
 		.port_rest_ms = 5000,
 		.receive_buffer_bytes = 1 << 20,
@@ -73,7 +73,8 @@ static uint32_t threads_wanted(const struct rtpfork_engine_options *options)
 static bool sane(const struct rtpfork_engine_options *options)
 {
 	uint32_t packets = options->log_packets;
-	return packets >= 16 && packets <= 1U << 16 && (packets & (packets - 1)) == 0 &&
+	return packets * LOG_BYTES_PER_PACKET >= RTPFORK_MAX_DATAGRAM_BYTES &&
+	       packets <= 1U << 16 && (packets & (packets - 1)) == 0 &&
 	       options->threads <= RTPFORK_MAX_THREADS && options->silence_ms != 0;
 }
 

@@ -13,9 +13,9 @@ static void queue_fork(struct rtpfork_core *core, uint32_t slot,
 	struct rtpfork_out *out = core_next_out(core, &buffer);
 	size_t bytes = packet->bytes;
 	int result = rtpfork_rtp_copy(packet->data, bytes, to, buffer, OUT_BYTES);
-	if (result == 0 && fork->send.now.suite)
-		result = rtpfork_srtp_protect(&fork->send.now, core->crypto, buffer, bytes, buffer,
-					      OUT_BYTES, &bytes);
+	if (result == 0 && fork->send.now)
+		result = rtpfork_srtp_protect(&fork->send.now->key, core->crypto, buffer, bytes,
+					      buffer, OUT_BYTES, &bytes);
 	if (result != 0) {
 		rtpfork_reader_settle(&fork->reader, false, 0);
 		return;

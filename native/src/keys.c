@@ -1,14 +1,13 @@
 /* The SRTP keys of one direction: none ever begins its key stream again (RFC 3711 9.1). */
-#include <openssl/crypto.h>
 #include <string.h>
 
 #include "core_internal.h"
 
-static bool is_key(struct rtpfork_core *core, const struct rtpfork_srtp_key *key,
+static bool is_key(struct rtpfork_core *core, const struct held_key *held,
 		   const struct rtpfork_sdes *sdes, size_t bytes)
 {
-	return key->suite &&
-	       rtpfork_srtp_key_matches(key, core->crypto, sdes->suite, sdes->material, bytes);
+	return held && rtpfork_srtp_key_matches(&held->key, core->crypto, sdes->suite,
+						sdes->material, bytes);
 }
 
 /* What tells session keys apart without being one: of the salts, which are secret but encrypt
@@ -23,86 +22,112 @@ static uint64_t fingerprint(const struct rtpfork_srtp_key *key)
 }
 
 /* Remember that a key is used; false: it was used before. */
-static bool use(struct keys *keys, uint64_t print)
+static bool use(struct rtpfork_core *core, struct keys *keys, uint64_t print)
 {
-	for (uint32_t i = 0; i < keys->used_count && i < MAX_USED_KEYS; i++)
-		if (keys->used[i] == print)
+	if (!keys->sent_with)
+		keys->sent_with = pool_take(&core->sent_with);
+	struct sent_with *with = keys->sent_with;
+	for (uint32_t i = 0; i < with->count && i < MAX_USED_KEYS; i++)
+		if (with->prints[i] == print)
 			return false;
-	keys->used[keys->used_count++ % MAX_USED_KEYS] = print;
+	with->prints[with->count++ % MAX_USED_KEYS] = print;
 	return true;
 }
 
 /* The present key becomes the latest before, unless there is none; the oldest is forgotten. */
-static void set_aside(struct keys *keys)
+static void set_aside(struct rtpfork_core *core, struct keys *keys)
 {
-	if (keys->now.suite) {
-		memmove(&keys->before[1], &keys->before[0],
-			(keys->before_count - 1) * sizeof keys->before[0]);
-		keys->before[0] = keys->now;
-	}
-	rtpfork_srtp_key_clear(&keys->now);
+	if (!keys->now)
+		return;
+	keys->now->older = keys->before;
+	keys->before = keys->now;
+	keys->now = NULL;
+	struct held_key **oldest = &keys->before;
+	for (uint32_t i = 0; *oldest && i < keys->most_before; i++)
+		oldest = &(*oldest)->older;
+	pool_give(&core->keys, *oldest);
+	*oldest = NULL;
 }
 
-/* Which of the keys before is |sdes|; |before_count|: none. */
-static size_t find_before(struct rtpfork_core *core, const struct keys *keys,
-			  const struct rtpfork_sdes *sdes, size_t bytes)
+/* Whether |sdes| is one of the keys before; then it is the present one again. */
+static bool bring_back(struct rtpfork_core *core, struct keys *keys,
+		       const struct rtpfork_sdes *sdes, size_t bytes)
 {
-	size_t i = 0;
-	while (i < keys->before_count && !is_key(core, &keys->before[i], sdes, bytes))
-		i++;
-	return i;
-}
-
-static void bring_back(struct keys *keys, size_t i)
-{
-	struct rtpfork_srtp_key back = keys->before[i];
-	memmove(&keys->before[i], &keys->before[i + 1],
-		(keys->before_count - 1 - i) * sizeof keys->before[0]);
-	rtpfork_srtp_key_clear(&keys->before[keys->before_count - 1]);
-	set_aside(keys);
+	struct held_key **link = &keys->before;
+	while (*link && !is_key(core, *link, sdes, bytes))
+		link = &(*link)->older;
+	struct held_key *back = *link;
+	if (!back)
+		return false;
+	*link = back->older;
+	set_aside(core, keys);
 	keys->now = back;
-	OPENSSL_cleanse(&back, sizeof back);
+	return true;
+}
+
+static int derive(struct rtpfork_core *core, struct rtpfork_srtp_key *key,
+		  const struct rtpfork_sdes *sdes, size_t bytes,
+		  enum rtpfork_srtp_direction direction)
+{
+	int result = rtpfork_srtp_key_init(key, core->crypto, sdes->suite, sdes->material, bytes,
+					   direction);
+	if (result == 0 && sdes->rtcp_apart)
+		result = rtpfork_srtp_key_set_rtcp(key, core->crypto, sdes->rtcp_material);
+	if (result == 0 && sdes->joined && direction == RTPFORK_SRTP_RECEIVE)
+		rtpfork_srtp_key_join(key);
+	return result;
 }
 
 int core_set_key(struct rtpfork_core *core, struct keys *keys, const struct rtpfork_sdes *sdes,
 		 enum rtpfork_srtp_direction direction)
 {
 	if (!sdes->suite) {
-		set_aside(keys);
+		set_aside(core, keys);
 		return 0;
 	}
 	size_t bytes = (size_t)sdes->suite->key_bytes + sdes->suite->salt_bytes;
-	if (is_key(core, &keys->now, sdes, bytes))
+	if (is_key(core, keys->now, sdes, bytes) || bring_back(core, keys, sdes, bytes))
 		return 0;
-	size_t before = find_before(core, keys, sdes, bytes);
-	if (before < keys->before_count) {
-		bring_back(keys, before);
-		return 0;
-	}
-	struct rtpfork_srtp_key fresh = {0};
-	int result = rtpfork_srtp_key_init(&fresh, core->crypto, sdes->suite, sdes->material, bytes,
-					   direction);
-	if (result == 0 && sdes->rtcp_apart)
-		result = rtpfork_srtp_key_set_rtcp(&fresh, core->crypto, sdes->rtcp_material);
-	if (result == 0 && sdes->joined && direction == RTPFORK_SRTP_RECEIVE)
-		rtpfork_srtp_key_join(&fresh);
-	if (result == 0 && direction == RTPFORK_SRTP_SEND && !use(keys, fingerprint(&fresh)))
+	struct held_key *fresh = pool_take(&core->keys);
+	int result = derive(core, &fresh->key, sdes, bytes, direction);
+	if (result == 0 && direction == RTPFORK_SRTP_SEND &&
+	    !use(core, keys, fingerprint(&fresh->key)))
 		result = RTPFORK_EKEYSPENT;
-	if (result == 0) {
-		set_aside(keys);
-		keys->now = fresh;
+	if (result != 0) {
+		pool_give(&core->keys, fresh);
+		return result;
 	}
-	rtpfork_srtp_key_clear(&fresh);
+	set_aside(core, keys);
+	keys->now = fresh;
+	return 0;
+}
+
+int core_make_keys(struct rtpfork_core *core)
+{
+	size_t ports = core->options.max_ports;
+	size_t readers = core->options.max_readers;
+	size_t keys = ports * (1 + KEYS_BEFORE + 1 + SEND_KEYS_BEFORE) +
+		      readers * 2 * (1 + KEYS_BEFORE) + 1; /* before the oldest is forgotten */
+	int result = pool_init(&core->keys, keys, sizeof(struct held_key));
+	if (result == 0)
+		result = pool_init(&core->sent_with, ports + readers, sizeof(struct sent_with));
 	return result;
 }
 
-void core_init_keys(struct keys *keys, struct rtpfork_srtp_key *before, uint32_t count)
+void core_free_keys(struct rtpfork_core *core)
 {
-	*keys = (struct keys){.before = before, .before_count = count};
+	pool_destroy(&core->keys);
+	pool_destroy(&core->sent_with);
 }
 
-void core_clear_keys(struct keys *keys)
+void core_clear_keys(struct rtpfork_core *core, struct keys *keys)
 {
-	OPENSSL_cleanse(keys->before, keys->before_count * sizeof keys->before[0]);
-	OPENSSL_cleanse(keys, sizeof *keys);
+	pool_give(&core->keys, keys->now);
+	while (keys->before) {
+		struct held_key *key = keys->before;
+		keys->before = key->older;
+		pool_give(&core->keys, key);
+	}
+	pool_give(&core->sent_with, keys->sent_with);
+	*keys = (struct keys){0};
 }

@@ -16,13 +16,13 @@
 const struct rtpfork_address *core_rtp_target(const struct port *port)
 {
 	bool learned =
-		rtpfork_address_known(&port->latched) && rtpfork_address_known(&port->party.remote);
-	return learned ? &port->latched : &port->party.remote;
+		rtpfork_address_known(&port->latched) && rtpfork_address_known(&port->remote);
+	return learned ? &port->latched : &port->remote;
 }
 
 static const struct rtpfork_address *rtcp_target(const struct port *port)
 {
-	if (port->party.rtcp_mux)
+	if (port->rtcp_mux)
 		return core_rtp_target(port);
 	bool learned = rtpfork_address_known(&port->latched_rtcp) &&
 		       rtpfork_address_known(&port->rtcp_target);
@@ -34,9 +34,9 @@ static const struct rtpfork_address *rtcp_target(const struct port *port)
  * one takes any until one has proved itself by a valid packet. */
 static bool admit_rtp(const struct port *port, const struct rtpfork_address *from)
 {
-	if (!port->party.learn) {
-		bool held = !rtpfork_address_known(&port->party.remote);
-		return rtpfork_address_equal(from, held ? &port->latched_for : &port->party.remote);
+	if (!port->learn) {
+		bool held = !rtpfork_address_known(&port->remote);
+		return rtpfork_address_equal(from, held ? &port->latched_for : &port->remote);
 	}
 	return !rtpfork_address_known(&port->latched) ||
 	       rtpfork_address_equal(from, &port->latched);
@@ -45,26 +45,26 @@ static bool admit_rtp(const struct port *port, const struct rtpfork_address *fro
 /* The same for RTCP on its own socket: a learning port wants the host that sends RTP. */
 static bool admit_rtcp(const struct port *port, const struct rtpfork_address *from)
 {
-	if (!port->party.learn)
+	if (!port->learn)
 		return rtpfork_address_equal(from, &port->rtcp_target);
 	if (rtpfork_address_known(&port->latched_rtcp))
 		return rtpfork_address_equal(from, &port->latched_rtcp);
 	const struct rtpfork_address *host =
-		rtpfork_address_known(&port->latched) ? &port->latched : &port->party.remote;
+		rtpfork_address_known(&port->latched) ? &port->latched : &port->remote;
 	return rtpfork_address_same_host(from, host);
 }
 
 /* Only valid RTP proves a source: until then nothing else but the signalled one is heard. */
 static bool proven(const struct port *port, const struct rtpfork_in *in)
 {
-	return in->rtcp || !port->party.learn || rtpfork_address_known(&port->latched) ||
-	       rtpfork_address_equal(&in->from, &port->party.remote);
+	return in->rtcp || !port->learn || rtpfork_address_known(&port->latched) ||
+	       rtpfork_address_equal(&in->from, &port->remote);
 }
 
 static void learn(const struct port *port, struct rtpfork_address *latched,
 		  const struct rtpfork_address *from)
 {
-	if (port->party.learn && !rtpfork_address_known(latched))
+	if (port->learn && !rtpfork_address_known(latched))
 		*latched = *from;
 }
 
@@ -75,13 +75,13 @@ static int protect(struct rtpfork_core *core, struct port *to, const struct rtpf
 {
 	out->data = in->data;
 	out->bytes = (uint32_t)in->bytes;
-	if (!to->send.now.suite || kind == RTPFORK_OUT_RAW)
+	if (!to->send.now || kind == RTPFORK_OUT_RAW)
 		return 0;
 	size_t bytes = 0;
 	int result = kind == RTPFORK_OUT_RTCP
-			     ? rtpfork_srtcp_protect(&to->send.now, core->crypto, in->data,
+			     ? rtpfork_srtcp_protect(&to->send.now->key, core->crypto, in->data,
 						     in->bytes, buffer, OUT_BYTES, &bytes)
-			     : rtpfork_srtp_protect(&to->send.now, core->crypto, in->data,
+			     : rtpfork_srtp_protect(&to->send.now->key, core->crypto, in->data,
 						    in->bytes, buffer, OUT_BYTES, &bytes);
 	out->data = buffer;
 	out->bytes = (uint32_t)bytes;
@@ -108,7 +108,7 @@ static void relay(struct rtpfork_core *core, struct port *port, const struct rtp
 		return;
 	}
 	out->port = peer->slot;
-	out->rtcp = rtcp && !peer->party.rtcp_mux;
+	out->rtcp = rtcp && !peer->rtcp_mux;
 	out->kind = kind;
 	out->owner = port->slot;
 	out->to = to;
@@ -132,7 +132,7 @@ static void relay_rtp(struct rtpfork_core *core, struct port *port, const struct
 	if (!peer->tone.what.recorded) {
 		uint8_t *buffer = NULL;
 		core_next_out(core, &buffer);
-		heard.data = peer->send.now.suite ? core->mixed : buffer;
+		heard.data = peer->send.now ? core->mixed : buffer;
 		memcpy(heard.data, in->data, in->bytes);
 	}
 	tone_mix(&peer->tone, rtp, heard.data);
@@ -143,8 +143,8 @@ static void relay_rtp(struct rtpfork_core *core, struct port *port, const struct
 static int open_rtp(struct rtpfork_core *core, struct port *port, struct rtpfork_in *in,
 		    struct rtpfork_rtp *rtp)
 {
-	if (port->receive.now.suite) {
-		int result = rtpfork_srtp_unprotect(&port->receive.now, core->crypto, in->data,
+	if (port->receive.now) {
+		int result = rtpfork_srtp_unprotect(&port->receive.now->key, core->crypto, in->data,
 						    in->bytes, in->data, in->bytes, &in->bytes);
 		if (result != 0)
 			return result;
@@ -154,8 +154,8 @@ static int open_rtp(struct rtpfork_core *core, struct port *port, struct rtpfork
 
 static bool is_event(const struct port *port, uint8_t payload_type)
 {
-	for (size_t i = 0; i < port->party.event_type_count; i++)
-		if (port->party.event_types[i] == payload_type)
+	for (size_t i = 0; i < port->event_type_count; i++)
+		if (port->event_types[i] == payload_type)
 			return true;
 	return false;
 }
@@ -179,7 +179,7 @@ void core_notice_dtmf(struct rtpfork_core *core, struct port *port, uint64_t now
 		port->counters.dtmf_unreported++;
 		return;
 	}
-	uint64_t duration_ms = (uint64_t)ended->duration * MS_PER_S / port->party.clock_rate;
+	uint64_t duration_ms = (uint64_t)ended->duration * MS_PER_S / port->clock_rate;
 	struct rtpfork_notice notice = {
 		.kind = RTPFORK_NOTICE_DTMF,
 		.id = rtpfork_table_id(&core->port_ids, port->slot),
@@ -282,8 +282,8 @@ static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtp
 	learn(port, &port->latched, &in->from);
 	hear(core, port, in, &rtp);
 	bool event = is_event(port, rtp.payload_type);
-	struct rtpfork_source_packet place = rtpfork_source_receive(
-		&port->source, &rtp, in->now_ns, event ? 0 : port->party.clock_rate);
+	struct rtpfork_source_packet place = rtpfork_source_receive(&port->source, &rtp, in->now_ns,
+								    event ? 0 : port->clock_rate);
 	if (place.verdict == RTPFORK_SOURCE_FIRST || place.verdict == RTPFORK_SOURCE_RESTART) {
 		port->run++;
 		end_events(core, port, in->now_ns);
@@ -304,8 +304,8 @@ static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtp
 static void receive_rtcp(struct rtpfork_core *core, struct port *port, struct rtpfork_in *in)
 {
 	int result = 0;
-	if (port->receive.now.suite)
-		result = rtpfork_srtcp_unprotect(&port->receive.now, core->crypto, in->data,
+	if (port->receive.now)
+		result = rtpfork_srtcp_unprotect(&port->receive.now->key, core->crypto, in->data,
 						 in->bytes, in->data, in->bytes, &in->bytes);
 	if (result != 0) {
 		core_count_refused(port, result);
@@ -319,7 +319,7 @@ static void receive_rtcp(struct rtpfork_core *core, struct port *port, struct rt
 
 static void receive_raw(struct rtpfork_core *core, struct port *port, const struct rtpfork_in *in)
 {
-	if (port->party.raw)
+	if (port->raw)
 		learn(port, in->rtcp ? &port->latched_rtcp : &port->latched, &in->from);
 	relay(core, port, in, RTPFORK_OUT_RAW);
 }
@@ -327,8 +327,7 @@ static void receive_raw(struct rtpfork_core *core, struct port *port, const stru
 /* Whether SRTP is spoken on either side of |port|. */
 static bool is_secure(const struct rtpfork_core *core, const struct port *port)
 {
-	return port->receive.now.suite ||
-	       (port->peer != NONE && core->ports[port->peer].send.now.suite);
+	return port->receive.now || (port->peer != NONE && core->ports[port->peer].send.now);
 }
 
 /* What belongs to RTP or RTCP by its first octets, on this socket (RFC 5761 4, RFC 7983). */
@@ -338,7 +337,7 @@ static enum rtpfork_kind kind_here(const struct port *port, const struct rtpfork
 	enum rtpfork_kind kind = rtpfork_classify(in->data, in->bytes);
 	if (in->rtcp)
 		return kind == RTPFORK_KIND_RTP ? RTPFORK_KIND_UNKNOWN : kind;
-	if (kind != RTPFORK_KIND_RTCP || port->party.rtcp_mux)
+	if (kind != RTPFORK_KIND_RTCP || port->rtcp_mux)
 		return kind;
 	/* Payload types 64 to 95 with a marker look like RTCP, but only multiplexing forbids them
 	 * (RFC 5761 4). RTCP where it was not agreed is passed on, since the parties may know
@@ -387,7 +386,7 @@ void rtpfork_core_receive(struct rtpfork_core *core, const struct rtpfork_in *in
 		port->counters.dropped_foreign++;
 		return;
 	}
-	if (port->party.raw) {
+	if (port->raw) {
 		receive_raw(core, port, in);
 		return;
 	}

@@ -173,6 +173,34 @@ static void calls_on_several_threads_are_relayed_and_copied(void)
 	rtpfork_engine_free(engine);
 }
 
+/* The log of a stream is small, but takes the longest datagram that is relayed; one that cannot is
+ * refused at once. */
+static void the_longest_datagram_is_copied(void)
+{
+	struct rtpfork_engine *engine = NULL;
+	struct rtpfork_engine_options options;
+	rtpfork_engine_defaults(&options);
+	options.log_packets /= 2;
+	CHECK_EQ(rtpfork_engine_new(&options, &engine), RTPFORK_EARGUMENT);
+	engine = start(1);
+	struct call call;
+	uint8_t data[RTPFORK_MAX_DATAGRAM_BYTES] = {0x80};
+	open_call(engine, &call);
+	attach(engine, &call);
+	for (uint16_t n = 0; n < 20; n++) {
+		size_t bytes = n % 3 == 0 ? sizeof data : 172;
+		rtpfork_put_u16(data + 2, n);
+		CHECK_EQ(sendto(call.fds[CALLER], data, bytes, 0, &call.engine_address[CALLER].any,
+				rtpfork_address_bytes(&call.engine_address[CALLER])),
+			 (ssize_t)bytes);
+		uint8_t copy[sizeof data];
+		CHECK_EQ(receive(call.fds[CALLEE], copy, sizeof copy), bytes);
+		CHECK_EQ(receive(call.fds[SRS], copy, sizeof copy), bytes);
+	}
+	close_call(engine, &call);
+	rtpfork_engine_free(engine);
+}
+
 static void commands_while_media_flows_lose_nothing(void)
 {
 	struct rtpfork_engine *engine = start(1);
@@ -218,6 +246,7 @@ static void an_engine_may_end_with_commands_under_way(void)
 int main(void)
 {
 	RUN(calls_on_several_threads_are_relayed_and_copied);
+	RUN(the_longest_datagram_is_copied);
 	RUN(commands_while_media_flows_lose_nothing);
 	RUN(an_engine_may_end_with_commands_under_way);
 	return 0;

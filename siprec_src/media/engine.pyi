@@ -25,7 +25,7 @@ class Engine:
         threads: int = 0,
         max_ports_per_thread: int = 32768,
         max_readers_per_thread: int = 32768,
-        log_packets: int = 64,
+        log_packets: int = 8,
         silence_ms: int = 5000,
         port_rest_ms: int = 5000,
         receive_buffer_bytes: int = 1048576,
@@ -38,7 +38,7 @@ class Engine:
             threads: 0: one a core; at most 64.
             max_ports_per_thread: pairs of sockets; beyond it ports are refused with ``no-room``.
             max_readers_per_thread: likewise.
-            log_packets: of each recorded stream, a power of two from 16; 256 bytes each.
+            log_packets: of each recorded stream, a power of two from 8; 256 bytes each.
             silence_ms: without RTP for so long, a port that had media is silent.
             port_rest_ms: how long a closed pair of ports is not used again.
             render: 16-bit samples at 8000 Hz of a sound, asked once for each; raises OSError or ValueError

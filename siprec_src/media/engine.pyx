@@ -92,7 +92,7 @@ cdef class Engine:
         int threads=0,
         int max_ports_per_thread=32768,
         int max_readers_per_thread=32768,
-        int log_packets=64,
+        int log_packets=8,
         int silence_ms=5000,
         int port_rest_ms=5000,
         int receive_buffer_bytes=1 << 20,

@@ -26,7 +26,8 @@ struct rtpfork_engine_options {
 	uint32_t threads; /* 0: one a core */
 	uint32_t max_ports_per_thread;
 	uint32_t max_readers_per_thread;
-	uint32_t log_packets; /* of each recorded stream, a power of two; 256 bytes a packet */
+	uint32_t log_packets; /* of each recorded stream, a power of two; 256 bytes a packet, in
+				 which the longest datagram has to find room */
 	uint32_t silence_ms;
 	uint32_t port_rest_ms; /* how long a closed pair of ports is not used again */
 	int receive_buffer_bytes;
