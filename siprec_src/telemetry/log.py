@@ -94,7 +94,7 @@ _OUTPUT: Final = _Output()
 
 
 class _ProcessLogger:
-    """As structlog's bound loggers, for a fourth of what their chain of processors takes."""
+    """As structlog's bound loggers, for half of what their chain of processors takes."""
 
     def __init__(self, process: str) -> None:
         self._process = process
