@@ -27,7 +27,8 @@ struct rtpfork_io_ops {
 	 * the peer's ICMP errors are heard. */
 	void (*aim)(void *io, uint32_t slot, bool rtcp, const struct rtpfork_address *address);
 
-	/* Wait for datagrams and fill |ins|, all but now_ns; the data is valid until the next call.
+	/* Wait for datagrams, at most one of each socket, and fill |ins|, all but now_ns; the data
+	 * is valid until the next call.
 	 * |*woken|: |wake_fd| was written to. */
 	size_t (*wait)(void *io, int timeout_ms, struct rtpfork_in *ins, bool *woken);
 
