@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.conversation import Conversation
-from tests.support.daemon import LOOPBACK, Daemon, free_port, running, until
+from tests.support.daemon import LOOPBACK, Daemon, free_port, patient, running, until
 from tests.support.recorder import Recorder, recorder
 
 
@@ -85,60 +85,67 @@ def _command(daemon: Daemon, *words: str) -> dict[str, Any]:
         [sys.executable, "-P", "-m", "siprec_src", "call", *words, *at],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=patient(20),
         check=True,
     )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
 
+def _copied(daemon: Daemon) -> bool:
+    """Whether the only call is, as far as the daemon knows."""
+    (known,) = json.loads(daemon.get("/v1/calls")[1])["calls"]
+    return bool(known["recordings"][0]["copying"])
+
+
 @pytest.mark.rfc("7866", "7.1.1.1")
 @pytest.mark.rfc("3550", "5.1")
 @pytest.mark.req("SDP-19", "SIP-23", "RTP-33")
 def test_nothing_spoken_in_a_pause_reaches_the_recorder_and_nothing_is_made_up_for(tmp_path: Path) -> None:
-    packets = 200
     with (
         recorded(tmp_path) as (srs, daemon, ways),
         Conversation(tmp_path, **ways) as call,
     ):
-        call.alice_says = call.bob_says = _marked(packets)
+        call.alice_says = call.bob_says = _marked(3000)
         until(lambda: bool(daemon.events("recording.begin")), 10, "the recording begins")
         (known,) = _command(daemon, "list")["calls"]
         name = str(known["call"])
         voices = (call.alice_voice, call.bob_voice)
         call.talk()
-        until(lambda: min(voice.sent for voice in voices) > 40, 5, "some words")
+        call.wait_talking(40)
         status, paused = daemon.post(f"/v1/calls/{name}/pause")
         first = [voice.sent + 1 for voice in voices]  # the next one may be on its way already
         assert (status, paused["paused"], paused["recordings"][0]["copying"]) == (200, True, False)
         until(lambda: min(voice.sent for voice in voices) > 90, 5, "the card number")
         last = [voice.sent for voice in voices]
         assert daemon.post(f"/v1/calls/{name}/resume")[0] == 202
+        until(lambda: _copied(daemon), 5, "the copying goes on")
+        again = [voice.sent + 50 for voice in voices]  # by then the engine has been told
+        call.wind_up(80)
         call.wait_heard()
         call.hang_up()
         recording = srs.recording()
-        for label, begin, end in zip(("1", "2"), first, last, strict=True):
-            there = _numbers(recording.track(label), packets)
+        said = (call.alice_says, call.bob_says)
+        for label, says, begin, end, on in zip(("1", "2"), said, first, last, again, strict=True):
+            there = _numbers(recording.track(label), len(says) // 160)
             assert not set(there) & set(range(begin, end))
-            assert set(there) >= set(range(30)) | set(range(end + 40, packets))
+            assert set(there) >= set(range(41)) | set(range(on, len(says) // 160))
             books = recording.books(label)
             assert (books["received"], books["lost"]) == (len(there), 0)
-            # In its time the pause is there: fifty packets, which is more than a busy machine is late by.
-            assert abs(recording.channels().shape[1] - packets * 160) < 30 * 160
-        until(lambda: bool(daemon.events("recording.end")), 5, "the end of the recording")
-        (line,) = daemon.events("recording.end")
+            assert recording.channels().shape[1] >= len(says), "in its time the pause is there"
+        line = daemon.event("recording.end")
         assert line["result"] == "recorded"
-        assert line["offered"] == line["delivered"] + line["skipped_paused"] == 2 * packets
+        assert line["offered"] == line["delivered"] + line["skipped_paused"] == sum(v.sent for v in voices)
 
 
 @pytest.mark.req("UPD-02", "PER-04")
 def test_a_recording_is_begun_stopped_and_begun_again_while_the_call_lasts(tmp_path: Path) -> None:
     with (
         recorded(tmp_path, "[recording]\nautomatic = false\n") as (srs, daemon, ways),
-        Conversation(tmp_path, **ways) as call,
+        Conversation(tmp_path, **ways, seconds=60.0) as call,
     ):
         call.talk()
-        until(lambda: call.alice_voice.sent > 20, 5, "some words that nobody records")
+        call.wait_talking(20)
         (known,) = _command(daemon, "list")["calls"]
         assert known["recordings"] == []
         name = str(known["session"])
@@ -149,6 +156,7 @@ def test_a_recording_is_begun_stopped_and_begun_again_while_the_call_lasts(tmp_p
         until(lambda: len(daemon.events("recording.end")) == 1, 5, "its end")
         assert daemon.post(f"/v1/calls/{known['call']}/start")[0] == 202
         until(lambda: len(daemon.events("recording.begin")) == 2, 5, "the second one")
+        call.wind_up()
         call.assert_heard()
         call.hang_up()
         one, two = srs.recordings(2)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.conversation import Conversation
-from tests.support.daemon import LOOPBACK, REPOSITORY, Daemon, free_port, running, until
+from tests.support.daemon import LOOPBACK, REPOSITORY, Daemon, free_port, patient, running, until
 from tests.support.recorder import recorder
 
 CANARY = "canary-77ab01"
@@ -35,7 +35,7 @@ class Explained:
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=patient(30),
             check=False,
         )
 
@@ -153,7 +153,7 @@ def test_where_no_daemon_answers_it_says_so() -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=patient(30),
         check=False,
     )
     assert done.returncode == 1

@@ -11,8 +11,7 @@ from tests.support.daemon import LOOPBACK, free_port, running, until
 from tests.support.script import Script, callee, caller, sdp
 from tests.support.sipp import Sipp
 
-LOW = free_port() & ~3  #: outside the range that other daemons take their ports from
-TWO_PAIRS = f"[media]\nrtp_low = {LOW}\nrtp_high = {LOW + 3}\n"
+TWO_PAIRS = "[media]\nrtp_low = {low}\nrtp_high = {high}\n"
 ONE_CALL = "[daemon]\nmax_calls = 1\n"
 
 
@@ -24,7 +23,8 @@ ONE_CALL = "[daemon]\nmax_calls = 1\n"
 def test_a_call_for_which_there_is_no_room_gets_503_and_a_later_one_has_it(
     tmp_path: Path, limit: str, reason: str
 ) -> None:
-    port, bob_at = free_port(), (LOOPBACK, free_port())
+    port, bob_at, low = free_port(), (LOOPBACK, free_port()), free_port()
+    limit = limit.format(low=low, high=low + 3)
     nobody = f'[[srs]]\nuri = "sip:{LOOPBACK}:{free_port()};transport=tcp"\n'
     with running(
         tmp_path, route=f"sip:{bob_at[0]}:{bob_at[1]}", listen=port, config=limit + nobody
@@ -36,7 +36,7 @@ def test_a_call_for_which_there_is_no_room_gets_503_and_a_later_one_has_it(
             assert refused.received(503)[0].one("Retry-After").isdecimal()
             call.assert_heard()
             call.hang_up()
-        (line,) = daemon.events("call.refused")
+        line = daemon.event("call.refused")
         assert line["status"] == 503
         assert reason in line["reason"]
 

@@ -22,6 +22,7 @@ from siprec_src.media.model import PortId
 from siprec_src.media.wire import decode, encode
 from tests.support.media import FakeMedia
 
+PATIENCE_S = 30.0
 OPEN = plane.OpenPorts(tag=7, host="127.0.0.1", low=10000, high=20000, count=2)
 
 
@@ -81,7 +82,7 @@ class FakeEngine:
     def drain(self) -> list[plane.Answer | plane.Event]:
         os.eventfd_read(self._event)
         self.held_up.set()
-        self.go_on.wait(5)
+        self.go_on.wait(PATIENCE_S)
         taken = list(self._ready)
         self._ready.clear()
         return taken
@@ -105,7 +106,7 @@ class Served:
 
     def stop(self) -> None:
         self._server.stop()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
 
 
@@ -130,7 +131,7 @@ class Control:
         self.client.start()
 
     async def next(self) -> plane.Answer | plane.Event:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             return await self.told.get()
 
 
@@ -236,12 +237,12 @@ def test_a_control_that_is_replaced_while_it_speaks_harms_nobody(path: Path, ser
             stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) for _ in range(2)
         )
         for control in (old, new):
-            control.settimeout(5)
+            control.settimeout(PATIENCE_S)
         old.connect(str(path))
         assert decode(old.recv(65536)) == plane.MediaUp()
         served.engine.go_on.clear()
         served.engine.tell(plane.Done(tag=1))
-        assert served.engine.held_up.wait(5)
+        assert served.engine.held_up.wait(PATIENCE_S)
         new.connect(str(path))
         old.send(encode(OPEN))
         served.engine.go_on.set()
@@ -266,7 +267,7 @@ async def test_a_media_process_that_speaks_otherwise_is_left_and_tried_again(pat
 
 
 def _accept(listener: socket.socket) -> socket.socket:
-    listener.settimeout(5)
+    listener.settimeout(PATIENCE_S)
     return listener.accept()[0]
 
 

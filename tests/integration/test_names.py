@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from siprec_src.net.resolver import Resolver, ResolverLimits
 from siprec_src.sip.flow import Address, Edge, Flow, Transport
 from siprec_src.sip.vocabulary import Resolve, Resolved
 from tests.support.conversation import Conversation
-from tests.support.daemon import LOOPBACK, Daemon, free_port, running, until
+from tests.support.daemon import LOOPBACK, Daemon, free_port, patient, running, until
 from tests.support.names import FORGED, POISON, SERVFAIL, SILENCE, NameServer, name_server
 from tests.support.recorder import recorder
 
@@ -28,7 +29,8 @@ EDGE = Edge(
     rtp_advertised=LOOPBACK,
 )
 LIMITS = ResolverLimits(timeout_s=0.6, stale_patience_s=0.1, negative_ttl_s=0.05, stale_ttl_s=0.05)
-STALL_S = 0.1  #: more than this nobody may hold the loop
+PATIENCE_S = 30.0
+HELD_S = 0.5  #: more CPU than this nobody may take without letting others have the loop
 
 
 @pytest.fixture
@@ -38,34 +40,36 @@ def names() -> Iterator[NameServer]:
 
 
 class Lookups:
-    """A resolver that asks the scripted server, and how long it ever held the loop."""
+    """A resolver that asks the scripted server, and how it ever held the loop."""
 
-    def __init__(self, server: NameServer) -> None:
+    def __init__(self, server: NameServer, limits: ResolverLimits = LIMITS) -> None:
         self.answers: asyncio.Queue[Resolved] = asyncio.Queue()
         self.resolver = Resolver(
             {"default": EDGE},
             self.answers.put_nowait,
-            limits=LIMITS,
+            limits=limits,
             hosts=Path("/nonexistent"),
             servers=[Address(LOOPBACK, server.port)],
         )
-        self.stall_s = 0.0
+        self.held_s = 0.0  #: the most CPU time between two turns of the loop
+        self.beats = 0  #: turns of others while it looked up
 
     async def __call__(self, host: str) -> tuple[Flow, ...]:
         question = Resolve(query=1, host=host, port=None, transport=None, secure=False, edge="default")
         self.resolver.resolve(question)
         beat = asyncio.get_running_loop().create_task(self._beat())
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 return (await self.answers.get()).flows
         finally:
             beat.cancel()
 
     async def _beat(self) -> None:
         while True:
-            before = time.monotonic()
+            before = time.thread_time()
             await asyncio.sleep(0.01)
-            self.stall_s = max(self.stall_s, time.monotonic() - before - 0.01)
+            self.held_s = max(self.held_s, time.thread_time() - before)
+            self.beats += 1
 
 
 @pytest.fixture
@@ -102,25 +106,26 @@ async def test_no_such_name_and_a_server_that_fails_are_an_empty_answer(
     names.fault = SERVFAIL
     assert await ask("other.test") == ()
     names.fault = SILENCE
-    before = time.monotonic()
+    before = ask.beats
     assert await ask("third.test") == ()
-    assert time.monotonic() - before < 2
-    assert ask.stall_s < STALL_S
+    assert ask.beats > before + 3
+    assert ask.held_s < HELD_S
     await ask.resolver.close()
 
 
 @pytest.mark.parametrize("fault", [SERVFAIL, SILENCE])
 async def test_what_was_known_stands_in_while_dns_is_down_and_is_replaced_after(
-    names: NameServer, ask: Lookups, fault: str
+    names: NameServer, fault: str
 ) -> None:
+    ask = Lookups(names, dataclasses.replace(LIMITS, timeout_s=2.0))
     names.zone, names.ttl_s = {("srs.test", "A"): ["192.0.2.1"]}, 0
     assert await ask("srs.test") == (flow("192.0.2.1"),)
     names.fault = fault
     before = time.monotonic()
     assert await ask("srs.test") == (flow("192.0.2.1"),)
-    assert time.monotonic() - before < 0.5
+    assert time.monotonic() - before < 2.0, "it did not wait for an answer"
     names.fault, names.zone = "", {("srs.test", "A"): ["192.0.2.2"]}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while await ask("srs.test") != (flow("192.0.2.2"),):
             await asyncio.sleep(0.02)
     await ask.resolver.close()
@@ -147,7 +152,7 @@ async def test_loops_floods_and_forgeries_are_bounded(names: NameServer, ask: Lo
     names.fault = POISON
     found = await ask("true.test")
     assert FORGED not in {flow.remote.host for flow in found}
-    assert ask.stall_s < STALL_S
+    assert ask.held_s < HELD_S
     await ask.resolver.close()
 
 
@@ -179,13 +184,12 @@ def test_an_srs_is_found_by_srv_and_a_dead_target_costs_no_recording(
             ("b.srs.test", "A"): [LOOPBACK],
         }
         with daemon_with(tmp_path, names, srs, bob, listen) as daemon:
-            for number in (1, 2):
-                record_one(tmp_path, daemon, (LOOPBACK, listen), bob, number)
+            record_one(tmp_path, daemon, (LOOPBACK, listen), bob, 1)
+            assert asked(silent) > 0
+            record_one(tmp_path, daemon, (LOOPBACK, listen), bob, 2)
+            assert asked(silent) == 0
             assert len(good.recordings(2)) == 2
             assert not daemon.events("recording.attempt-failed")
-            first, second = daemon.events("recording.begin")
-            assert first["setup_s"] > 1.0
-            assert second["setup_s"] < 1.0
             assert daemon.metric("srs_up", srs="sip:recorder@srs.test") == 1
 
 
@@ -199,7 +203,8 @@ def test_a_silent_srs_costs_only_the_first_calls_and_is_taken_again_when_it_answ
         silent.bind((LOOPBACK, 0))
         name = f"sip:srs@{LOOPBACK}:{silent.getsockname()[1]}"
         uris = (f"{name};transport=udp", good.uri())
-        srs = "".join(f'[[srs]]\nuri = "{uri}"\nanswer_timeout_s = 1.5\n' for uri in uris)
+        srs = "[recording]\noptions_interval_s = 30\n" + "".join(f'[[srs]]\nuri = "{uri}"\n' for uri in uris)
+        srs = srs.replace(f'{uris[0]}"\n', f'{uris[0]}"\nanswer_timeout_s = 1.0\n')
         with daemon_with(tmp_path, names, srs, bob, listen) as daemon:
             for number in (1, 2, 3, 4):
                 record_one(tmp_path, daemon, (LOOPBACK, listen), bob, number)
@@ -223,9 +228,19 @@ def record_one(
     until(lambda: len(daemon.events("call.end")) == number, 5, "the end of the call")
 
 
+def asked(silent: socket.socket) -> int:
+    """How many INVITEs have come since this was asked last."""
+    silent.setblocking(False)
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            count += silent.recv(65535).startswith(b"INVITE ")
+    return count
+
+
 def answer_options(server: socket.socket) -> None:
     """Refuse the next OPTIONS that comes: a sign of life all the same."""
-    server.settimeout(20)
+    server.settimeout(patient(20))
     while True:
         data, peer = server.recvfrom(65535)
         if data.startswith(b"OPTIONS "):

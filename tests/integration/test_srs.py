@@ -36,7 +36,7 @@ DOCUMENT = (
 )
 NAME = "855a5ded-8420-456d-a70f-6da1eeaeb425"
 PACKETS = 20
-WAIT_S = 5.0
+WAIT_S = 30.0
 
 
 @pytest.fixture

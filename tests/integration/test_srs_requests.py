@@ -32,7 +32,7 @@ class Ear:
 
     def __init__(self) -> None:
         self._rtp, self._rtcp = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
-        self.port = free_port() & ~1
+        self.port = free_port()
         self._rtp.bind((LOOPBACK, self.port))
         self._rtcp.bind((LOOPBACK, self.port + 1))
         self._rtp.setblocking(False)
@@ -69,7 +69,7 @@ def recorded_by(
     srs = Sipp(script, directory, "-m", "1", address=(LOOPBACK, port), media_port=free_port(), name="srs")
     route = f"sip:{bob_at[0]}:{bob_at[1]}"
     uris = (f"sip:srs@{LOOPBACK}:{port};transport=udp", *others)
-    config = "[recording]\noptions_interval_s = 0\n" + "".join(f'[[srs]]\nuri = "{uri}"\n' for uri in uris)
+    config = "".join(f'[[srs]]\nuri = "{uri}"\n' for uri in uris)
     try:
         with (
             running(directory, route=route, listen=listen, config=config) as daemon,
@@ -139,7 +139,7 @@ def test_the_srs_holds_moves_refuses_asks_and_takes_up_again(tmp_path: Path) -> 
             .receive("BYE")
             .respond(200)
         )
-        with recorded_by(tmp_path, script, 12.0) as (srs, daemon, call):
+        with recorded_by(tmp_path, script, 60.0) as (srs, daemon, call):
             for ear in (one, two):
                 loud(ear)
             srs.nudge()

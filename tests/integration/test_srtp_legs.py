@@ -50,7 +50,7 @@ def test_two_srtp_legs_have_keys_of_their_own_and_are_recorded_under_others(tmp_
         assert recording.track("1") == call.alice_says
         assert recording.track("2") == call.bob_says
         assert recording.summary["secure"]
-        (end,) = daemon.events("call.end")
+        end = daemon.event("call.end")
         assert end["caller_dropped"] == end["callee_dropped"] == 0
         for key in (alice.key, bob.key, key_in(offered), key_in(answered)):
             assert base64.b64encode(key).decode() not in daemon.log

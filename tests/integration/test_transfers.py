@@ -12,6 +12,7 @@ import pytest
 from tests.support import speech
 from tests.support.daemon import LOOPBACK, Daemon, free_port, running, until
 from tests.support.metadata import Told, directions
+from tests.support.ports import media_ports
 from tests.support.recorder import Recorder, Recording, recorder
 from tests.support.script import Script, callee, caller, sdp
 from tests.support.sipp import Sipp
@@ -58,7 +59,7 @@ class Site:
 
         def newest() -> bytes:
             files = (self.srs.directory / "out").glob("*.metadata-*.xml")
-            return max(files, key=lambda file: file.stat().st_mtime_ns).read_bytes()
+            return max(files, key=_age).read_bytes()
 
         until(lambda: directions(newest())[0] == sends, 10, f"metadata that says {sends}")
 
@@ -78,6 +79,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 [[edge]]
 name = "both"
 listen = "{listen[0]}:{listen[1]}"
+rtp_low = {media_ports()[0]}
+rtp_high = {media_ports()[1]}
 
 [[trunk]]
 name = "pbx"
@@ -102,6 +105,11 @@ uri = "{srs.uri(";transport=tcp")}"
 def site(shared: Site, tmp_path: Path) -> Site:
     before = len(shared.daemon.events("recording.begin"))
     return dataclasses.replace(shared, directory=tmp_path, before=before)
+
+
+def _age(document: Path) -> tuple[int, int]:
+    """When it was written, and its number: the clock of files may stand still from one to the next."""
+    return document.stat().st_mtime_ns, int(document.stem.rpartition("-")[2])
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.conversation import talking
-from tests.support.daemon import LOOPBACK, free_port, running, until
+from tests.support.daemon import LOOPBACK, free_port, patient, running, until
 from tests.support.recorder import recorder
 from tests.support.script import callee, caller, sdp
 from tests.support.sipp import party
@@ -69,7 +69,7 @@ class Tunnel:
         self._listener.close()
         self.cut()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(patient(5))
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):

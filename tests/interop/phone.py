@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.support.certificates import Files
-from tests.support.daemon import REPOSITORY, free_port
+from tests.support.daemon import REPOSITORY, free_port, patient
 
 RATE_HZ = 8000
 
@@ -119,7 +119,7 @@ class Phone:
             return False
 
         with self._news:
-            if not self._news.wait_for(found, timeout_s):
+            if not self._news.wait_for(found, patient(timeout_s)):
                 told = "\n".join(map(str, self._events[self._seen :]))
                 raise TimeoutError(f"no {event} {fields}; since then:\n{told}\n{self._errors.read_text()}")
             return self._events[self._seen - 1]

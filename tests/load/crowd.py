@@ -57,7 +57,7 @@ class Crowd:
         self._listen = free_port()
         config = (
             f'[[srs]]\nuri = "sip:srs@{LOOPBACK}:{srs_at[1]};transport=tcp"\n'
-            "[recording]\noptions_interval_s = 0\n[media]\nrtp_low = 30000\nrtp_high = 65534\n"
+            "[media]\nrtp_low = 30000\nrtp_high = 65534\n"
             f'[[trunk]]\nname = "pbx"\nfrom = ["{LOOPBACK}"]\nto = "sip:{LOOPBACK}:{self._callee_at[1]}"\n'
             f'[[trunk]]\nname = "probe"\nfrom = ["{PROBE}"]\n'
             f'to = "sip:{LOOPBACK}:{self._probed.getsockname()[1]}"\n'

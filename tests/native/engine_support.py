@@ -30,7 +30,7 @@ from siprec_src.media.plane import (
 )
 
 HOST = "127.0.0.1"
-WAIT_S = 5.0
+WAIT_S = 30.0
 QUIET_S = 0.05  #: long enough for loopback to bring what was sent
 
 _T = TypeVar("_T")

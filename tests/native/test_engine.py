@@ -33,7 +33,7 @@ from siprec_src.media.plane import (
     SilenceChanged,
     UpdateReader,
 )
-from tests.native.engine_support import HOST, Call, Peer, Plane, make_call, read_rtp, rtp
+from tests.native.engine_support import HOST, WAIT_S, Call, Peer, Plane, make_call, read_rtp, rtp
 
 RECEIVER_REPORT = struct.pack("!BBHI", 0x80, 201, 1, 0x11223344)
 STUN_BINDING = struct.pack("!HHI12s", 0x0001, 0, 0x2112A442, b"transaction!")
@@ -470,7 +470,7 @@ def test_a_thousand_commands_at_once_are_all_answered(engine: Engine) -> None:
         engine.submit(ReadCounters(tag=tag, ports=(port.port,)))
     answered: set[int] = set()
     while answered != tags:
-        assert select.select([engine], [], [], 5.0)[0]
+        assert select.select([engine], [], [], WAIT_S)[0]
         answered |= {message.tag for message in engine.drain() if not isinstance(message, FirstPacket)}  # type: ignore[union-attr]
 
 

@@ -34,23 +34,24 @@ def receiver_report(ssrc: int = SSRC, *, lost: int = 3, jitter: int = 80, lsr: i
 @pytest.mark.rfc("3550", "6.4.1")
 def test_a_sender_report_with_cname_relates_the_copy_to_the_wall_clock(call: Call) -> None:
     reader = call.attach()
+    before_s = time.time()
     call.caller.send(rtp(1), call.caller_port)
-    sent_at_s = time.time()
     copy = read_rtp(call.srs.receive())
-    report, description = RtcpPacket.parse(call.srs.receive_rtcp(wait_s=4.0))
+    after_s = time.time()
+    report, description = RtcpPacket.parse(call.srs.receive_rtcp())
     assert isinstance(report, RtcpSrPacket)
     assert (report.ssrc, report.sender_info.packet_count, report.sender_info.octet_count) == (SSRC, 1, 160)
     at_s = report.sender_info.ntp_timestamp / 2**32 - NTP_UNIX_EPOCH_S
     elapsed_s = (report.sender_info.rtp_timestamp - copy.timestamp) / 8000
-    assert 0.5 < elapsed_s < 4.0, "half an interval comes first"
-    assert at_s - elapsed_s == pytest.approx(sent_at_s, abs=0.1)
+    assert elapsed_s > 0.5, "half an interval comes first"
+    assert before_s - 0.01 < at_s - elapsed_s < after_s + 0.01
     assert isinstance(description, RtcpSdesPacket)
     assert [(chunk.ssrc, chunk.items) for chunk in description.chunks] == [(SSRC, [(1, b"Y2FsbGVy")])]
     middle = report.sender_info.ntp_timestamp >> 16 & 0xFFFFFFFF
     call.srs.send_rtcp(receiver_report(lsr=middle), call.via)
     said = call.plane.event(ReaderReport)
     assert said.round_trip_us is not None
-    assert 0 <= said.round_trip_us < 500_000
+    assert 0 <= said.round_trip_us < (time.time() - at_s + 0.01) * 1_000_000
     assert call.plane.reader_counters(reader).rtcp_sent == 1
 
 
@@ -60,7 +61,7 @@ def test_a_sender_report_with_cname_relates_the_copy_to_the_wall_clock(call: Cal
 @pytest.mark.parametrize("live", [True, False], ids=["silent", "inactive"])
 def test_a_reader_that_sends_no_media_sends_empty_receiver_reports(call: Call, live: bool) -> None:
     call.attach(live=live)
-    packet, source = call.srs.receive_rtcp_from(wait_s=4.0)
+    packet, source = call.srs.receive_rtcp_from()
     report, description = RtcpPacket.parse(packet)
     assert source == call.via.rtp_port + 1
     assert isinstance(report, RtcpRrPacket)

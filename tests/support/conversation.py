@@ -92,6 +92,17 @@ class Conversation:
         self.alice_voice.speak(self.alice_says, to_alice)
         self.bob_voice.speak(self.bob_says, to_bob)
 
+    def wait_talking(self, packets: int = 40) -> None:
+        """Until each has heard so many packets of the other."""
+        voices = (self.alice_voice, self.bob_voice)
+        until(lambda: all(len(voice.heard) > packets for voice in voices), 10, "some of the speech")
+
+    def wind_up(self, packets: int = 25) -> None:
+        """Both say so many packets more, and one as much as the other: that is all that they say."""
+        most = max(self.alice_voice.sent, self.bob_voice.sent) + packets
+        self.alice_says = self.alice_voice.wind_up(most)
+        self.bob_says = self.bob_voice.wind_up(most)
+
     def wait_heard(self, timeout_s: float = 30.0) -> None:
         """Until both have spoken to the end and all of it has had time to arrive."""
         voices = (self.alice_voice, self.bob_voice)

@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import http.client
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support.ports import free_port as free_port  # noqa: PLC0414 - tests take it from here
+from tests.support.ports import media_ports
+
 LOOPBACK = "127.0.0.1"
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def free_port() -> int:
-    """A port that was free for UDP and TCP a moment ago, below the range the system gives to clients."""
-    for _ in range(200):
-        port = random.randrange(20_000, 30_000)
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                stack.enter_context(socket.socket(socket.AF_INET, kind)).bind((LOOPBACK, port))
-            return port
-    raise RuntimeError("no free port")
-
-
 def until(holds: Callable[[], bool], timeout_s: float, what: str) -> None:
     """Wait until ``holds``, or fail with ``what`` was waited for."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + patient(timeout_s)
     while not holds():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {timeout_s} s: {what}")
+            raise TimeoutError(f"not within {patient(timeout_s)} s: {what}")
         time.sleep(0.02)
+
+
+def patient(seconds: float) -> float:
+    """How long to wait for what takes at most so long on an ordinary machine: others have more to do."""
+    return 5 * seconds
+
+
+@functools.cache
+def runtime_directory() -> Path:
+    """Where all daemons of this process have their sockets: short, as paths of Unix sockets must be."""
+    directory = tempfile.TemporaryDirectory(prefix="siprec-")
+    atexit.register(directory.cleanup)
+    return Path(directory.name)
+
+
+def logged(log: bytes, name: str) -> list[dict[str, Any]]:
+    """Every whole JSON line of a log whose event is ``name``, in order."""
+    lines = (line for line in log.splitlines(keepends=True) if line.startswith(b"{") and line.endswith(b"\n"))
+    return [event for event in map(json.loads, lines) if event["event"] == name]
 
 
 class Daemon:
@@ -61,17 +73,22 @@ class Daemon:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=working_directory,
-                env={**clean, "RUNTIME_DIRECTORY": str(directory), **(environment or {})},
+                env={**clean, "RUNTIME_DIRECTORY": str(runtime_directory()), **(environment or {})},
             )
 
     @property
     def log(self) -> str:
-        return self.log_file.read_text()
+        return self.log_file.read_text(errors="replace")
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Every log line whose event is ``name``, in order."""
-        lines = (line for line in self.log.splitlines() if line.startswith("{"))
-        return [event for event in map(json.loads, lines) if event["event"] == name]
+        return logged(self.log_file.read_bytes(), name)
+
+    def event(self, name: str) -> dict[str, Any]:
+        """The only log line whose event is ``name``; waits for it."""
+        until(lambda: bool(self.events(name)), 10, f"{name}; the log:\n{self.log}")
+        (event,) = self.events(name)
+        return event
 
     def pid_of(self, child: str) -> int:
         """The process id of the child that was started last."""
@@ -87,7 +104,7 @@ class Daemon:
         return status, json.loads(body)
 
     def _ask(self, method: str, path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection(LOOPBACK, self.http or 0, timeout=5)
+        connection = http.client.HTTPConnection(LOOPBACK, self.http or 0, timeout=patient(5))
         try:
             connection.request(method, path)
             response = connection.getresponse()
@@ -126,7 +143,7 @@ class Daemon:
 
     def wait(self, timeout_s: float = 20.0) -> int:
         """Its exit code."""
-        return self.process.wait(timeout_s)
+        return self.process.wait(patient(timeout_s))
 
     def stop(self, timeout_s: float = 20.0) -> int:
         """SIGTERM, and the exit code; killed when it does not end in time."""
@@ -153,7 +170,9 @@ def running(
 ) -> Iterator[Daemon]:
     """A ready daemon on loopback; ended at once when the block is left.
 
-    ``config``: a configuration file's text; with it only what is given here goes on the command line.
+    ``config``: a configuration file's text; with it only what is given here goes on the command line. Where
+    it does not say which ports media has, they are those of this process, and where it says nothing of
+    OPTIONS, no SRS gets any: whether one falls into a test would be chance.
     """
     http_port = free_port()
     flags = [flag for uri in srs for flag in ("--srs", uri)]
@@ -171,6 +190,7 @@ def running(
         *("--http", f"{LOOPBACK}:{http_port}", "--log-format", "json", *arguments),
         directory=directory,
         http=http_port,
+        environment=_unless_said(config),
         working_directory=working_directory,
     )
     try:
@@ -182,5 +202,16 @@ def running(
         while daemon.process.poll() is None and time.monotonic() < deadline:
             daemon.signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                daemon.wait(0.1)
+                daemon.process.wait(0.1)
         daemon.stop(0)
+
+
+def _unless_said(config: str) -> Mapping[str, str]:
+    """The environment of a daemon with this configuration file."""
+    low, high = media_ports()
+    settings: dict[str, str] = {}
+    if "rtp_low" not in config:
+        settings |= {"SIPREC_SRC_MEDIA_RTP_LOW": str(low), "SIPREC_SRC_MEDIA_RTP_HIGH": str(high)}
+    if "options_interval_s" not in config:
+        settings |= {"SIPREC_SRC_RECORDING_OPTIONS_INTERVAL_S": "0"}
+    return settings

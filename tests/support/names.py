@@ -13,7 +13,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
-from tests.support.daemon import LOOPBACK
+from tests.support.daemon import LOOPBACK, patient
 
 SILENCE: Final = "silence"
 SERVFAIL: Final = "servfail"
@@ -39,7 +39,7 @@ class NameServer:
 
     def close(self) -> None:
         self._socket.sendto(b"", (LOOPBACK, self.port))
-        self._thread.join(5)
+        self._thread.join(patient(5))
         self._socket.close()
 
     def _serve(self) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.support.certificates import Files
-from tests.support.daemon import LOOPBACK, REPOSITORY, free_port, until
+from tests.support.daemon import LOOPBACK, REPOSITORY, free_port, logged, patient, until
 from tests.support.schema import History
 
 
@@ -102,8 +102,7 @@ class Recorder:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Every line of its log whose event is ``name``, in order."""
-        lines = (line for line in self._log.read_text().splitlines() if line.startswith("{"))
-        return [event for event in map(json.loads, lines) if event["event"] == name]
+        return logged(self._log.read_bytes(), name)
 
     def kill(self) -> None:
         """As a crash would: no goodbye."""
@@ -114,7 +113,7 @@ class Recorder:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(patient(10))
             except subprocess.TimeoutExpired:
                 self.kill()
 

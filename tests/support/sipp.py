@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import free_port
+from tests.support.daemon import free_port, patient, until
 from tests.support.schema import Sessions
 from tests.support.script import Script
 
@@ -117,6 +117,7 @@ class Sipp:
             stderr=subprocess.STDOUT,
             cwd=workdir,
         )
+        until(lambda: _in_use(address[1]) or not self.running, 10, f"{self.name} is there")
 
     @property
     def running(self) -> bool:
@@ -128,7 +129,7 @@ class Sipp:
 
     def wait(self, timeout_s: float) -> int:
         """SIPp's exit code: 0 when every call was successful."""
-        return self._process.wait(timeout_s)
+        return self._process.wait(patient(timeout_s))
 
     def kill(self) -> None:
         """As a crash would: no goodbye."""
@@ -154,8 +155,9 @@ class Sipp:
 
     @property
     def messages(self) -> list[Message]:
-        """What a script has sent and received so far, in order."""
-        return _read_messages(self._messages.read_bytes()) if self._messages.exists() else []
+        """What a script has sent and received so far, in order; what was sent again counts once."""
+        found = _read_messages(self._messages.read_bytes()) if self._messages.exists() else []
+        return list(dict.fromkeys(found))
 
     def received(self, what: str | int, *, of: str = "") -> list[Message]:
         """Received requests of a method, or received responses of a status, ``of`` requests of a method."""
@@ -172,7 +174,7 @@ class Sipp:
 
     def peer_media(self, timeout_s: float = 10.0) -> tuple[str, int]:
         """Where the newest SDP that a script received wants audio."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + patient(timeout_s)
         while time.monotonic() < deadline:
             for message in reversed(self.messages):
                 port = re.search(r"^m=audio (\d+) ", message.body, re.MULTILINE)
@@ -184,8 +186,8 @@ class Sipp:
 
     def nudge(self, timeout_s: float = 10.0) -> None:
         """Let a script that waits for a word go on: a datagram for its call, which no peer would send."""
-        deadline = time.monotonic() + timeout_s
-        while len(waits := re.findall(r"waits (\S+)", _text(self._log))) <= self._nudges:
+        deadline = time.monotonic() + patient(timeout_s)
+        while len(waits := re.findall(r"waits (\S+)\n", _text(self._log))) <= self._nudges:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.name}: does not wait within {timeout_s} s")
             time.sleep(0.02)
@@ -194,12 +196,12 @@ class Sipp:
         at = f"[{host}]" if ":" in host else host
         lines = (
             f"NOTIFY sip:{at}:{port} SIP/2.0",
-            f"Via: SIP/2.0/UDP {at}:9;branch=z9hG4bKnudge",
+            f"Via: SIP/2.0/UDP {at}:9;branch=z9hG4bKnudge{self._nudges}",
             "From: <sip:test@127.0.0.1>;tag=nudge",
             f"To: <sip:{at}>;tag=nudge",
             f"Call-ID: {waits[-1]}",
             f"Contact: <sip:{at}:9>",
-            "CSeq: 1 NOTIFY",
+            f"CSeq: {self._nudges} NOTIFY",
             "Content-Length: 0",
             "",
             "",
@@ -215,9 +217,9 @@ class Sipp:
 
     def audio_port(self, timeout_s: float) -> int:
         """The audio port that the peer's newest SDP named; waits for it."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + patient(timeout_s)
         while time.monotonic() < deadline:
-            ports = re.findall(r"audio (\d+)", self._log.read_text()) if self._log.exists() else []
+            ports = re.findall(r"audio (\d+)\n", _text(self._log))
             if ports:
                 return int(ports[-1])
             time.sleep(0.01)
@@ -225,8 +227,8 @@ class Sipp:
 
     def result(self) -> Result:
         """The newest counters; call it when the process has ended for the final ones."""
-        with self._stat.open(newline="") as file:
-            rows = list(csv.DictReader(file, delimiter=";"))
+        whole, end, _ = self._stat.read_text().rpartition("\n")  # the last row may still be being written
+        rows = list(csv.DictReader((whole + end).splitlines(), delimiter=";"))
         last = rows[-1]
         causes = {
             match[1]: int(value)
@@ -291,11 +293,20 @@ def _read_messages(trace: bytes) -> list[Message]:
     """SIPp's own record of messages, which says how long each is."""
     messages = []
     for match in _HEAD.finditer(trace):
+        if len(trace) < match.end() + int(match[2]):
+            break  # it is still being written
         head, _, body = trace[match.end() : match.end() + int(match[2])].decode().partition("\r\n\r\n")
         start, *lines = head.split("\r\n")
         fields = tuple((name.strip(), value.strip()) for name, _, value in (x.partition(":") for x in lines))
         messages.append(Message(match[1] == b"received", start, fields, body))
     return messages
+
+
+def _in_use(port: int) -> bool:
+    """Whether a socket has this port, at any address."""
+    local = re.compile(rf"^ *\d+: [0-9A-F]+:{port:04X} ", re.MULTILINE)
+    tables = (Path("/proc/net", name) for name in ("udp", "udp6", "tcp", "tcp6"))
+    return any(local.search(_text(table)) for table in tables)
 
 
 def _text(path: Path) -> str:

@@ -9,6 +9,8 @@ import struct
 import threading
 import time
 
+from tests.support.daemon import free_port, patient
+
 PACKET_OCTETS = 160
 PACKET_S = 0.020
 
@@ -38,14 +40,9 @@ class Voice:
     ) -> None:
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        for port in range(40000, 60000, 2):
-            try:
-                self._socket.bind((host, port))
-                break
-            except OSError:
-                continue
+        self.port = free_port()
+        self._socket.bind((host, self.port))
         self._socket.setblocking(False)
-        self.port: int = self._socket.getsockname()[1]
         self.heard: list[Heard] = []
         self.sent = 0
         self._ssrc = ssrc
@@ -53,6 +50,7 @@ class Voice:
         self._payload_type = payload_type
         self._speech: list[bytes] = []
         self._to: tuple[str, int] | None = None
+        self._lock = threading.Lock()  #: of the speech that there is, and how much of it was sent
         self._stop = threading.Event()
         self._spoken = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -69,7 +67,13 @@ class Voice:
 
     def wait_spoken(self, timeout_s: float) -> bool:
         """True when everything has been sent."""
-        return self._spoken.wait(timeout_s)
+        return self._spoken.wait(patient(timeout_s))
+
+    def wind_up(self, packets: int) -> bytes:
+        """Say so many packets in all, unless it has been more already; all that will have been said then."""
+        with self._lock:
+            self._speech = self._speech[: max(self.sent, packets)]
+            return b"".join(self._speech)
 
     def heard_audio(self) -> bytes:
         """The payloads of the voice's own payload type in the order in which they arrived."""
@@ -98,6 +102,7 @@ class Voice:
                 if time.monotonic() >= due:
                     due += PACKET_S
                     self._send()
+            self._receive()  # what has come before it was stopped
 
     def _receive(self) -> None:
         while True:
@@ -110,6 +115,10 @@ class Voice:
             self.heard.append(Heard(sequence, timestamp, second & 0x7F, ssrc, data[12:], source[:2]))
 
     def _send(self) -> None:
+        with self._lock:
+            self._send_next()
+
+    def _send_next(self) -> None:
         if self._to is None or self.sent == len(self._speech):
             return
         header = struct.pack(
