@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import wave
+from array import array
 from pathlib import Path
 from typing import Final
-
-import numpy as np
 
 from siprec_src.media.model import Sound
 
@@ -30,10 +30,10 @@ def _tone(sound: Sound) -> bytes:
     if not 0 < sound.length_ms <= MAX_SOUND_S * 1000:
         raise ValueError(f"expected a tone of at most {MAX_SOUND_S:.0f} s")
     count = RATE_HZ * sound.length_ms // 1000
-    at = np.arange(count)
-    ramp = np.minimum(1.0, np.minimum(at, at[::-1]) / (RATE_HZ * _RAMP_S))
     level = _FULL * 10 ** (sound.level_dbfs / 20)
-    return bytes((level * ramp * np.sin(2 * np.pi * sound.frequency_hz / RATE_HZ * at)).astype("=i2"))
+    step, ramp = 2 * math.pi * sound.frequency_hz / RATE_HZ, RATE_HZ * _RAMP_S
+    loud = (level * min(1.0, at / ramp, (count - 1 - at) / ramp) for at in range(count))
+    return array("h", (int(much * math.sin(step * at)) for at, much in enumerate(loud))).tobytes()
 
 
 def _file(path: Path) -> bytes:
@@ -44,6 +44,6 @@ def _file(path: Path) -> bytes:
                 raise ValueError(f"{path}: expected one channel of 16 bits at {RATE_HZ} Hz")
             if not 0 < file.getnframes() <= MAX_SOUND_S * RATE_HZ:
                 raise ValueError(f"{path}: expected at most {MAX_SOUND_S:.0f} s, and not nothing")
-            return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype("=i2").tobytes()
+            return file.readframes(file.getnframes())
     except (wave.Error, EOFError) as error:
         raise ValueError(f"{path}: {error}") from error
