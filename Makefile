@@ -38,8 +38,9 @@ native-test: build  ## the engine: C tests under ASan and UBSan, then through it
 	$(MAKE) --no-print-directory -C native test
 	$(PY) -m pytest -q tests/native
 
-integration: build  ## the real daemon with SIPp as caller, callee and SRS
-	$(PY) -m pytest -q tests/integration
+integration: build  ## the real daemon with SIPp as caller, callee and SRS: two files at a time, then load alone
+	$(PY) -m pytest -q -n 2 --dist loadfile tests/integration --ignore tests/integration/test_load.py
+	$(PY) -m pytest -q tests/integration/test_load.py
 
 interop: build  ## calls of PJSIP through the daemon, some minutes; Python 3.12 at most, for which it has wheels
 	@$(PY) -m pip install -q --disable-pip-version-check --only-binary :all: pjsua2-python==2.15.1.post1
