@@ -126,6 +126,9 @@ class Daemon:
         until(ready_or_dead, timeout_s, f"ready; its log:\n{self.log}")
         if self.process.poll() is not None:
             raise RuntimeError(f"the daemon ended with {self.process.returncode}:\n{self.log}")
+        # A control process that is killed at once would take its first lines with it.
+        for line in ("control.listening", "media.up"):
+            until(lambda name=line: bool(self.events(name)), timeout_s, line)  # type: ignore[misc]
 
     def metric(self, name: str, **labels: str) -> float:
         """The value of one sample of `/metrics`; 0 when it is not there. ``name`` is without the prefix."""
