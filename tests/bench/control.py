@@ -42,7 +42,8 @@ def cost_of_calls(*, calls: int, rate: int) -> ControlCost:
                 route=f"sip:{LOOPBACK}:{callee_port}",
                 listen=listen,
                 # SIPp would count an OPTIONS as a failed call; and here every call is wanted, however late.
-                config="[recording]\noptions_interval_s = 0\n[daemon]\nmax_load = 1\n",
+                config="[recording]\noptions_interval_s = 0\n[daemon]\nmax_load = 1\n"
+                "[media]\nrtp_low = 40000\nrtp_high = 65534\n",
             )
         )
         control = daemon.pid_of("control")
