@@ -32,7 +32,7 @@ demo: build  ## one real call, recorded: WAV, metadata, picture and summary in d
 test: unit native-test integration  ## all tests: unit and flows, the C engine under ASan/UBSan, SIPp against the daemon
 
 unit: build  ## unit, flow, property and torture tests; no network, no sleep
-	PYTHONASYNCIODEBUG=1 $(PY) -m pytest -q tests/unit tests/flows tests/property tests/torture
+	PYTHONASYNCIODEBUG=1 $(PY) -m pytest -q -n 2 tests/unit tests/flows tests/property tests/torture
 
 native-test: build  ## the engine: C tests under ASan and UBSan, then through its Python door
 	$(MAKE) --no-print-directory -C native test

@@ -93,7 +93,7 @@ class MediaSettings:
     """The media engine, and the ports of the edge that is made when there is no ``[[edge]]``."""
 
     io: Literal["auto", "sockets", "packet"] = (
-        "auto"  #: sockets, or packet: cheaper, needs CAP_NET_RAW, passes by the firewall; auto: what is safe
+        "sockets"  #: or packet: cheaper, needs CAP_NET_RAW, passes by the firewall; auto: where safe
     )
     threads: int = 0  #: engine threads; 0: one for each core
     rtp_low: int = 10000  #: first RTP port of that edge

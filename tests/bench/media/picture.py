@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tests.bench.media.compare import Cost
 
-WIDTH, LEFT, RIGHT, ROW, GAP = 860, 360, 90, 22, 14
+WIDTH, LEFT, RIGHT, ROW, GAP = 940, 440, 90, 22, 14
 COLOURS = {"siprec-src": "#1f6feb", "rtpengine": "#8c959f"}  #: by the first word
 
 
