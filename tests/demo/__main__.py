@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.demo import page, picture
 from tests.demo.call import Outcome, place
@@ -30,7 +31,7 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
             "packets forwarded",
             f"{call['caller_relayed']} to the callee, {call['callee_relayed']} to the caller",
         ),
-        ("packets forked", f"{session['delivered_1']} of label 1, {session['delivered_2']} of label 2"),
+        ("packets forked", ", ".join(_forked(session, label) for label in (1, 2))),
         (
             "packets lost",
             f"{call['caller_lost'] + call['callee_lost']} before us, "
@@ -41,6 +42,14 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
             ", ".join(f"label {t['label']}: {t['received']} received, {t['lost']} lost" for t in tracks),
         ),
     ]
+
+
+def _forked(session: dict[str, Any], label: int) -> str:
+    """What went to the recorder of a track, and what was said before it was there."""
+    before = session[f"before_recording_{label}"]
+    return f"{session[f'delivered_{label}']} of label {label}" + (
+        f" ({before} before the recording began)" if before else ""
+    )
 
 
 def main(arguments: list[str]) -> int:
