@@ -28,6 +28,7 @@ from siprec_src.sip.parser import Malformed
 from siprec_src.telemetry.books import observations
 from siprec_src.telemetry.ladder import Case, Ladder
 from siprec_src.telemetry.log import Logger, write
+from siprec_src.telemetry.seldom import SeldomLine
 
 INTERNAL_ERROR: Final = 500  # RFC 3261 21.5.1
 SHUTTING_DOWN: Final = 503  # RFC 3261 21.5.4
@@ -70,6 +71,7 @@ class Driver:
         self._submit = submit
         self._observe = observe
         self._log = log
+        self._malformed = SeldomLine(log, "sip.malformed")
         self._ladder = ladder or Ladder(0)
         self._owners = Owners()
         self._ingest = self._owners.add(ingest)
@@ -104,6 +106,9 @@ class Driver:
     def malformed(self, malformed: Malformed, flow: Flow) -> None:
         """Octets that are no message; answered where they can be."""
         now = self._loop.time()
+        error = malformed.error
+        broken = {"error": str(error), "rule": error.section, "status": error.status}
+        self._malformed.write(now, remote=str(flow.remote), transport=flow.transport.value, **broken)
         self._user_agent_does(partial(self._user_agent.refuse, malformed, flow, now), now)
         self._run(now)
 

@@ -79,6 +79,7 @@ uri = "{srs.uri(";transport=tcp")}"
             assert daemon.metric("media_packets_total", fate="dropped_foreign") >= 2 * foreign
             assert daemon.metric("media_packets_total", fate="dropped_malformed") >= own
             assert daemon.metric("sip_messages_total", fate="malformed") > 100
+            assert 1 <= len(daemon.events("sip.malformed")) < 100
 
 
 @pytest.fixture(scope="module")

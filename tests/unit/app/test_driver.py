@@ -11,6 +11,7 @@ import pytest
 
 from siprec_src.app.driver import Driver
 from siprec_src.communication import CommunicationSession, Publish, RecordingChanged, RecordingState
+from siprec_src.errors import RemoteProtocolError
 from siprec_src.machine import Finished, Forward, Gone, LogLine, Observe
 from siprec_src.media import plane
 from siprec_src.media.model import Endpoint, PortId, ReaderId
@@ -19,6 +20,7 @@ from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.message import Headers, Request, Response
 from siprec_src.sip.parser import Malformed
 from tests.support.identity import CountingIdentity
+from tests.support.log import Log
 
 FLOW = Flow(Transport.UDP, Address("192.0.2.1", 5060), "default")
 INVITE = Request(headers=Headers(), method="INVITE", uri="sip:x@192.0.2.2")
@@ -78,23 +80,6 @@ class Agent:
 
     def refuse(self, malformed: Malformed, flow: Flow, now: float) -> Sequence[sip.Effect]:
         return [sip.Transmit(flow=flow, data=b"400")]
-
-
-@dataclasses.dataclass
-class Log:
-    lines: list[tuple[str, str, dict[str, object]]] = dataclasses.field(default_factory=list)
-
-    def debug(self, event: str, **fields: object) -> None:
-        self.lines.append(("debug", event, fields))
-
-    def info(self, event: str, **fields: object) -> None:
-        self.lines.append(("info", event, fields))
-
-    def warning(self, event: str, **fields: object) -> None:
-        self.lines.append(("warning", event, fields))
-
-    def error(self, event: str, **fields: object) -> None:
-        self.lines.append(("error", event, fields))
 
 
 class World:
@@ -323,9 +308,14 @@ async def test_a_fault_in_the_user_agent_is_told_and_the_next_message_served(wor
     assert world.call.told == [ARRIVED]
 
 
-async def test_octets_that_are_no_message_are_answered_where_they_can_be(world: World) -> None:
-    world.driver.malformed(Malformed(error=RuntimeError()), FLOW)  # type: ignore[arg-type] # not looked at
-    assert world.sent == [b"400"]
+async def test_octets_that_are_no_message_are_answered_where_they_can_be_and_told(world: World) -> None:
+    error = RemoteProtocolError("no Call-ID", section="RFC 3261 8.1.1")
+    for _ in range(2):
+        world.driver.malformed(Malformed(error=error), FLOW)
+    assert world.sent == [b"400", b"400"]
+    (line,) = (fields for _, event, fields in world.log.lines if event == "sip.malformed")
+    assert (line["remote"], line["error"]) == (str(FLOW.remote), "no Call-ID")
+    assert (line["rule"], line["status"]) == ("RFC 3261 8.1.1", 400)
 
 
 async def test_every_machine_hears_of_the_end_of_media_and_its_return(world: World) -> None:
