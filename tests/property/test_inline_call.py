@@ -130,7 +130,7 @@ class Bench:
                 self.finished += isinstance(effect, Finished)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(BODIES), st.sampled_from(HEADERS), st.lists(events, max_size=25))
 def test_a_call_takes_anything_and_leaves_no_port_behind(
     body: bytes, extra: tuple[tuple[str, str], ...], happening: list[object]

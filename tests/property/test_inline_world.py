@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siprec_src.communication import RecordingChanged, RecordingState
@@ -155,7 +155,7 @@ def _lose(world: World, loss: str) -> None:
     world.lost = lost
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     bodies,
     st.integers(0, 2),

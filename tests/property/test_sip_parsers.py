@@ -19,7 +19,7 @@ from siprec_src.sip.uri import parse_any_uri, parse_uri, unescape
 from siprec_src.sip.writer import write_message
 from tests.support.reference import REFERENCE
 
-OFTEN: Final = settings(max_examples=200, deadline=None)
+OFTEN: Final = settings(max_examples=200)
 
 SEED: Final = (
     b"INVITE sip:b@example.com;lr SIP/2.0\r\nVia: SIP/2.0/TCP a.example.com:5060;branch=z9hG4bK1;rport\r\n"

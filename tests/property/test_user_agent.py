@@ -230,7 +230,7 @@ class Chaos:
 
 
 @pytest.mark.rfc("3261", "17")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(STEP, max_size=40))
 def test_any_order_of_events_raises_nothing_and_leaves_nothing(
     steps: list[tuple[str, object, object, int]],
@@ -251,7 +251,7 @@ SEEDS = [
 
 
 @pytest.mark.rfc("3261", "8.2")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(SEEDS),
     st.lists(st.tuples(st.integers(0, 600), st.integers(0, 5), st.binary(max_size=6)), max_size=6),

@@ -35,7 +35,7 @@ def test_a_moved_deadline_counts_alone_and_none_takes_it_off() -> None:
     assert len(agenda) == 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 9), st.none() | st.integers(0, 50)), max_size=300))
 def test_it_agrees_with_a_plain_dictionary(steps: list[tuple[int, int | None]]) -> None:
     agenda: Agenda[Item] = Agenda()

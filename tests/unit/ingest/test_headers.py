@@ -80,7 +80,7 @@ def test_contact_crosses_where_it_names_alternatives(status: int, crosses: bool)
     assert ("contact" in crossing.for_response(response)) is crosses
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=60))
 def test_taking_a_tag_out_never_fails_and_never_adds(value: str) -> None:
     out = crossing.without_tag(value)

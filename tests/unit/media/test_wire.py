@@ -23,7 +23,7 @@ KEY = SrtpKey("AES_CM_128_HMAC_SHA1_80", b"secretsecretsecretsecretsecret")
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_class_of_the_media_plane_comes_back_equal(cls: type[Any]) -> None:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(st.from_type(cls).filter(_can_be_said))
     def round_trip(message: Any) -> None:
         assert decode(encode(message)) == message
@@ -48,14 +48,14 @@ def test_an_error_does_not_repeat_what_was_received() -> None:
     assert caught.value.__cause__ is None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=300))
 def test_arbitrary_octets_raise_one_error_only(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
         decode(data)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from([cls.__name__ for cls in CLASSES]),
     st.recursive(

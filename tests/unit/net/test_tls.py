@@ -101,7 +101,7 @@ def test_an_extended_key_usage_must_be_that_of_a_server(
     assert (mismatch(made.public_bytes(serialization.Encoding.DER), "srs.example") == "") is good
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=200))
 def test_octets_that_are_no_certificate_are_nobody_s(der: bytes) -> None:
     assert mismatch(der, "srs.example") == "it cannot be read"

@@ -141,7 +141,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
 
 
 @pytest.mark.req("ERR-13", "DLG-12")
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.lists(STEPS, max_size=25))
 def test_no_order_of_events_raises_or_leaves_anything_behind(steps: list[Step]) -> None:
     play = Disorder()

@@ -181,7 +181,7 @@ def test_settings_are_checked_when_they_are_made(changes: dict[str, Any], named:
         SrsConfig(uri="sip:srs.example", **changes)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=60) | st.text("sip:@;&=?.edgsctru", max_size=40).map("sip:a".__add__))
 def test_no_text_raises_anything_but_a_configuration_error(text: str) -> None:
     with contextlib.suppress(ConfigurationError):
