@@ -44,33 +44,49 @@ class HttpServer:
     def __init__(self, pages: Pages, api: Callable[[HttpRequest], Awaitable[Page]] | None = None) -> None:
         self._pages = pages
         self._api = api
-        self._open = 0
+        self._serving: set[asyncio.Task[None]] = set()  #: one a connection
         self._server: asyncio.Server | None = None
+
+    @property
+    def connections(self) -> int:
+        """Clients that are being served."""
+        return len(self._serving)
 
     async def start(self, listen: Address) -> Address:
         """Listen; returns the address with the port the system gave. Raises BindError."""
         sock = bind_tcp(listen)
-        self._server = await asyncio.start_server(self._serve, sock=sock, limit=MAX_HEAD_BYTES)
+        self._server = await asyncio.start_server(self._accept, sock=sock, limit=MAX_HEAD_BYTES)
         return bound_address(sock)
 
     async def close(self) -> None:
+        """Listen no more, and let go of whoever is still connected."""
         if self._server is not None:
             self._server.close()
+        for connection in self._serving:
+            connection.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Not a coroutine: of those that asyncio runs itself Python 3.11 reports a cancelled one as a fault.
+        connection = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(connection)
+        connection.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
         # What is drained is sent then: a peer who does not read has no rest to hold the close up with.
         writer.transport.set_write_buffer_limits(0)
         try:
-            if self._open <= MAX_CONNECTIONS:
+            if self.connections <= MAX_CONNECTIONS:
                 async with asyncio.timeout(PATIENCE_S):
                     writer.write(await self._answer(reader))
                     await writer.drain()
         except (OSError, TimeoutError):
             # The peer went away or is too slow; it is owed nothing.
             writer.transport.abort()
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         finally:
-            self._open -= 1
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()

@@ -490,8 +490,24 @@ async def test_an_http_client_that_does_not_read_is_let_go(monkeypatch: pytest.M
             deaf = stack.enter_context(socket.create_connection((at.host, at.port)))
             deaf.send(b"GET /metrics HTTP/1.0\r\n\r\n")
             async with asyncio.timeout(PATIENCE_S):
-                while server._open == 0:
+                while server.connections == 0:
                     await asyncio.sleep(0)
-                while server._open:
+                while server.connections:
                     await asyncio.sleep(0.01)
     await server.close()
+
+
+async def test_an_http_client_that_has_not_asked_yet_does_not_hold_up_the_end() -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    server = HttpServer({})
+    at = await server.start(Address(LOOPBACK, 0))
+    reader, writer = await asyncio.open_connection(at.host, at.port)
+    async with asyncio.timeout(PATIENCE_S):
+        while server.connections == 0:
+            await asyncio.sleep(0)
+    await within(server.close())
+    with contextlib.suppress(ConnectionResetError):
+        assert await within(reader.read()) == b""
+    assert (server.connections, complaints) == (0, [])
+    writer.close()
