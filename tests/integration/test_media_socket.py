@@ -20,6 +20,7 @@ from siprec_src.media import plane
 from siprec_src.media.handshake import SendDtls
 from siprec_src.media.model import PortId
 from siprec_src.media.wire import decode, encode
+from tests.support.log import Log
 from tests.support.media import FakeMedia
 
 PATIENCE_S = 30.0
@@ -31,25 +32,6 @@ class FakeStats:
     """What the only thread has done."""
 
     notices_lost: int
-
-
-class LinesLog:
-    """A `Logger` that keeps its lines."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, str, dict[str, object]]] = []
-
-    def debug(self, event: str, **fields: object) -> None:
-        self.lines.append(("debug", event, fields))
-
-    def info(self, event: str, **fields: object) -> None:
-        self.lines.append(("info", event, fields))
-
-    def warning(self, event: str, **fields: object) -> None:
-        self.lines.append(("warning", event, fields))
-
-    def error(self, event: str, **fields: object) -> None:
-        self.lines.append(("error", event, fields))
 
 
 class FakeEngine:
@@ -99,7 +81,7 @@ class Served:
 
     def __init__(self, path: Path) -> None:
         self.engine = FakeEngine()
-        self.log = LinesLog()
+        self.log = Log()
         self._server = MediaServer(self.engine, listen(path), self.log)
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
