@@ -7,7 +7,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from siprec_src.media.engine import Engine
@@ -16,7 +16,6 @@ from siprec_src.media.model import Endpoint, PortCounters, PortId, ReaderCounter
 from siprec_src.media.plane import (
     Answer,
     AttachReader,
-    BridgePorts,
     Command,
     ConnectPort,
     Counters,
@@ -69,8 +68,9 @@ def read_rtp(packet: bytes) -> Header:
 class Peer:
     """An RTP socket and an RTCP socket on the next port: a party of a call, or an SRS."""
 
-    def __init__(self, family: socket.AddressFamily = socket.AF_INET, host: str = "") -> None:
-        self.host = host or (HOST if family == socket.AF_INET else "::1")
+    def __init__(self, family: socket.AddressFamily, host: str, engine_host: str) -> None:
+        self.host = host
+        self._engine_host = engine_host
         for _ in range(100):
             self.rtp = socket.socket(family, socket.SOCK_DGRAM)
             self.rtcp = socket.socket(family, socket.SOCK_DGRAM)
@@ -88,10 +88,10 @@ class Peer:
         return Endpoint(self.host, self.rtp.getsockname()[1])
 
     def send(self, packet: bytes, port: OpenPort) -> None:
-        self.rtp.sendto(packet, (self.host, port.rtp_port))
+        self.rtp.sendto(packet, (self._engine_host, port.rtp_port))
 
     def send_rtcp(self, packet: bytes, port: OpenPort) -> None:
-        self.rtcp.sendto(packet, (self.host, port.rtp_port + 1))
+        self.rtcp.sendto(packet, (self._engine_host, port.rtp_port + 1))
 
     def receive(self, wait_s: float = WAIT_S) -> bytes:
         return _receive(self.rtp, wait_s)[0]
@@ -123,8 +123,9 @@ def _receive(sock: socket.socket, wait_s: float) -> tuple[bytes, int]:
 class Plane:
     """Commands with their answers, and the events that came meanwhile."""
 
-    def __init__(self, engine: Engine, low: int = 21000, high: int = 21999) -> None:
+    def __init__(self, engine: Engine, low: int = 21000, high: int = 21999, *, host: str = HOST) -> None:
         self.engine = engine
+        self.host = host
         self.events: list[Event | DtlsReceived] = []
         self._answers: dict[int, Answer] = {}
         self._tag = 0
@@ -149,8 +150,9 @@ class Plane:
         self.events.remove(found)
         return found
 
-    def open(self, count: int, host: str = HOST, *, dtls: bool = False) -> tuple[OpenPort, ...]:
+    def open(self, count: int, host: str = "", *, dtls: bool = False) -> tuple[OpenPort, ...]:
         low, high = self._range
+        host = host or self.host
         answer = self.ask(
             OpenPorts(tag=self.next_tag(), host=host, low=low, high=high, count=count, dtls=dtls)
         )
@@ -160,8 +162,8 @@ class Plane:
     def open_near(self, near: OpenPort) -> OpenPort:
         """A port that the same thread serves."""
         low, high = self._range
-        command = OpenPorts(tag=self.next_tag(), host=HOST, low=low, high=high, count=1, near=near.port)
-        answer = self.ask(command)
+        host, tag = self.host, self.next_tag()
+        answer = self.ask(OpenPorts(tag=tag, host=host, low=low, high=high, count=1, near=near.port))
         assert isinstance(answer, PortsOpen)
         return answer.ports[0]
 
@@ -177,7 +179,7 @@ class Plane:
 
     def until_received(self, port: OpenPort, count: int) -> PortCounters:
         """The port's books once ``count`` RTP packets are in them."""
-        for _ in self._rounds(WAIT_S):
+        for _ in self.rounds(WAIT_S):
             counters = self.port_counters(port)
             if counters.received >= count:
                 return counters
@@ -185,13 +187,13 @@ class Plane:
 
     def until(self, truth: Callable[[], bool]) -> None:
         """Ask again and again until something is true."""
-        for _ in self._rounds(WAIT_S):
+        for _ in self.rounds(WAIT_S):
             if truth():
                 return
         raise AssertionError("it did not become true")
 
     def _until(self, truth: Callable[[], bool], wait_s: float = WAIT_S) -> None:
-        for _ in self._rounds(wait_s):
+        for _ in self.rounds(wait_s):
             if truth():
                 return
             select.select([self.engine], [], [], 0.1)
@@ -199,7 +201,8 @@ class Plane:
         raise AssertionError(f"the engine said nothing of it within {wait_s} s")
 
     @staticmethod
-    def _rounds(wait_s: float) -> Iterator[None]:
+    def rounds(wait_s: float) -> Iterator[None]:
+        """Again and again until the time is over."""
         deadline_s = time.monotonic() + wait_s
         while time.monotonic() < deadline_s:
             yield
@@ -218,6 +221,7 @@ class Plane:
 class Call:
     """Two parties whose media is bridged, and an SRS with a port to reach it from."""
 
+    peer: Callable[[], Peer]  #: one more, where these are
     plane: Plane
     caller: Peer
     callee: Peer
@@ -257,20 +261,3 @@ class Call:
     def close(self) -> None:
         for peer in (self.caller, self.callee, self.srs):
             peer.close()
-
-
-def make_call(
-    plane: Plane,
-    family: socket.AddressFamily = socket.AF_INET,
-    *,
-    parties: Sequence[Peer] = (),
-    host: str = "",
-) -> Call:
-    """The parties are the caller, the callee and the SRS; the engine is at ``host``."""
-    caller, callee, srs = parties or [Peer(family) for _ in range(3)]
-    a, b, via = plane.open(3, host or caller.host)
-    call = Call(plane, caller, callee, srs, a, b, via)
-    call.connect(a, caller)
-    call.connect(b, callee)
-    plane.do(BridgePorts(tag=plane.next_tag(), a=a.port, b=b.port))
-    return call

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import operator
 import os
 import resource
 import select
@@ -33,9 +34,11 @@ from siprec_src.media.plane import (
     SilenceChanged,
     UpdateReader,
 )
-from tests.native.engine_support import HOST, WAIT_S, Call, Peer, Plane, make_call, read_rtp, rtp
+from tests.native.engine_support import HOST, WAIT_S, Call, Plane, read_rtp, rtp
+from tests.native.site import Site
 
 RECEIVER_REPORT = struct.pack("!BBHI", 0x80, 201, 1, 0x11223344)
+SENT, RECEIVED = operator.attrgetter("packets_sent"), operator.attrgetter("packets_received")
 STUN_BINDING = struct.pack("!HHI12s", 0x0001, 0, 0x2112A442, b"transaction!")
 
 
@@ -64,8 +67,8 @@ def test_rtp_is_relayed_bit_for_bit_both_ways_from_the_advertised_port(call: Cal
     assert call.caller.receive_from() == (rtp(7, 8, ssrc=9), call.caller_port.rtp_port)
 
 
-def test_a_call_is_relayed_over_ipv6(plane: Plane) -> None:
-    call = make_call(plane, socket.AF_INET6)
+def test_a_call_is_relayed_over_ipv6(site: Site, plane: Plane) -> None:
+    call = site.call(plane, socket.AF_INET6)
     call.caller.send(rtp(1), call.caller_port)
     assert call.callee.receive() == rtp(1)
     call.close()
@@ -121,7 +124,7 @@ def test_a_datagram_that_is_nothing_is_dropped_and_counted(call: Call) -> None:
 
 
 def test_a_strict_port_takes_only_the_signalled_address_and_port(call: Call) -> None:
-    stranger = Peer()
+    stranger = call.peer()
     stranger.send(rtp(1), call.caller_port)
     stranger.send_rtcp(RECEIVER_REPORT, call.caller_port)
     call.plane.until(lambda: call.plane.port_counters(call.caller_port).dropped_foreign == 2)
@@ -130,7 +133,7 @@ def test_a_strict_port_takes_only_the_signalled_address_and_port(call: Call) -> 
 
 
 def test_a_learning_port_keeps_the_first_source_and_answers_it(call: Call) -> None:
-    behind_nat, stranger = Peer(), Peer()
+    behind_nat, stranger = call.peer(), call.peer()
     call.connect(call.caller_port, call.caller, source=SourcePolicy.LEARN)
     stranger.send(b"\x80" + b"\x00" * 5, call.caller_port)
     behind_nat.send(rtp(1), call.caller_port)
@@ -210,7 +213,7 @@ def test_a_copy_has_the_readers_header_and_the_sources_payload(call: Call) -> No
 
 
 def test_two_readers_copy_the_same_track_with_their_own_headers(call: Call) -> None:
-    other = Peer()
+    other = call.peer()
     near = call.plane.open_near(call.caller_port)
     call.attach()
     call.attach(via=near.port, remote=other.endpoint, ssrc=5, first_sequence=9, payload_types=((0, 8),))
@@ -289,7 +292,7 @@ def test_comfort_noise_that_the_srs_did_not_accept_has_its_own_name(call: Call) 
 
 
 def test_an_updated_reader_sends_to_the_new_place_and_goes_on_counting(call: Call) -> None:
-    elsewhere, reader = Peer(), call.attach()
+    elsewhere, reader = call.peer(), call.attach()
     call.caller.send(rtp(1), call.caller_port)
     assert read_rtp(call.srs.receive()).sequence == 500
     call.plane.do(
@@ -323,38 +326,38 @@ def test_rtp_from_the_srs_is_dropped_and_counted(call: Call) -> None:
 
 
 @pytest.mark.rfc("3550", "11")
-def test_ports_are_even_within_the_range_and_rotate(engine: Engine) -> None:
-    plane = Plane(engine, 22001, 22010)
+def test_ports_are_even_within_the_range_and_rotate(site: Site, engine: Engine) -> None:
+    plane = site.plane(engine, 22001, 22010)
     ports = [port.rtp_port for port in plane.open(3)]
     assert ports == [22002, 22004, 22006]
     (again,) = plane.open(1)
     assert again.rtp_port == 22008
 
 
-def test_when_the_range_is_exhausted_none_is_bound(engine: Engine) -> None:
-    plane = Plane(engine, 22100, 22105)
-    refused = plane.ask(OpenPorts(tag=plane.next_tag(), host=HOST, low=22100, high=22105, count=4))
+def test_when_the_range_is_exhausted_none_is_bound(site: Site, engine: Engine) -> None:
+    plane = site.plane(engine, 22100, 22105)
+    refused = plane.ask(OpenPorts(tag=plane.next_tag(), host=plane.host, low=22100, high=22105, count=4))
     assert isinstance(refused, Refused)
     assert refused.reason == "ports-exhausted"
     assert len(plane.open(3)) == 3
 
 
-def test_ports_of_other_processes_are_passed_over(engine: Engine) -> None:
+def test_ports_of_other_processes_are_passed_over(site: Site, engine: Engine) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as foreign:
-        foreign.bind((HOST, 22203))
-        (port,) = Plane(engine, 22202, 22205).open(1)
+        foreign.bind((site.host(), 22203))
+        (port,) = site.plane(engine, 22202, 22205).open(1)
     assert port.rtp_port == 22204
 
 
-def test_a_closed_pair_rests_before_it_is_used_again() -> None:
-    engine = Engine(threads=1, port_rest_ms=60_000)
-    plane = Plane(engine, 22300, 22301)
-    (port,) = plane.open(1)
-    plane.ask(ClosePorts(tag=plane.next_tag(), ports=(port.port,)))
-    refused = plane.ask(OpenPorts(tag=plane.next_tag(), host=HOST, low=22300, high=22301, count=1))
+def test_a_closed_pair_rests_before_it_is_used_again(site: Site) -> None:
+    with site.engine(port_rest_ms=60_000) as engine:
+        plane = site.plane(engine, 22300, 22301)
+        (port,) = plane.open(1)
+        plane.ask(ClosePorts(tag=plane.next_tag(), ports=(port.port,)))
+        command = OpenPorts(tag=plane.next_tag(), host=plane.host, low=22300, high=22301, count=1)
+        refused = plane.ask(command)
     assert isinstance(refused, Refused)
     assert refused.reason == "ports-exhausted"
-    engine.close()
 
 
 def test_closing_ports_gives_their_books_and_makes_all_ids_stale(call: Call) -> None:
@@ -427,19 +430,19 @@ def test_a_host_that_cannot_be_bound_is_refused(plane: Plane, host: str) -> None
 
 
 def test_a_range_from_port_zero_is_refused(plane: Plane) -> None:
-    refused = plane.ask(OpenPorts(tag=plane.next_tag(), host=HOST, low=0, high=22500, count=1))
+    refused = plane.ask(OpenPorts(tag=plane.next_tag(), host=plane.host, low=0, high=22500, count=1))
     assert isinstance(refused, Refused)
     assert refused.reason == "bad-argument"
 
 
-def test_without_descriptors_ports_are_refused_by_name_and_open_ones_work_on(call: Call) -> None:
+def test_without_descriptors_ports_are_refused_by_name_and_open_ones_work_on(site: Site, call: Call) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest_free = os.dup(0)
     os.close(lowest_free)
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, before[1]))
     try:
         refused = call.plane.ask(
-            OpenPorts(tag=call.plane.next_tag(), host=HOST, low=22600, high=22699, count=20)
+            OpenPorts(tag=call.plane.next_tag(), host=site.host(), low=22600, high=22699, count=20)
         )
         call.caller.send(rtp(1), call.caller_port)
         assert call.callee.receive() == rtp(1)
@@ -447,23 +450,21 @@ def test_without_descriptors_ports_are_refused_by_name_and_open_ones_work_on(cal
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert isinstance(refused, Refused)
     assert (refused.reason, refused.detail) == ("no-room", os.strerror(errno.EMFILE))
-    assert len(Plane(call.plane.engine, 22600, 22639).open(20)) == 20
+    assert len(site.plane(call.plane.engine, 22600, 22639).open(20)) == 20
 
 
-def test_a_flooded_port_does_not_hold_up_another() -> None:
-    engine = Engine(threads=1, port_rest_ms=0)
-    flooded, quiet = (make_call(Plane(engine, low, low + 99)) for low in (22700, 22800))
-    for sequence in range(2000):
-        flooded.callee.send(rtp(sequence), flooded.caller_port)
-    quiet.caller.send(rtp(1), quiet.caller_port)
-    assert quiet.callee.receive() == rtp(1)
-    for call in (flooded, quiet):
-        call.close()
-    engine.close()
+def test_a_flooded_port_does_not_hold_up_another(site: Site) -> None:
+    with site.engine() as engine:
+        flooded, quiet = (site.call(site.plane(engine, low, low + 99)) for low in (22700, 22800))
+        for sequence in range(2000):
+            flooded.callee.send(rtp(sequence), flooded.caller_port)
+        quiet.caller.send(rtp(1), quiet.caller_port)
+        assert quiet.callee.receive() == rtp(1)
+        for call in (flooded, quiet):
+            call.close()
 
 
-def test_a_thousand_commands_at_once_are_all_answered(engine: Engine) -> None:
-    plane = Plane(engine)
+def test_a_thousand_commands_at_once_are_all_answered(plane: Plane, engine: Engine) -> None:
     (port,) = plane.open(1)
     tags = set(range(10_000, 13_000))
     for tag in tags:
@@ -482,10 +483,11 @@ def test_a_closed_engine_says_so(engine: Engine) -> None:
 
 
 def test_threads_tell_what_they_did(call: Call, engine: Engine) -> None:
+    sent, received = (sum(map(of, engine.stats())) for of in (SENT, RECEIVED))
     call.caller.send(rtp(1), call.caller_port)
     call.callee.receive()
-    call.plane.until(lambda: sum(stats.packets_sent for stats in engine.stats()) == 1)
-    assert sum(stats.packets_received for stats in engine.stats()) == 1
+    call.plane.until(lambda: sum(map(SENT, engine.stats())) == sent + 1)
+    assert sum(map(RECEIVED, engine.stats())) == received + 1
     assert not any(stats.notices_lost for stats in engine.stats())
     call.plane.until(lambda: all(stats.cpu_ns > 0 for stats in engine.stats()))  # the idle ones may yet begin
 

@@ -6,7 +6,7 @@ import pytest
 
 from siprec_src.media.handshake import DtlsReceived, SendDtls
 from siprec_src.media.plane import Refused
-from tests.native.engine_support import Call, Peer, rtp
+from tests.native.engine_support import Call, rtp
 
 HELLO = b"\x16\xfe\xfd" + bytes(range(100))
 
@@ -16,7 +16,7 @@ HELLO = b"\x16\xfe\xfd" + bytes(range(100))
 @pytest.mark.parametrize("rtcp", [False, True])
 def test_dtls_goes_both_ways_on_the_socket_that_it_is_for(call: Call, rtcp: bool) -> None:
     (port,) = call.plane.open(1, dtls=True)
-    peer = Peer()
+    peer = call.peer()
     try:
         (peer.send_rtcp if rtcp else peer.send)(HELLO, port)
         received = call.plane.event(DtlsReceived)

@@ -6,27 +6,27 @@ import os
 
 from siprec_src.media.model import Endpoint, SrtpKey
 from siprec_src.media.plane import AttachReader, BridgePorts, ConnectPort, ReaderAttached
-from tests.native.engine_support import HOST, Plane
+from tests.native.engine_support import Plane
 from tests.support.processes import resident_bytes
 
 CALLS = 60
 MOST_BYTES = 17_000
-NOBODY = Endpoint(HOST, 9)
 KEY = SrtpKey("AES_CM_128_HMAC_SHA1_80", bytes(range(30)))
 
 
 def record_call(plane: Plane) -> None:
     """Two parties with RTP, copied as SRTP."""
+    nobody = Endpoint(plane.host, 9)
     caller, callee, *vias = plane.open(4)
     for port in (caller, callee):
-        plane.do(ConnectPort(tag=plane.next_tag(), port=port.port, remote=NOBODY))
+        plane.do(ConnectPort(tag=plane.next_tag(), port=port.port, remote=nobody))
     plane.do(BridgePorts(tag=plane.next_tag(), a=caller.port, b=callee.port))
     for ssrc, (stream, via) in enumerate(zip((caller, callee), vias, strict=True)):
         command = AttachReader(
             tag=plane.next_tag(),
             stream=stream.port,
             via=via.port,
-            remote=NOBODY,
+            remote=nobody,
             ssrc=ssrc,
             cname="Y2FsbGVy",
             first_sequence=500,

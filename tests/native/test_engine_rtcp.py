@@ -17,7 +17,7 @@ from pylibsrtp import Policy, Session
 
 from siprec_src.media.model import SrtpKey
 from siprec_src.media.plane import ClosePorts, DetachReader, ReaderCollision, ReaderReport
-from tests.native.engine_support import Call, Peer, read_rtp, rtp
+from tests.native.engine_support import Call, read_rtp, rtp
 
 SSRC = 0xABCDEF01
 NTP_UNIX_EPOCH_S = 2_208_988_800
@@ -115,7 +115,7 @@ def test_an_srs_without_bandwidth_for_rtcp_is_sent_none(call: Call) -> None:
 
 
 def test_reports_of_strangers_and_about_other_streams_change_nothing(call: Call) -> None:
-    stranger, reader = Peer(), call.attach()
+    stranger, reader = call.peer(), call.attach()
     stranger.send_rtcp(receiver_report(), call.via)
     call.srs.send_rtcp(receiver_report(ssrc=4), call.via)
     call.srs.send_rtcp(b"\x80\xc9\xff\xff", call.via)

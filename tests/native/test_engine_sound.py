@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from siprec_src.media.engine import Engine
 from siprec_src.media.model import Sound, Tone
 from siprec_src.media.plane import Announce, Announced, PlayTone
 from siprec_src.recorder import g711
-from tests.native.engine_support import Call, Plane, make_call, read_rtp, rtp
+from tests.native.engine_support import Call, read_rtp, rtp
+from tests.native.site import Site
 
 LAWS = [("PCMU", 0), ("PCMA", 8)]
 EVERY_CODE = bytes(range(256))
@@ -20,12 +20,11 @@ SAMPLES: NDArray[np.int16] = np.tile(np.array([0, 20000, -20000, 300], dtype=np.
 
 
 @pytest.fixture
-def call() -> Iterator[Call]:
-    engine = Engine(threads=1, port_rest_ms=0, render=lambda _: SAMPLES.tobytes())
-    made = make_call(Plane(engine))
-    yield made
-    made.close()
-    engine.close()
+def call(site: Site) -> Iterator[Call]:
+    with site.engine(render=lambda _: SAMPLES.tobytes()) as engine:
+        made = site.call(site.plane(engine))
+        yield made
+        made.close()
 
 
 def check(law: str, heard: bytes, expected: NDArray[np.int32]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Self
 import pytest
 
 _CLONE_NEWNET = 0x40000000
+_numbers = itertools.count()
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -27,7 +29,8 @@ class Wire:
         if os.geteuid() != 0:
             pytest.skip("network namespaces need root")
         self._stack = contextlib.ExitStack()
-        self._near, self._far = (f"siprec{os.getpid()}{side}" for side in ("near", "far"))
+        number = next(_numbers)
+        self._near, self._far = (f"siprec{os.getpid()}{side}{number}" for side in ("near", "far"))
 
     def __enter__(self) -> Self:
         for space in (self._near, self._far):

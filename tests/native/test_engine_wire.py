@@ -1,0 +1,88 @@
+"""Whatever becomes of the wire, each engine goes on as soon as it can: nothing is started again."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from siprec_src.media.model import MediaIo
+from tests.native.engine_support import Plane, rtp
+from tests.native.site import ENGINES, Site
+from tests.native.wired import PATIENCE_S, Wired
+from tests.support.namespaces import Wire
+
+OTHER_ADDRESS = "02:00:00:00:00:77"
+
+
+@pytest.fixture(params=ENGINES, ids=lambda io: io.value)
+def site(request: pytest.FixtureRequest, wire: Wire) -> Iterator[Site]:
+    io: MediaIo = request.param
+    made = Site(io, wire)
+    with made.entered():
+        yield made
+
+
+@pytest.fixture
+def wired(site: Site, plane: Plane) -> Iterator[Wired]:
+    with contextlib.closing(Wired(site, plane)) as made:
+        made.settle()
+        yield made
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_every_length_arrives_as_it_was_said(site: Site, plane: Plane, family: socket.AddressFamily) -> None:
+    with contextlib.closing(Wired(site, plane, family)) as wired:
+        wired.settle()
+        assert all(wired.speak(size) for size in (0, 4, 8, 536, 540, 1000, 1400))
+
+
+@pytest.mark.parametrize(("family", "bind"), [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")])
+def test_a_port_of_every_address_sends_from_the_one_that_leads_there(
+    site: Site, plane: Plane, family: socket.AddressFamily, bind: str
+) -> None:
+    with contextlib.closing(Wired(site, plane, family, bind=bind)) as wired:
+        wired.speak_until(heard=True)
+        wired.call.callee.rtp.settimeout(PATIENCE_S)
+        for number in range(50):
+            time.sleep(0.005)  # a path is known within 10 ms of its first datagram
+            wired.call.caller.send(rtp(1000 + number), wired.call.caller_port)
+            heard, source = wired.call.callee.rtp.recvfrom(4096)
+            assert heard == rtp(1000 + number)
+            assert source[:2] == (site.host(family), wired.call.callee_port.rtp_port)
+
+
+def test_a_neighbour_that_has_another_address_is_reached_there(wire: Wire, wired: Wired) -> None:
+    wire.ip("link", "set", wire.far_device, "address", OTHER_ADDRESS, far=True)
+    wire.ip("neighbour", "replace", wire.far_host, "lladdr", OTHER_ADDRESS, "dev", wire.near_device)
+    wired.settle()
+
+
+def test_a_neighbour_that_is_forgotten_is_found_again(wire: Wire, wired: Wired) -> None:
+    wire.ip("neighbour", "flush", "dev", wire.near_device)
+    wired.settle()
+
+
+def test_an_interface_that_was_down_is_used_again(wire: Wire, wired: Wired) -> None:
+    wire.ip("link", "set", wire.near_device, "down")
+    wired.speak_until(heard=False)
+    wire.ip("link", "set", wire.near_device, "up")
+    wired.settle()
+
+
+def test_a_route_that_goes_elsewhere_is_followed(wire: Wire, wired: Wired) -> None:
+    wire.ip("route", "add", "blackhole", f"{wire.far_host}/32")
+    wired.speak_until(heard=False)
+    wire.ip("route", "del", "blackhole", f"{wire.far_host}/32")
+    wired.settle()
+
+
+def test_what_the_wire_no_longer_carries_goes_in_pieces(wire: Wire, wired: Wired) -> None:
+    for mtu in (400, 1500):
+        for far in (False, True):
+            wire.ip("link", "set", wire.far_device if far else wire.near_device, "mtu", str(mtu), far=far)
+        assert all(wired.speak(size) for size in (160, 480, 1000) for _ in range(3))
+    wired.settle()
