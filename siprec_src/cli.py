@@ -245,10 +245,21 @@ def version() -> None:
 @click.option("--listen-fd", type=int, required=True)
 @click.option("--threads", type=int, default=0)
 @click.option("--io", default="auto")
+@click.option("--cpu", "cpus", type=int, multiple=True)
+@click.option("--priority", default="normal")
 @click.option("--parent", type=int, required=True)
 @click.option("--log-format", type=FORMATS)
 @click.option("--log-level", type=LEVELS, default="info")
-def media(listen_fd: int, threads: int, io: str, parent: int, log_format: Any, log_level: Any) -> NoReturn:
+def media(
+    listen_fd: int,
+    threads: int,
+    io: str,
+    cpus: tuple[int, ...],
+    priority: str,
+    parent: int,
+    log_format: Any,
+    log_level: Any,
+) -> NoReturn:
     """The media process; started by the supervisor."""
     from siprec_src.app.lifeline import die_with
     from siprec_src.app.orders import tell_tracebacks
@@ -256,11 +267,12 @@ def media(listen_fd: int, threads: int, io: str, parent: int, log_format: Any, l
     tell_tracebacks()
     die_with(parent)
     from siprec_src.app import media_process
-    from siprec_src.media.model import MediaIo
+    from siprec_src.media.model import MediaIo, ThreadPriority
     from siprec_src.telemetry import log
 
     log.configure(format_=log_format, level=log_level)
-    sys.exit(media_process.run(listen_fd, threads, MediaIo(io)))
+    urgency = ThreadPriority(priority)
+    sys.exit(media_process.run(listen_fd, threads=threads, io=MediaIo(io), cpus=cpus, priority=urgency))
 
 
 @main.command(hidden=True)

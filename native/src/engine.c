@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "placement.h"
 #include "ports.h"
+#include "schedule.h"
 #include "table.h"
 #include "worker.h"
 
@@ -19,6 +21,8 @@ struct rtpfork_engine {
 	struct rtpfork_engine_options options;
 	struct rtpfork_ports *ports;
 	uint32_t thread_count;
+	struct placement placement;
+	enum rtpfork_priority priority;
 	struct worker *workers;
 	int said_fd;
 	struct rtpfork_command *answered; /* without a thread, oldest first */
@@ -57,16 +61,14 @@ static uint64_t unix_offset_ns(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec - worker_now_ns();
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec - clock_now_ns();
 }
 
 static uint32_t threads_wanted(const struct rtpfork_engine_options *options)
 {
 	if (options->threads != 0)
 		return options->threads;
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	if (cores < 1)
-		return 1;
+	size_t cores = options->cpu_count != 0 ? options->cpu_count : schedule_cpus();
 	return cores > RTPFORK_MAX_THREADS ? RTPFORK_MAX_THREADS : (uint32_t)cores;
 }
 
@@ -101,8 +103,9 @@ int rtpfork_engine_new(const struct rtpfork_engine_options *options, struct rtpf
 	while (result == 0 && engine->thread_count < threads) {
 		uint32_t index = engine->thread_count++;
 		result = worker_start(&engine->workers[index], index, options, offset_ns,
-				      engine->said_fd);
+				      engine->said_fd, &engine->priority);
 	}
+	engine->placement.threads = engine->thread_count;
 	if (result != 0) {
 		rtpfork_engine_free(engine);
 		return result;
@@ -194,19 +197,30 @@ static void dispatch(struct rtpfork_engine *engine, struct rtpfork_command *comm
 
 /* ports */
 
-static uint32_t least_loaded(const struct rtpfork_engine *engine)
+static void look_at_loads(struct rtpfork_engine *engine)
 {
-	uint32_t best = 0;
-	for (uint32_t i = 1; i < engine->thread_count; i++)
-		if (engine->workers[i].ports < engine->workers[best].ports)
-			best = i;
-	return best;
+	uint64_t busy_ns[RTPFORK_MAX_THREADS];
+	uint64_t now_ns = clock_now_ns();
+	if (!placement_wants(&engine->placement, now_ns))
+		return;
+	for (uint32_t i = 0; i < engine->thread_count; i++)
+		busy_ns[i] =
+			atomic_load_explicit(&engine->workers[i].busy_ns, memory_order_relaxed);
+	placement_look(&engine->placement, busy_ns, now_ns);
+}
+
+static uint32_t thread_for(struct rtpfork_engine *engine, uint64_t near)
+{
+	if (near != 0)
+		return rtpfork_id_thread(near);
+	look_at_loads(engine);
+	return placement_choose(&engine->placement);
 }
 
 /* Close the sockets that |command| owns; says how many pairs. */
 static size_t release(struct rtpfork_engine *engine, struct rtpfork_command *command)
 {
-	uint64_t now_ns = worker_now_ns();
+	uint64_t now_ns = clock_now_ns();
 	size_t released = 0;
 	for (size_t i = 0; i < command->port_count; i++) {
 		struct rtpfork_port_item *item = &command->ports[i];
@@ -227,7 +241,7 @@ static int bind_ports(struct rtpfork_engine *engine, struct rtpfork_command *com
 	for (size_t i = 0; i < command->port_count; i++) {
 		struct rtpfork_port_item *item = &command->ports[i];
 		result = rtpfork_ports_bind(engine->ports, &address, command->open.low,
-					    command->open.high, worker_now_ns(), item->fds);
+					    command->open.high, clock_now_ns(), item->fds);
 		if (result != 0) {
 			command->system_error = errno;
 			release(engine, command);
@@ -240,8 +254,7 @@ static int bind_ports(struct rtpfork_engine *engine, struct rtpfork_command *com
 
 static void open_ports(struct rtpfork_engine *engine, struct rtpfork_command *command)
 {
-	uint32_t thread =
-		command->open.near ? rtpfork_id_thread(command->open.near) : least_loaded(engine);
+	uint32_t thread = thread_for(engine, command->open.near);
 	if (thread >= engine->thread_count) {
 		refuse(engine, command, RTPFORK_EGONE);
 		return;
@@ -251,7 +264,7 @@ static void open_ports(struct rtpfork_engine *engine, struct rtpfork_command *co
 		refuse(engine, command, result);
 		return;
 	}
-	engine->workers[thread].ports += command->port_count;
+	placement_opened(&engine->placement, thread, command->port_count);
 	dispatch(engine, command, thread);
 }
 
@@ -371,7 +384,7 @@ static bool finish(struct rtpfork_engine *engine, struct rtpfork_command *comman
 {
 	uint32_t thread = 0;
 	if (command->kind == RTPFORK_OPEN || command->kind == RTPFORK_CLOSE)
-		engine->workers[command->thread].ports -= release(engine, command);
+		placement_closed(&engine->placement, command->thread, release(engine, command));
 	bool list = command->kind == RTPFORK_CLOSE || command->kind == RTPFORK_COUNTERS;
 	if (!list || command->result != 0)
 		return true;
@@ -442,7 +455,12 @@ uint32_t rtpfork_engine_threads(const struct rtpfork_engine *engine)
 	return engine->thread_count;
 }
 
-int rtpfork_engine_stats(const struct rtpfork_engine *engine, uint32_t thread,
+enum rtpfork_priority rtpfork_engine_priority(const struct rtpfork_engine *engine)
+{
+	return engine->priority;
+}
+
+int rtpfork_engine_stats(struct rtpfork_engine *engine, uint32_t thread,
 			 struct rtpfork_thread_stats *stats)
 {
 	clockid_t clock;
@@ -453,6 +471,8 @@ int rtpfork_engine_stats(const struct rtpfork_engine *engine, uint32_t thread,
 	if (pthread_getcpuclockid(worker->thread, &clock) != 0 || clock_gettime(clock, &spent) != 0)
 		return RTPFORK_ESYSTEM;
 	stats->cpu_ns = (uint64_t)spent.tv_sec * NS_PER_S + (uint64_t)spent.tv_nsec;
+	look_at_loads(engine);
+	stats->load = engine->placement.loads[thread].share;
 	stats->packets_received =
 		atomic_load_explicit(&worker->packets_received, memory_order_relaxed);
 	stats->packets_sent = atomic_load_explicit(&worker->packets_sent, memory_order_relaxed);

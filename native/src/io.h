@@ -8,6 +8,12 @@
 
 #include "rtpfork/core.h"
 
+/* How a wait ended. */
+struct rtpfork_wakeup {
+	uint64_t at_ns; /* when it ended, before anything was received, of the engine's clock */
+	bool told;	/* |wake_fd| was written to */
+};
+
 /* One way of doing it; |io| is its own. All but |open| and |close| are called by the engine thread
  * only; none blocks but |wait|. Results are 0 or RTPFORK_E... */
 struct rtpfork_io_ops {
@@ -28,9 +34,9 @@ struct rtpfork_io_ops {
 	void (*aim)(void *io, uint32_t slot, bool rtcp, const struct rtpfork_address *address);
 
 	/* Wait for datagrams, at most one of each socket, and fill |ins|, all but now_ns; the data
-	 * is valid until the next call.
-	 * |*woken|: |wake_fd| was written to. */
-	size_t (*wait)(void *io, int timeout_ms, struct rtpfork_in *ins, bool *woken);
+	 * is valid until the next call. */
+	size_t (*wait)(void *io, int timeout_ms, struct rtpfork_in *ins,
+		       struct rtpfork_wakeup *wakeup);
 
 	/* Send |outs| in this order and set the error of each. */
 	void (*send)(void *io, struct rtpfork_out *outs, size_t count);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "io.h"
 
 #define WAKE UINT64_MAX
@@ -133,16 +134,17 @@ static bool receive(const struct epoll_io *io, const struct epoll_event *event, 
 	return errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH;
 }
 
-static size_t epoll_wait_ins(void *self, int timeout_ms, struct rtpfork_in *ins, bool *woken)
+static size_t epoll_wait_ins(void *self, int timeout_ms, struct rtpfork_in *ins,
+			     struct rtpfork_wakeup *wakeup)
 {
 	struct epoll_io *io = self;
 	int count = epoll_wait(io->epoll, io->events, (int)io->batch, timeout_ms);
 	size_t received = 0;
-	*woken = false;
+	*wakeup = (struct rtpfork_wakeup){.at_ns = clock_now_ns()};
 	for (int i = 0; i < count; i++) {
 		if (io->events[i].data.u64 == WAKE) {
 			uint64_t unread;
-			*woken = read(io->wake_fd, &unread, sizeof unread) > 0;
+			wakeup->told = read(io->wake_fd, &unread, sizeof unread) > 0;
 			continue;
 		}
 		if (receive(io, &io->events[i], io->buffers[received], &ins[received]))

@@ -6,9 +6,9 @@
 #include <linux/if_packet.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "frame.h"
 #include "io.h"
 #include "paths.h"
@@ -16,7 +16,6 @@
 #define BATCH	    64
 #define LISTEN_NS   10000000ULL /* how often the kernel's news are read */
 #define SEND_BUFFER (4 << 20)
-#define NS_PER_S    1000000000ULL
 
 /* The headers from one socket to the last address that it sent to. */
 struct aimed {
@@ -39,13 +38,6 @@ struct packet_io {
 	struct sockaddr_ll interfaces[BATCH];
 	uint8_t headers[BATCH][FRAME_HEADER_BYTES];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* life */
 
@@ -138,13 +130,13 @@ static void packet_aim(void *self, uint32_t slot, bool rtcp, const struct rtpfor
 	rtpfork_io_epoll.aim(io->sockets, slot, rtcp, address);
 }
 
-static size_t packet_wait(void *self, int timeout_ms, struct rtpfork_in *ins, bool *woken)
+static size_t packet_wait(void *self, int timeout_ms, struct rtpfork_in *ins,
+			  struct rtpfork_wakeup *wakeup)
 {
 	struct packet_io *io = self;
-	size_t received = rtpfork_io_epoll.wait(io->sockets, timeout_ms, ins, woken);
-	uint64_t at_ns = now_ns();
-	if (at_ns >= io->listen_ns) {
-		io->listen_ns = at_ns + LISTEN_NS;
+	size_t received = rtpfork_io_epoll.wait(io->sockets, timeout_ms, ins, wakeup);
+	if (wakeup->at_ns >= io->listen_ns) {
+		io->listen_ns = wakeup->at_ns + LISTEN_NS;
 		paths_listen(io->paths);
 	}
 	return received;
@@ -192,7 +184,7 @@ static void flush(struct packet_io *io)
 static void packet_send(void *self, struct rtpfork_out *outs, size_t count)
 {
 	struct packet_io *io = self;
-	uint64_t at_ns = now_ns();
+	uint64_t at_ns = clock_now_ns();
 	for (size_t i = 0; i < count; i++) {
 		struct rtpfork_out *out = &outs[i];
 		struct aimed *aimed = &io->aimed[out->port][out->rtcp];

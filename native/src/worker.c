@@ -1,25 +1,19 @@
 /* The turn of a packet thread: receive a batch, relay, fork, send; then time, then commands. */
 #include "worker.h"
 
-#include <signal.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
+#include "schedule.h"
 
 #define TICK_MS		50
 #define COMMANDS_A_TURN 16
 #define NS_PER_MS	1000000U
-#define NS_PER_S	1000000000U
-
-uint64_t worker_now_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 static void notify(void *owner, const struct rtpfork_notice *notice)
 {
@@ -108,12 +102,11 @@ static void speak(struct worker *worker, uint64_t now_ns)
 }
 
 /* How long to wait for packets: until the next tick, or something is to be said. */
-static int patience_ms(const struct worker *worker)
+static int patience_ms(const struct worker *worker, uint64_t now_ns)
 {
 	uint64_t at_ns = rtpfork_core_speaks_at(worker->core);
 	if (at_ns == UINT64_MAX)
 		return TICK_MS;
-	uint64_t now_ns = worker_now_ns();
 	uint64_t left_ms = at_ns <= now_ns ? 0 : (at_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
 	return left_ms < TICK_MS ? (int)left_ms : TICK_MS;
 }
@@ -122,20 +115,23 @@ static void *turn(void *argument)
 {
 	struct worker *worker = argument;
 	static const uint64_t one = 1;
+	uint64_t ended_ns = clock_now_ns();
 	bool more = false;
 	while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
-		bool woken = false;
-		size_t received = worker->ops->wait(worker->io, more ? 0 : patience_ms(worker),
-						    worker->ins, &woken);
-		uint64_t now_ns = worker_now_ns();
+		struct rtpfork_wakeup wakeup;
+		int timeout_ms = more ? 0 : patience_ms(worker, ended_ns);
+		size_t received = worker->ops->wait(worker->io, timeout_ms, worker->ins, &wakeup);
+		uint64_t now_ns = wakeup.at_ns;
 		if (received != 0)
 			carry_packets(worker, received, now_ns);
 		speak(worker, now_ns);
 		keep_time(worker, now_ns);
-		if (woken || more)
+		if (wakeup.told || more)
 			more = take_commands(worker, now_ns);
 		if (worker->said && write(worker->said_fd, &one, sizeof one) == sizeof one)
 			worker->said = false;
+		ended_ns = clock_now_ns();
+		count(&worker->busy_ns, ended_ns - now_ns);
 	}
 	return NULL;
 }
@@ -159,16 +155,14 @@ static int make_core(struct worker *worker, uint32_t index,
 	return rtpfork_core_new(&core, &worker->core);
 }
 
-/* The signals of the process are for its other threads. */
-static int start_thread(struct worker *worker)
+static int start_thread(struct worker *worker, uint32_t index,
+			const struct rtpfork_engine_options *options,
+			enum rtpfork_priority *priority)
 {
-	sigset_t all;
-	sigset_t before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failed = pthread_create(&worker->thread, NULL, turn, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (failed)
+	const uint16_t *cpu =
+		options->cpu_count == 0 ? NULL : &options->cpus[index % options->cpu_count];
+	errno = schedule_start(&worker->thread, turn, worker, cpu, options->priority, priority);
+	if (errno != 0)
 		return RTPFORK_ESYSTEM;
 	worker->running = true;
 	pthread_setname_np(worker->thread, "rtpfork");
@@ -176,7 +170,8 @@ static int start_thread(struct worker *worker)
 }
 
 int worker_start(struct worker *worker, uint32_t index,
-		 const struct rtpfork_engine_options *options, uint64_t unix_offset_ns, int said_fd)
+		 const struct rtpfork_engine_options *options, uint64_t unix_offset_ns, int said_fd,
+		 enum rtpfork_priority *priority)
 {
 	worker->waiting_end = &worker->waiting;
 	worker->said_fd = said_fd;
@@ -193,7 +188,7 @@ int worker_start(struct worker *worker, uint32_t index,
 	if (result == 0)
 		result = worker->ops->open(&worker->io, options->max_ports_per_thread, WORKER_BATCH,
 					   worker->wake_fd);
-	return result != 0 ? result : start_thread(worker);
+	return result != 0 ? result : start_thread(worker, index, options, priority);
 }
 
 static void free_commands(struct rtpfork_ring *ring)

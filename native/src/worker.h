@@ -32,6 +32,7 @@ struct worker {
 	int wake_fd; /* the thread waits for it */
 	int said_fd; /* the control side waits for it */
 	atomic_bool stop;
+	_Atomic uint64_t busy_ns; /* in which it did not wait */
 	_Atomic uint64_t packets_received;
 	_Atomic uint64_t packets_sent;
 	_Atomic uint64_t notices_lost;
@@ -40,15 +41,15 @@ struct worker {
 	pthread_t thread;
 	bool running;
 	size_t under_way;		 /* commands in |commands| or |answers| or between them */
-	size_t ports;			 /* open */
 	struct rtpfork_command *waiting; /* for room in |commands|, oldest first */
 	struct rtpfork_command **waiting_end;
 };
 
-/* Make what the thread needs and start it. On failure the caller still calls worker_free(). */
+/* Make what the thread needs and start it; |*priority| is the one it got. On failure the caller
+ * still calls worker_free(). */
 int worker_start(struct worker *worker, uint32_t index,
-		 const struct rtpfork_engine_options *options, uint64_t unix_offset_ns,
-		 int said_fd);
+		 const struct rtpfork_engine_options *options, uint64_t unix_offset_ns, int said_fd,
+		 enum rtpfork_priority *priority);
 
 /* Stop and join the thread if it runs; free everything but the sockets. */
 void worker_free(struct worker *worker);
@@ -58,7 +59,5 @@ void worker_flush(struct worker *worker, uint64_t now_ns);
 
 /* Carry out |command|. Engine thread only. */
 void worker_run(struct worker *worker, struct rtpfork_command *command, uint64_t now_ns);
-
-uint64_t worker_now_ns(void);
 
 #endif

@@ -12,7 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from siprec_src.errors import NoRoom, RemoteProtocolError
 from siprec_src.media import plane
@@ -24,11 +24,14 @@ MAX_UNSENT: Final = 20_000  #: commands that wait for the media process to read;
 RECONNECT_S: Final = 0.1
 SOCKET_BUFFER_BYTES: Final = 1024 * 1024
 
+Told: TypeAlias = plane.Answer | plane.Event | plane.MediaState
+"""What comes from the media process."""
+
 
 class MediaClient:
     """`MediaPlane` over the Unix socket at ``path``."""
 
-    def __init__(self, path: Path, on_message: Callable[[plane.Answer | plane.Event], None]) -> None:
+    def __init__(self, path: Path, on_message: Callable[[Told], None]) -> None:
         self._path = path
         self._on_message = on_message
         self._loop = asyncio.get_running_loop()

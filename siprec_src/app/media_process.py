@@ -7,6 +7,8 @@ newest connection wins. When control dies its calls' media flow on (`app.custody
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import os
 import selectors
 import signal
 import socket
@@ -22,13 +24,14 @@ from siprec_src.app.losses import Losses
 from siprec_src.app.secure_engine import Engine, SecureEngine
 from siprec_src.errors import NoRoom, RemoteProtocolError
 from siprec_src.media import plane
-from siprec_src.media.model import MediaIo
+from siprec_src.media.model import MediaIo, ThreadPriority
 from siprec_src.media.wire import MAX_MESSAGE_BYTES, Message, decode, encode
 from siprec_src.telemetry.log import Logger, get_logger
 
 BATCH: Final = 64  #: commands read for one readiness
 MAX_UNREAD: Final = 20_000  #: messages; a control that leaves more unread is cut off and connects again
 SOCKET_BUFFER_BYTES: Final = 1024 * 1024
+STATE_S: Final = 0.5  #: how often it is looked whether control must be told of another state
 
 
 def listen(path: Path) -> socket.socket:
@@ -51,9 +54,10 @@ class MediaServer:
         self._engine = SecureEngine(engine)
         self._listener = listener
         self._log = log
-        self._io = io
         self._custody = Custody()
         self._losses = Losses()
+        self._state = plane.MediaState(io=io, loads=())
+        self._look_at = time.monotonic()
         self._control: socket.socket | None = None
         self._unsent: deque[bytes] = deque()
         self._selector = selectors.DefaultSelector()
@@ -86,6 +90,7 @@ class MediaServer:
                     self._submit(command)
                 self._deliver_all(self._engine.wake(now))
                 self._tell_losses(now)
+                self._tell_state(now)
         finally:
             self._drop_control("")
             self._selector.close()
@@ -93,10 +98,10 @@ class MediaServer:
                 sock.close()
             self._engine.close()
 
-    def _patience_s(self) -> float | None:
-        deadlines = (self._custody.deadline, self._engine.deadline, self._losses.deadline)
-        due = min((deadline for deadline in deadlines if deadline is not None), default=None)
-        return None if due is None else max(0.0, due - time.monotonic())
+    def _patience_s(self) -> float:
+        deadlines = (self._look_at, self._custody.deadline, self._engine.deadline, self._losses.deadline)
+        due = min(deadline for deadline in deadlines if deadline is not None)
+        return max(0.0, due - time.monotonic())
 
     def _woken(self) -> None:
         self._wakeup.recv(64)
@@ -112,7 +117,8 @@ class MediaServer:
         self._control = control
         self._selector.register(control, selectors.EVENT_READ)
         self._log.info("media.control-connected", orphaned_ports=self._custody.orphaned_ports)
-        self._send(plane.MediaUp(io=self._io))
+        self._send(plane.MediaUp())
+        self._send(self._state)
 
     def _control_ready(self, events: int) -> None:
         if events & selectors.EVENT_WRITE:
@@ -157,6 +163,15 @@ class MediaServer:
         if count:
             self._log.warning("media.events-lost", count=count)
             self._send(plane.EventsLost(count=count))
+
+    def _tell_state(self, now: float) -> None:
+        if now < self._look_at:
+            return
+        self._look_at = now + STATE_S
+        state = dataclasses.replace(self._state, loads=self._engine.loads())
+        if state != self._state:
+            self._state = state
+            self._send(state)
 
     def _deliver_all(self, messages: Sequence[Message]) -> None:
         for message in messages:
@@ -206,21 +221,41 @@ class MediaServer:
             self._log.info("media.control-gone", why=why, orphaned_ports=self._custody.orphaned_ports)
 
 
-def run(listen_fd: int, threads: int, wanted: MediaIo) -> int:
+def run(listen_fd: int, *, threads: int, io: MediaIo, cpus: Sequence[int], priority: ThreadPriority) -> int:
     """Serve on an inherited listening socket until SIGTERM; the exit code of the process."""
     from siprec_src.media.engine import Engine as NativeEngine
 
     log = get_logger("media")
     open_files = descriptors.allow_all()
     try:
-        chosen = media_io.choose(wanted)
-        engine = NativeEngine(threads=threads, render=sounds.render, io=chosen.io)
+        chosen = media_io.choose(io)
+        engine = NativeEngine(
+            threads=threads, render=sounds.render, io=chosen.io, cpus=_there(cpus), priority=priority
+        )
     except (OSError, MemoryError, ValueError) as error:
-        log.error("media.no-engine", io=wanted.value, error=str(error))  # noqa: TRY400 one line is enough
+        log.error("media.no-engine", io=io.value, error=str(error))  # noqa: TRY400 one line is enough
         return exits.UNAVAILABLE
-    log.info("media.serving", io=chosen.io.value, better_io_lacks=chosen.better_lacks, open_files=open_files)
+    log.info(
+        "media.serving",
+        io=chosen.io.value,
+        better_io_lacks=chosen.better_lacks,
+        threads=len(engine.stats()),
+        cpus=list(cpus) or "any",
+        priority=engine.priority().value,
+        open_files=open_files,
+    )
+    if engine.priority() is not priority:
+        log.warning("media.priority-refused", wanted=priority.value, needs="CAP_SYS_NICE")
     server = MediaServer(engine, socket.socket(fileno=listen_fd), log, chosen.io)
     signal.signal(orders.DRAIN, lambda _signum, _frame: server.stop())
     orders.listening()
     server.run()
     return exits.OK
+
+
+def _there(cpus: Sequence[int]) -> Sequence[int]:
+    allowed = os.sched_getaffinity(0)
+    missing = sorted(set(cpus) - allowed)
+    if missing:
+        raise ValueError(f"media.cpus: {missing} are not among those of this process, {sorted(allowed)}")
+    return cpus

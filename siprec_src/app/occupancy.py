@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
+from collections.abc import Callable
 from typing import Final
 
-from siprec_src.sip.throttle import Throttle
+from siprec_src.sip.throttle import SMOOTHING, Throttle
 from siprec_src.telemetry.log import Logger
 
 PERIOD_S: Final = 0.1
@@ -31,11 +32,16 @@ class _IdleSelector(selectors.DefaultSelector):
 
 
 class Occupancy:
-    """Tells a throttle how busy the loop is that was made by `new_loop`, and the log what came of it."""
+    """Tells a throttle how busy the loop is that was made by `new_loop`, and the log what came of it.
 
-    def __init__(self, throttle: Throttle, log: Logger) -> None:
+    ``media_load`` is how busy whoever carries the media of the next call is: the call needs both.
+    """
+
+    def __init__(self, throttle: Throttle, log: Logger, media_load: Callable[[], float]) -> None:
+        self.load = 0.0  #: share of its time that the loop was busy of late
         self._throttle = throttle
         self._log = log
+        self._media_load = media_load
         self._selector = _IdleSelector()
         self._begun = self._idle_s = 0.0
         self._told = 0
@@ -53,10 +59,16 @@ class Occupancy:
     def _measure(self) -> None:
         now = time.monotonic()
         idle_s = self._selector.idle_s - self._idle_s
-        self._throttle.measured(max(0.0, 1.0 - idle_s / (now - self._begun)))
+        busy = max(0.0, 1.0 - idle_s / (now - self._begun))
+        self.load += (busy - self.load) * SMOOTHING
+        self._throttle.measured(max(busy, self._media_load()))
         refused = self._throttle.refused
         if refused != self._told and now >= self._tell_at:
-            load = round(self._throttle.load, 2)
-            self._log.warning("control.overloaded", load=load, calls_refused=refused - self._told)
+            self._log.warning(
+                "control.overloaded",
+                load=round(self.load, 2),
+                media_load=round(self._media_load(), 2),
+                calls_refused=refused - self._told,
+            )
             self._told, self._tell_at = refused, now + TELL_S
         self.start()

@@ -16,6 +16,8 @@ class ThreadStats(Protocol):
     """What is asked of the engine's statistics."""
 
     @property
+    def load(self) -> float: ...
+    @property
     def notices_lost(self) -> int: ...
 
 
@@ -67,6 +69,10 @@ class SecureEngine:
     def notices_lost(self) -> int:
         """Events that were not drained in time, of all threads since the start."""
         return sum(thread.notices_lost for thread in self._engine.stats())
+
+    def loads(self) -> tuple[float, ...]:
+        """Of each thread, the share of its time that it is busy, in hundredths."""
+        return tuple(round(thread.load, 2) for thread in self._engine.stats())
 
     def close(self) -> None:
         self._engine.close()

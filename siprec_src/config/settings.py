@@ -30,7 +30,9 @@ class DaemonSettings:
     log_format: LogFormat | None = None  #: ``json`` or ``console``; by default console on a terminal
     log_level: LogLevel = "info"  #: ``debug``, ``info``, ``warning`` or ``error``
     max_calls: int = 4000  #: calls at a time; above it a new one gets 503 with Retry-After
-    max_load: float = 0.9  #: share of its time that control may be busy; above it new calls get 503; 1: never
+    max_load: float = (
+        0.9  #: share of its time that control, or all media threads, may be busy; above it new calls get 503
+    )
     hang_limit_s: float = 5.0  #: a control process that hangs for longer is started again; 0: never
     runtime_directory: Path | None = None  #: by default /run/siprec-src, else $XDG_RUNTIME_DIR
 
@@ -95,7 +97,11 @@ class MediaSettings:
     io: Literal["auto", "sockets", "packet"] = (
         "sockets"  #: or packet: cheaper, needs CAP_NET_RAW, passes by the firewall; auto: where safe
     )
-    threads: int = 0  #: engine threads; 0: one for each core
+    threads: int = 0  #: engine threads; 0: one for each of ``cpus``, else for each core of this process
+    cpus: tuple[int, ...] = ()  #: numbers of those that they run on, each on one; by default on any
+    priority: Literal["normal", "raised", "realtime"] = (
+        "raised"  #: of those threads: nice -11 where allowed; realtime: SCHED_FIFO, before all else
+    )
     rtp_low: int = 10000  #: first RTP port of that edge
     rtp_high: int = 20000  #: last one, RTCP included
     media_timeout_s: float = (
@@ -105,7 +111,9 @@ class MediaSettings:
     def __post_init__(self) -> None:
         sensible = self.media_timeout_s == 0 or 60 <= self.media_timeout_s <= 86400
         _require(sensible, "media_timeout_s", "expected 0, or 60 to 86400")
-        _require(0 <= self.threads <= 256, "threads", "expected 0 to 256")
+        _require(0 <= self.threads <= 64, "threads", "expected 0 to 64")
+        numbers = all(0 <= cpu < 1024 for cpu in self.cpus) and len(set(self.cpus)) == len(self.cpus)
+        _require(numbers and len(self.cpus) <= 64, "cpus", "expected at most 64 different numbers of CPUs")
         _ports(self.rtp_low, self.rtp_high)
 
 

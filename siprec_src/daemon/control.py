@@ -14,7 +14,7 @@ from siprec_src.app.control import Control
 from siprec_src.app.driver import Driver
 from siprec_src.app.entropy import SystemIdentity
 from siprec_src.app.http import HttpRequest, HttpServer, Page
-from siprec_src.app.media_client import MediaClient
+from siprec_src.app.media_client import MediaClient, Told
 from siprec_src.app.occupancy import Occupancy
 from siprec_src.app.pulse import Heart
 from siprec_src.config import Config, read_tls
@@ -81,9 +81,9 @@ class _ControlProcess:
         self._shared = shared
         self._log = logs.get_logger("control")
         self._metrics = Metrics(__version__)
-        self._media_io: tuple[tuple[str, float], ...] = ()
+        self._media_state: plane.MediaState | None = None
         self._throttle = Throttle(config.daemon.max_load)
-        self.occupancy = Occupancy(self._throttle, self._log)
+        self.occupancy = Occupancy(self._throttle, self._log, self._media_load)
 
     async def run(self, media_socket: Path, status: int) -> int:
         """Serve until told to stop; the exit code."""
@@ -173,7 +173,8 @@ class _ControlProcess:
             self._user_agent,
             transport,
             self._throttle,
-            lambda: self._media_io,
+            self.occupancy,
+            lambda: self._media_state,
         )
 
     async def _answer(self, request: HttpRequest) -> Page:
@@ -185,11 +186,19 @@ class _ControlProcess:
     def _malformed(self, malformed: Malformed, flow: Flow) -> None:
         self._driver.malformed(malformed, flow)
 
-    def _media_says(self, message: plane.Answer | plane.Event) -> None:
+    def _media_says(self, message: Told) -> None:
+        if isinstance(message, plane.MediaState):
+            self._media_state = message
+            return
         if isinstance(message, plane.MediaUp):
-            self._media_io = ((message.io.value, 1.0),)
             self._process.media_is_up()
+        elif isinstance(message, plane.MediaDown):
+            self._media_state = None
         self._driver.media(message)
+
+    def _media_load(self) -> float:
+        """How busy the thread is that gets the next call."""
+        return min(self._media_state.loads, default=0.0) if self._media_state else 0.0
 
     def _refuse_calls(self) -> None:
         self._user_agent.draining = True

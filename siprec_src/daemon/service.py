@@ -92,7 +92,10 @@ def _reader(reload: Callable[[], Config], shared: int, log: logs.Logger) -> Call
 
 def _media_child(config: Config, listener: int) -> ChildSpec:
     options = ["--listen-fd", str(listener), "--threads", str(config.media.threads)]
-    options += ["--io", config.media.io, "--log-level", config.daemon.log_level]
+    options += ["--io", config.media.io, "--priority", config.media.priority]
+    for cpu in config.media.cpus:
+        options += ["--cpu", str(cpu)]
+    options += ["--log-level", config.daemon.log_level]
     if config.daemon.log_format is not None:
         options += ["--log-format", config.daemon.log_format]
     return ChildSpec(name="media", command=_child_command("media", *options), descriptors=(listener,))

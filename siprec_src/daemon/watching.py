@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 
 from siprec_src.app.control import Control
 from siprec_src.app.http import METRICS, TEXT, Page
+from siprec_src.app.occupancy import Occupancy
 from siprec_src.ingest.inline.ingest import InlineIngest
+from siprec_src.media.plane import MediaState
 from siprec_src.net.transport import SipTransport
 from siprec_src.recording.pool import RecordingPool
 from siprec_src.sip.throttle import Throttle
@@ -22,15 +24,22 @@ def gauges(
     user_agent: UserAgent,
     transport: SipTransport,
     throttle: Throttle,
-    media_io: Callable[[], Iterable[tuple[str, float]]],
+    occupancy: Occupancy,
+    media: Callable[[], MediaState | None],
 ) -> None:
     """Show what the parts count themselves."""
     sip, lines = transport.counters, logs.line_counters()
     metrics.gauge("calls_active", "Calls that have not ended.", lambda: ingest.calls)
     metrics.gauge("recordings_active", "Calls with a recording that is not over.", lambda: pool.live)
     metrics.gauge("sip_transactions", "SIP transactions remembered.", lambda: user_agent.transactions)
-    metrics.gauge("control_load", "Share of its time that the process is busy.", lambda: throttle.load)
-    metrics.gauges("media_io", "1: how the media engine moves packets.", "io", media_io)
+    metrics.gauge("control_load", "Share of its time that the process is busy.", lambda: occupancy.load)
+    metrics.gauges("media_io", "1: how the media engine moves packets.", "io", lambda: _io(media()))
+    metrics.gauges(
+        "media_load",
+        "Share of its time that a thread of the media engine is busy.",
+        "thread",
+        lambda: _loads(media()),
+    )
     metrics.counts(
         "calls_refused",
         "New calls refused at the door, by reason.",
@@ -61,6 +70,14 @@ def gauges(
         "fate",
         lambda: (("written", lines.written), ("dropped", lines.dropped)),
     )
+
+
+def _io(state: MediaState | None) -> Iterable[tuple[str, float]]:
+    return () if state is None else ((state.io.value, 1.0),)
+
+
+def _loads(state: MediaState | None) -> Iterable[tuple[str, float]]:
+    return () if state is None else ((str(thread), load) for thread, load in enumerate(state.loads))
 
 
 def pages(metrics: Metrics, process: Callable[[], Control]) -> dict[str, Callable[[], Page]]:

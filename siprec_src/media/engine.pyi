@@ -1,9 +1,9 @@
 """The media engine in this process: commands of `media.plane` in, its answers and events out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from siprec_src.media.handshake import DtlsReceived, SendDtls
-from siprec_src.media.model import MediaIo, Sound
+from siprec_src.media.model import MediaIo, Sound, ThreadPriority
 from siprec_src.media.plane import Answer, Command, Event
 from siprec_src.values import immutable
 
@@ -12,6 +12,7 @@ class ThreadStats:
     """What one packet thread has done since it started."""
 
     cpu_ns: int  #: CPU time, user and kernel
+    load: float  #: share of its time of late in which it did not wait for packets, 0..1
     packets_received: int
     packets_sent: int
     notices_lost: int  #: events that were not drained in time, beyond 4096 at once
@@ -31,11 +32,13 @@ class Engine:
         receive_buffer_bytes: int = 1048576,
         render: Callable[[Sound], bytes] | None = None,
         io: MediaIo = MediaIo.SOCKETS,
+        cpus: Sequence[int] = (),
+        priority: ThreadPriority = ThreadPriority.NORMAL,
     ) -> None:
         """Start the packet threads.
 
         Args:
-            threads: 0: one a core; at most 64.
+            threads: 0: one for each of ``cpus``, else for each core that may be used; at most 64.
             max_ports_per_thread: pairs of sockets; beyond it ports are refused with ``no-room``.
             max_readers_per_thread: likewise.
             log_packets: of each recorded stream, a power of two from 8; 256 bytes each.
@@ -45,12 +48,14 @@ class Engine:
                 for one that there is not.
             receive_buffer_bytes: of a socket; the kernel silently gives less if it must.
             io: how packets are moved; not ``AUTO``.
+            cpus: numbers of those that the threads run on, each on one of them; none: on any.
+            priority: what is not permitted becomes the next one before it, see `priority`.
 
         Raises:
             ValueError: an option is out of range.
             MemoryError: there is no memory for the tables.
-            OSError: a thread cannot be started, ``io`` is not permitted, or libcrypto lacks a suite or fails
-                its self-test.
+            OSError: a thread cannot be started, a CPU is not there, ``io`` is not permitted, or libcrypto
+                lacks a suite or fails its self-test.
         """
 
     def submit(self, command: Command | SendDtls) -> None:
@@ -65,6 +70,9 @@ class Engine:
 
     def drain(self) -> list[Answer | Event | DtlsReceived]:
         """Take the answers and events that are there, answers first; a call may give none."""
+
+    def priority(self) -> ThreadPriority:
+        """How urgently the threads do run."""
 
     def stats(self) -> tuple[ThreadStats, ...]:
         """What each thread has done so far, in the order of the threads."""

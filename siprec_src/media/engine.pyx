@@ -11,12 +11,20 @@ import os
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.errno cimport errno as system_errno
-from libc.stdint cimport int16_t
+from libc.stdint cimport int16_t, uint16_t
 from libc.string cimport memcpy, memset
 
 from siprec_src.media cimport rtpfork as c
 from siprec_src.media.handshake import DtlsReceived, SendDtls
-from siprec_src.media.model import Endpoint, MediaIo, PayloadKind, PortCounters, ReaderCounters, SourcePolicy
+from siprec_src.media.model import (
+    Endpoint,
+    MediaIo,
+    PayloadKind,
+    PortCounters,
+    ReaderCounters,
+    SourcePolicy,
+    ThreadPriority,
+)
 from siprec_src.media.plane import (
     Announce,
     Announced,
@@ -48,10 +56,18 @@ from siprec_src.media.plane import (
 )
 from siprec_src.values import immutable
 
+cdef enum:
+    _CPUS = 1024
+
 _DIGITS = "0123456789*#ABCD"
 _MAX_TAG = 2**64 - 1
 _MAX_SOUNDS = 64
 _IO = {MediaIo.SOCKETS: c.RTPFORK_IO_SOCKETS, MediaIo.PACKET: c.RTPFORK_IO_PACKET}
+_PRIORITIES = {
+    ThreadPriority.NORMAL: c.RTPFORK_PRIORITY_NORMAL,
+    ThreadPriority.RAISED: c.RTPFORK_PRIORITY_RAISED,
+    ThreadPriority.REALTIME: c.RTPFORK_PRIORITY_REALTIME,
+}
 _LAWS = {"PCMU": c.RTPFORK_ULAW, "PCMA": c.RTPFORK_ALAW}
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC)
 
@@ -59,6 +75,7 @@ _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSP
 @immutable
 class ThreadStats:
     cpu_ns: int
+    load: float
     packets_received: int
     packets_sent: int
     notices_lost: int
@@ -98,7 +115,10 @@ cdef class Engine:
         int receive_buffer_bytes=1 << 20,
         object render=None,
         object io=MediaIo.SOCKETS,
+        object cpus=(),
+        object priority=ThreadPriority.NORMAL,
     ):
+        cdef uint16_t[_CPUS] numbers
         cdef c.rtpfork_engine_options options
         cdef int result, system_error
         if min(threads, max_ports_per_thread, max_readers_per_thread, log_packets, silence_ms,
@@ -108,6 +128,13 @@ cdef class Engine:
         if io not in _IO:
             raise ValueError("engine: io must be one that is there")
         options.io = _IO[io]
+        if len(cpus) > _CPUS:
+            raise ValueError("engine: too many cpus")
+        for index, cpu in enumerate(cpus):
+            numbers[index] = cpu
+        options.cpus = numbers
+        options.cpu_count = len(cpus)
+        options.priority = _PRIORITIES[priority]
         options.threads = <c.uint32_t>threads
         options.max_ports_per_thread = <c.uint32_t>max_ports_per_thread
         options.max_readers_per_thread = <c.uint32_t>max_readers_per_thread
@@ -183,6 +210,11 @@ cdef class Engine:
                 messages.append(_event(&message.notice))
         return messages
 
+    def priority(self):
+        self._check_open()
+        got = c.rtpfork_engine_priority(self._engine)
+        return next(priority for priority, native in _PRIORITIES.items() if native == got)
+
     def stats(self):
         self._check_open()
         cdef c.rtpfork_thread_stats stats
@@ -193,6 +225,7 @@ cdef class Engine:
             threads.append(
                 ThreadStats(
                     cpu_ns=stats.cpu_ns,
+                    load=stats.load,
                     packets_received=stats.packets_received,
                     packets_sent=stats.packets_sent,
                     notices_lost=stats.notices_lost,

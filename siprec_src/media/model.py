@@ -61,6 +61,14 @@ class MediaIo(enum.Enum):
     PACKET = "packet"  #: sent by packet(7), past the host's firewall; the rest goes by sockets
 
 
+class ThreadPriority(enum.Enum):
+    """How urgently the engine's threads run; what is not permitted becomes the next one before it."""
+
+    NORMAL = "normal"  #: as everything else
+    RAISED = "raised"  #: a nice value of -11
+    REALTIME = "realtime"  #: SCHED_FIFO: before everything else
+
+
 class PayloadKind(enum.Enum):
     """What the engine does with a port's datagrams."""
 

@@ -354,8 +354,6 @@ class MediaDown:
 class MediaUp:
     """A media process serves; no port is open on it unless control knew it before."""
 
-    io: MediaIo = MediaIo.SOCKETS
-
 
 Event = (
     FirstPacket
@@ -370,6 +368,14 @@ Event = (
     | MediaDown
     | MediaUp
 )
+
+
+@immutable
+class MediaState:
+    """How the media process does, told when it serves and whenever that changes. Of no call's concern."""
+
+    io: MediaIo
+    loads: tuple[float, ...]  #: of each engine thread, the share of its time that it is busy, in hundredths
 
 
 ReaderEvent = ReaderReport | ReaderUnreachable | ReaderSilence | ReaderCollision

@@ -161,8 +161,16 @@ cdef extern from "rtpfork/engine.h":
         RTPFORK_IO_SOCKETS
         RTPFORK_IO_PACKET
 
+    enum rtpfork_priority:
+        RTPFORK_PRIORITY_NORMAL
+        RTPFORK_PRIORITY_RAISED
+        RTPFORK_PRIORITY_REALTIME
+
     struct rtpfork_engine_options:
         rtpfork_io_kind io
+        rtpfork_priority priority
+        const uint16_t *cpus
+        size_t cpu_count
         uint32_t threads, max_ports_per_thread, max_readers_per_thread
         uint32_t log_packets, silence_ms, port_rest_ms
         int receive_buffer_bytes
@@ -268,6 +276,7 @@ cdef extern from "rtpfork/engine.h":
         rtpfork_handed handed
 
     struct rtpfork_thread_stats:
+        double load
         uint64_t cpu_ns, packets_received, packets_sent, notices_lost
 
     int rtpfork_engine_new(const rtpfork_engine_options *options, rtpfork_engine **out) nogil
@@ -278,5 +287,5 @@ cdef extern from "rtpfork/engine.h":
     void rtpfork_engine_begin(rtpfork_engine *engine)
     bint rtpfork_engine_next(rtpfork_engine *engine, rtpfork_message *message)
     uint32_t rtpfork_engine_threads(const rtpfork_engine *engine)
-    int rtpfork_engine_stats(const rtpfork_engine *engine, uint32_t thread,
-                             rtpfork_thread_stats *stats)
+    rtpfork_priority rtpfork_engine_priority(const rtpfork_engine *engine)
+    int rtpfork_engine_stats(rtpfork_engine *engine, uint32_t thread, rtpfork_thread_stats *stats)

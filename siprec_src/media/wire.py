@@ -22,7 +22,7 @@ from siprec_src.media import plane
 
 MAX_MESSAGE_BYTES: Final = 65_536  #: of one message; a longer one is neither sent nor read
 
-Message: TypeAlias = plane.Command | plane.Answer | plane.Event
+Message: TypeAlias = plane.Command | plane.Answer | plane.Event | plane.MediaState
 """Everything that crosses the socket."""
 
 
@@ -134,7 +134,4 @@ def _scalar_reader(kind: type[Any]) -> _Read:
     return read
 
 
-_READERS: Final[dict[str, _Read]] = {
-    cls.__name__: _dataclass_reader(cls)
-    for cls in typing.get_args(plane.Command | plane.Answer | plane.Event)
-}
+_READERS: Final[dict[str, _Read]] = {cls.__name__: _dataclass_reader(cls) for cls in typing.get_args(Message)}

@@ -60,6 +60,11 @@ def test_a_ready_daemon_answers_options_and_ends_with_0_on_sigterm(daemon: Daemo
     assert status == 200
     assert "siprec_src_calls_active 0.0" in metrics
     assert "_created" not in metrics
+    serving = daemon.event("media.serving")
+    assert serving["priority"] in {"raised", "normal"}
+    until(lambda: daemon.metric("media_io", io=serving["io"]) == 1, 5, "the state of the media process")
+    loads = [line for line in daemon.get("/metrics")[1].splitlines() if "_media_load{" in line]
+    assert len(loads) == serving["threads"]
     assert daemon.stop() == 0
 
 

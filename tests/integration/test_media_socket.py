@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from siprec_src.app.media_client import MediaClient
+from siprec_src.app.media_client import MediaClient, Told
 from siprec_src.app.media_process import MediaServer, listen
 from siprec_src.media import plane
 from siprec_src.media.handshake import SendDtls
-from siprec_src.media.model import PortId
+from siprec_src.media.model import MediaIo, PortId
 from siprec_src.media.wire import decode, encode
 from tests.support.log import Log
 from tests.support.media import FakeMedia
@@ -29,9 +29,10 @@ OPEN = plane.OpenPorts(tag=7, host="127.0.0.1", low=10000, high=20000, count=2)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FakeStats:
-    """What the only thread has done."""
+    """What a thread has done."""
 
-    notices_lost: int
+    load: float = 0.0
+    notices_lost: int = 0
 
 
 class FakeEngine:
@@ -43,6 +44,7 @@ class FakeEngine:
         self.held_up, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
         self.notices_lost = 0
+        self.load = 0.0
         self._event = os.eventfd(0, os.EFD_NONBLOCK)
         self._ready: deque[plane.Answer | plane.Event] = deque()
 
@@ -70,7 +72,7 @@ class FakeEngine:
         return taken
 
     def stats(self) -> tuple[FakeStats, ...]:
-        return (FakeStats(self.notices_lost), FakeStats(0))
+        return (FakeStats(self.load, self.notices_lost), FakeStats())
 
     def close(self) -> None:
         os.close(self._event)
@@ -105,12 +107,19 @@ def served(path: Path) -> Iterator[Served]:
 
 
 class Control:
-    """A media client with a queue of what it is told."""
+    """A media client with queues of what it is told."""
 
     def __init__(self, path: Path) -> None:
         self.told: asyncio.Queue[plane.Answer | plane.Event] = asyncio.Queue()
-        self.client = MediaClient(path, self.told.put_nowait)
+        self.states: asyncio.Queue[plane.MediaState] = asyncio.Queue()
+        self.client = MediaClient(path, self._take)
         self.client.start()
+
+    def _take(self, message: Told) -> None:
+        if isinstance(message, plane.MediaState):
+            self.states.put_nowait(message)
+        else:
+            self.told.put_nowait(message)
 
     async def next(self) -> plane.Answer | plane.Event:
         async with asyncio.timeout(PATIENCE_S):
@@ -144,6 +153,22 @@ async def test_events_that_were_lost_are_told_and_logged_once(path: Path, served
     assert [line for line in served.log.lines if line[0] == "warning"] == [
         ("warning", "media.events-lost", {"count": 5})
     ]
+    control.client.close()
+
+
+async def test_how_busy_the_threads_are_is_told_at_once_and_when_it_changes(
+    path: Path, served: Served
+) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        control = Control(path)
+        while (await control.states.get()).loads != (0.0, 0.0):
+            continue
+        served.engine.load = 0.4567
+        assert await control.states.get() == plane.MediaState(io=MediaIo.SOCKETS, loads=(0.46, 0.0))
+        served.engine.load = 0.4601
+        newcomer = Control(path)
+        assert await newcomer.states.get() == plane.MediaState(io=MediaIo.SOCKETS, loads=(0.46, 0.0))
+    newcomer.client.close()
     control.client.close()
 
 
@@ -230,7 +255,9 @@ def test_a_control_that_is_replaced_while_it_speaks_harms_nobody(path: Path, ser
         served.engine.go_on.set()
         assert decode(new.recv(65536)) == plane.MediaUp()
         new.send(encode(OPEN))
-        assert isinstance(decode(new.recv(65536)), plane.PortsOpen)
+        while isinstance(answer := decode(new.recv(65536)), plane.MediaState):
+            continue
+        assert isinstance(answer, plane.PortsOpen)
 
 
 async def test_a_media_process_that_speaks_otherwise_is_left_and_tried_again(path: Path) -> None:

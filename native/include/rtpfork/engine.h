@@ -21,9 +21,21 @@ enum rtpfork_io_kind {
 	RTPFORK_IO_PACKET,  /* sent by packet(7), past the host's firewall rules: CAP_NET_RAW */
 };
 
+/* How urgently the packet threads run; what is not permitted becomes the next one before it. */
+enum rtpfork_priority {
+	RTPFORK_PRIORITY_NORMAL,
+	RTPFORK_PRIORITY_RAISED,   /* a nice value of -11: CAP_SYS_NICE or RLIMIT_NICE */
+	RTPFORK_PRIORITY_REALTIME, /* SCHED_FIFO, before whatever else runs: likewise RLIMIT_RTPRIO
+				    */
+};
+
 struct rtpfork_engine_options {
 	enum rtpfork_io_kind io;
-	uint32_t threads; /* 0: one a core */
+	enum rtpfork_priority priority;
+	uint32_t threads;     /* 0: one for each of |cpus|, else for each core that may be used */
+	const uint16_t *cpus; /* thread n runs on number n of them, and again from the first one;
+				 the caller's, read while the engine is made */
+	size_t cpu_count;     /* 0: wherever the kernel lets them run */
 	uint32_t max_ports_per_thread;
 	uint32_t max_readers_per_thread;
 	uint32_t log_packets; /* of each recorded stream, a power of two; 256 bytes a packet, in
@@ -160,6 +172,7 @@ struct rtpfork_message {
 
 struct rtpfork_thread_stats {
 	uint64_t cpu_ns; /* of the thread so far */
+	double load;	 /* share of its time of late in which it did not wait for packets, 0..1 */
 	uint64_t packets_received;
 	uint64_t packets_sent;
 	uint64_t notices_lost; /* the control side did not read them in time */
@@ -187,8 +200,11 @@ bool rtpfork_engine_next(struct rtpfork_engine *engine, struct rtpfork_message *
 
 uint32_t rtpfork_engine_threads(const struct rtpfork_engine *engine);
 
+/* What all threads got. */
+enum rtpfork_priority rtpfork_engine_priority(const struct rtpfork_engine *engine);
+
 /* RTPFORK_EARGUMENT: no such thread. */
-int rtpfork_engine_stats(const struct rtpfork_engine *engine, uint32_t thread,
+int rtpfork_engine_stats(struct rtpfork_engine *engine, uint32_t thread,
 			 struct rtpfork_thread_stats *stats);
 
 #endif

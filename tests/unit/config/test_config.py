@@ -325,6 +325,13 @@ def test_a_short_silence_is_no_reason_to_end_a_call(write: Write, value: str) ->
     assert told.endswith("media.media_timeout_s: expected 0, or 60 to 86400")
 
 
+@pytest.mark.parametrize("value", ["[-1]", "[1024]", "[2, 2]", str(list(range(65)))])
+def test_cpus_are_different_and_not_more_than_there_may_be_threads(write: Write, value: str) -> None:
+    file = write(f'[media]\ncpus = {value}\n[[srs]]\nuri = "sip:127.0.0.1"\n')
+    (told,) = refused(file, flags={"route": "sip:127.0.0.9"})
+    assert told.endswith("media.cpus: expected at most 64 different numbers of CPUs")
+
+
 def test_edges_on_different_addresses_share_ports(write: Write) -> None:
     file = write(EDGES.format(listen="127.0.0.2:5060", low=10000))
     config = load(file, {}, {"--route": "sip:127.0.0.1:9"})
