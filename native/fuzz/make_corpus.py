@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 
-CORPUS = Path(__file__).resolve().parent / "corpus"
+HERE = Path(__file__).resolve().parent
+CORPUS = HERE / "corpus"
+RECORDED = HERE.parent / "tests" / "netlink_messages.h"
 
 RTP = {
     "plain": "80000001000000a000000009" + "55" * 20,
@@ -47,6 +50,17 @@ CORE = {
 }
 
 
+def recorded() -> dict[str, bytes]:
+    """What the kernel said, by its name in the tests; each is an answer about the path of its family."""
+    text = RECORDED.read_text(encoding="ascii").replace("\\\n", " ")
+    messages = {}
+    for name, parts in re.findall(r"^#define ([A-Z0-9_]+)\s+(\".*)$", text, re.MULTILINE):
+        octets = bytearray.fromhex("".join(re.findall(r'"([0-9a-f]+)"', parts)))
+        octets[8:12] = struct.pack("=I", 0 if name.startswith("NEWS") else 1 + ("6" in name))
+        messages[name.lower()] = bytes(octets)
+    return messages
+
+
 def write(folder: str, name: str, data: bytes) -> None:
     path = CORPUS / folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +75,17 @@ def main() -> None:
     for suite in range(8):
         write("srtp", f"rtp-{suite}", struct.pack("!B", suite) + bytes.fromhex(RTP["everything"]))
         write("srtp", f"rtcp-{suite}", struct.pack("!B", 0x80 | suite) + bytes.fromhex(RTCP["sdes"]))
+    messages = recorded()
+    for name, octets in messages.items():
+        write("netlink", name, octets)
+    for six in ("", "6"):
+        way = [
+            bytearray(messages[name])
+            for name in (f"route{six}_on_link", "link_of_ethernet", f"neighbour{six}")
+        ]
+        for message in way:
+            message[8] = 2 if six else 1
+        write("netlink", f"way{six}", b"".join(way))
     for name, datagrams in CORE.items():
         octets = [(where, bytes.fromhex(text)) for where, text in datagrams]
         write("core", name, b"".join(bytes([where, len(data)]) + data for where, data in octets))

@@ -5,6 +5,7 @@
 #define RTPFORK_PATHS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "rtpfork/address.h"
@@ -30,6 +31,10 @@ void paths_free(struct paths *paths);
 
 /* Take what the kernel has said meanwhile; a few messages at most. Never blocks. */
 void paths_listen(struct paths *paths);
+
+/* What one datagram of the kernel says; paths_listen() hands each over. |octets| are aligned as
+ * struct nlmsghdr is. */
+void paths_hear(struct paths *paths, const uint8_t *octets, size_t bytes);
 
 /* Changes with anything that may be in a path. Never 0. */
 uint32_t paths_version(const struct paths *paths);

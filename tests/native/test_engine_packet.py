@@ -6,15 +6,17 @@ import contextlib
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from siprec_src.media.model import MediaIo
+from siprec_src.media.model import Endpoint, MediaIo
 from tests.native.site import Site
 from tests.native.wired import Wired
 from tests.support.namespaces import Wire
 
+MANY_HOSTS = 600
 CHOOSE = (
     sys.executable,
     "-c",
@@ -86,3 +88,16 @@ def test_it_does_not_pass_by_a_firewall(wire: Wire) -> None:
     except (FileNotFoundError, subprocess.CalledProcessError):
         pytest.skip("iptables is not here or not permitted")
     assert wire.run(*CHOOSE).startswith("sockets packet: the host has a firewall")
+
+
+@pytest.mark.parametrize("wired", [socket.AF_INET], indirect=True)
+def test_paths_to_very_many_hosts_at_once_become_known(wire: Wire, wired: Wired) -> None:
+    """More than the kernel's answers of one moment find room for."""
+    wire.ip("route", "add", "10.96.0.0/16", "via", wire.far_host)
+    wire.ip("route", "add", "local", "10.96.0.0/16", "dev", "lo", far=True)
+    for number in range(MANY_HOSTS):
+        host = f"10.96.{number // 250}.{1 + number % 250}"
+        wired.call.attach(remote=Endpoint(host, 4000), ssrc=number, no_rtcp=True)
+    deadline = time.monotonic() + 20
+    while (sent := wired.by_sockets(1)) > MANY_HOSTS // 10:
+        assert time.monotonic() < deadline, f"sockets send {sent} of {MANY_HOSTS} copies"
