@@ -40,6 +40,10 @@ struct rtpfork_io_ops {
 
 	/* Send |outs| in this order and set the error of each. */
 	void (*send)(void *io, struct rtpfork_out *outs, size_t count);
+
+	/* Whether packets may pass by what the host's own ways would do with them; until this is
+	 * said, they may. NULL: they never do. */
+	void (*pass_by)(void *io, bool may);
 };
 
 /* epoll, one recv() an event, send() on connected sockets where that can be: everywhere there. */

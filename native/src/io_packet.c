@@ -30,6 +30,7 @@ struct packet_io {
 	struct paths *paths;
 	int fd;
 	uint64_t listen_ns;
+	bool by_sockets;	  /* for the time being */
 	struct aimed (*aimed)[2]; /* by slot */
 	size_t count;		  /* waiting to be sent */
 	struct rtpfork_out *outs[BATCH];
@@ -148,7 +149,7 @@ static size_t packet_wait(void *self, int timeout_ms, struct rtpfork_in *ins,
 static const struct path *aim_at(struct packet_io *io, const struct rtpfork_out *out,
 				 struct aimed *aimed, uint64_t at_ns)
 {
-	if (!rtpfork_address_known(&aimed->from))
+	if (io->by_sockets || !rtpfork_address_known(&aimed->from))
 		return NULL;
 	const struct path *path = paths_find(io->paths, &aimed->from, out->to, at_ns);
 	uint32_t version = paths_version(io->paths);
@@ -207,6 +208,12 @@ static void packet_send(void *self, struct rtpfork_out *outs, size_t count)
 	flush(io);
 }
 
+static void packet_pass_by(void *self, bool may)
+{
+	struct packet_io *io = self;
+	io->by_sockets = !may;
+}
+
 const struct rtpfork_io_ops rtpfork_io_packet = {
 	.name = "packet",
 	.open = packet_open,
@@ -216,4 +223,5 @@ const struct rtpfork_io_ops rtpfork_io_packet = {
 	.aim = packet_aim,
 	.wait = packet_wait,
 	.send = packet_send,
+	.pass_by = packet_pass_by,
 };

@@ -77,12 +77,24 @@ static void keep_time(struct worker *worker, uint64_t now_ns)
 	}
 }
 
+static void choose_way(struct worker *worker)
+{
+	bool by_sockets = atomic_load_explicit(&worker->by_sockets, memory_order_acquire);
+	if (by_sockets == worker->goes_by_sockets)
+		return;
+	worker->goes_by_sockets = by_sockets;
+	if (worker->ops->pass_by)
+		worker->ops->pass_by(worker->io, !by_sockets);
+}
+
 /* A few, so that no packet waits for a crowd of calls to be set up. True: there may be more. */
 static bool take_commands(struct worker *worker, uint64_t now_ns)
 {
 	for (int i = 0; i < COMMANDS_A_TURN; i++) {
 		struct rtpfork_command *command = NULL;
-		if (!rtpfork_ring_pop(worker->commands, &command))
+		bool popped = rtpfork_ring_pop(worker->commands, &command);
+		choose_way(worker);
+		if (!popped)
 			return false;
 		worker_run(worker, command, now_ns);
 		worker_flush(worker, now_ns);

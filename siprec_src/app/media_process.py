@@ -18,9 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from siprec_src.app import descriptors, exits, media_io, orders, sounds
+from siprec_src.app import descriptors, exits, orders, sounds
 from siprec_src.app.custody import Custody
 from siprec_src.app.losses import Losses
+from siprec_src.app.media_io import Watch, Way, Ways
 from siprec_src.app.secure_engine import Engine, SecureEngine
 from siprec_src.errors import NoRoom, RemoteProtocolError
 from siprec_src.media import plane
@@ -52,6 +53,7 @@ class MediaServer:
         self, engine: Engine, listener: socket.socket, log: Logger, io: MediaIo = MediaIo.SOCKETS
     ) -> None:
         self._engine = SecureEngine(engine)
+        self._ways: deque[Way] = deque()
         self._listener = listener
         self._log = log
         self._custody = Custody()
@@ -73,8 +75,12 @@ class MediaServer:
     def stop(self) -> None:
         """End `run` soon; may be called from a signal handler or another thread."""
         self._stopping = True
-        with contextlib.suppress(OSError):
-            self._waker.send(b".")
+        self._wake()
+
+    def use(self, way: Way) -> None:
+        """Move packets in another way from now on; may be called from another thread."""
+        self._ways.append(way)
+        self._wake()
 
     def run(self) -> None:
         """Serve until `stop`; then the engine is closed and every socket with it."""
@@ -103,8 +109,20 @@ class MediaServer:
         due = min(deadline for deadline in deadlines if deadline is not None)
         return max(0.0, due - time.monotonic())
 
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):
+            self._waker.send(b".")
+
     def _woken(self) -> None:
         self._wakeup.recv(64)
+        while self._ways:
+            self._go(self._ways.popleft())
+
+    def _go(self, way: Way) -> None:
+        self._engine.pass_by(may=way.io is not MediaIo.SOCKETS)
+        self._state = dataclasses.replace(self._state, io=way.io)
+        self._send(self._state)
+        self._log.warning("media.io-changed", io=way.io.value, better_io_lacks=way.better_lacks)
 
     def _accept(self) -> None:
         try:
@@ -228,17 +246,19 @@ def run(listen_fd: int, *, threads: int, io: MediaIo, cpus: Sequence[int], prior
     log = get_logger("media")
     open_files = descriptors.allow_all()
     try:
-        chosen = media_io.choose(io)
+        ways = Ways(io)
         engine = NativeEngine(
-            threads=threads, render=sounds.render, io=chosen.io, cpus=_there(cpus), priority=priority
+            threads=threads, render=sounds.render, io=ways.engine, cpus=_there(cpus), priority=priority
         )
     except (OSError, MemoryError, ValueError) as error:
         log.error("media.no-engine", io=io.value, error=str(error))  # noqa: TRY400 one line is enough
         return exits.UNAVAILABLE
+    way = ways.now()
+    engine.pass_by(way.io is not MediaIo.SOCKETS)
     log.info(
         "media.serving",
-        io=chosen.io.value,
-        better_io_lacks=chosen.better_lacks,
+        io=way.io.value,
+        better_io_lacks=way.better_lacks,
         threads=len(engine.stats()),
         cpus=list(cpus) or "any",
         priority=engine.priority().value,
@@ -246,10 +266,13 @@ def run(listen_fd: int, *, threads: int, io: MediaIo, cpus: Sequence[int], prior
     )
     if engine.priority() is not priority:
         log.warning("media.priority-refused", wanted=priority.value, needs="CAP_SYS_NICE")
-    server = MediaServer(engine, socket.socket(fileno=listen_fd), log, chosen.io)
+    server = MediaServer(engine, socket.socket(fileno=listen_fd), log, way.io)
+    watch = Watch(ways, way, server.use)
     signal.signal(orders.DRAIN, lambda _signum, _frame: server.stop())
+    signal.signal(orders.RELOAD, lambda _signum, _frame: watch.look())
     orders.listening()
     server.run()
+    watch.stop()
     return exits.OK
 
 

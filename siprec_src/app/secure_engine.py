@@ -28,6 +28,7 @@ class Engine(Protocol):
     def fileno(self) -> int: ...
     def drain(self) -> Sequence[plane.Answer | plane.Event | DtlsReceived]: ...
     def stats(self) -> Sequence[ThreadStats]: ...
+    def pass_by(self, may: bool) -> None: ...
     def close(self) -> None: ...
 
 
@@ -73,6 +74,10 @@ class SecureEngine:
     def loads(self) -> tuple[float, ...]:
         """Of each thread, the share of its time that it is busy, in hundredths."""
         return tuple(round(thread.load, 2) for thread in self._engine.stats())
+
+    def pass_by(self, *, may: bool) -> None:
+        """Whether packets may pass by what the host's own ways would do with them."""
+        self._engine.pass_by(may)
 
     def close(self) -> None:
         self._engine.close()

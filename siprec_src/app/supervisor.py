@@ -4,9 +4,10 @@ It knows no SIP and holds no state of a call. The media socket and the settings 
 supervisor, so that a restarted child finds the same ones.
 
 SIGTERM or SIGINT: control drains, then media stops; again: every call is ended now. SIGHUP: the
-configuration is read again; when it is good control takes it over. A control process whose loop does not turn
-any more (`app.pulse`) is killed, and so started again. Media has no such watch: its engine relays on when
-the Python beside it hangs, and a kill would take the calls' packets with it.
+configuration is read again; when it is good control takes it over. Media looks again how it may move packets.
+A control process whose loop does not turn any more (`app.pulse`) is killed, and so started again. Media has
+no such watch: its engine relays on when the Python beside it hangs, and a kill would take the calls' packets
+with it.
 """
 
 from __future__ import annotations
@@ -233,6 +234,7 @@ class Supervisor:
     def _hang_up(self) -> None:
         tell = notify if self._ready and self._phase is _Phase.SERVING else _nobody
         tell("RELOADING=1")
+        self._media.signal(orders.RELOAD)
         try:
             if self._reload():
                 self._control.signal(orders.RELOAD)

@@ -95,7 +95,7 @@ class MediaSettings:
     """The media engine, and the ports of the edge that is made when there is no ``[[edge]]``."""
 
     io: Literal["auto", "sockets", "packet"] = (
-        "sockets"  #: or packet: cheaper, needs CAP_NET_RAW, passes by the firewall; auto: where safe
+        "auto"  #: the best that passes by nothing; packet: cheaper than sockets, past a firewall, CAP_NET_RAW
     )
     threads: int = 0  #: engine threads; 0: one for each of ``cpus``, else for each core of this process
     cpus: tuple[int, ...] = ()  #: numbers of those that they run on, each on one; by default on any

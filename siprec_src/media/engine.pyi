@@ -17,6 +17,15 @@ class ThreadStats:
     packets_sent: int
     notices_lost: int  #: events that were not drained in time, beyond 4096 at once
 
+def cgroup_programs(directory: int) -> int:
+    """How many BPF programs look at what sockets in a control group send.
+
+    ``directory`` is a descriptor of the group's.
+
+    Raises:
+        OSError: the kernel does not say.
+    """
+
 class Engine:
     """Packet threads and their sockets. One thread at a time may call it; no call ever blocks."""
 
@@ -70,6 +79,12 @@ class Engine:
 
     def drain(self) -> list[Answer | Event | DtlsReceived]:
         """Take the answers and events that are there, answers first; a call may give none."""
+
+    def pass_by(self, may: bool) -> None:
+        """Whether packets may pass by what the host's own ways would do with them; at first they may.
+
+        With False, whatever ``io`` is does as ``SOCKETS``, before any command that is submitted afterwards.
+        """
 
     def priority(self) -> ThreadPriority:
         """How urgently the threads do run."""

@@ -81,6 +81,13 @@ class ThreadStats:
     notices_lost: int
 
 
+def cgroup_programs(directory):
+    cdef int count = c.rtpfork_cgroup_programs(directory)
+    if count < 0:
+        raise OSError(system_errno, os.strerror(system_errno))
+    return count
+
+
 cdef class _Sound:
     """Samples that ports play; they last as long as the engine."""
 
@@ -209,6 +216,10 @@ cdef class Engine:
             else:
                 messages.append(_event(&message.notice))
         return messages
+
+    def pass_by(self, may):
+        self._check_open()
+        c.rtpfork_engine_pass_by(self._engine, may)
 
     def priority(self):
         self._check_open()

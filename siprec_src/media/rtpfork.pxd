@@ -153,6 +153,10 @@ cdef extern from "rtpfork/core.h":
         notice_report report
 
 
+cdef extern from "rtpfork/host.h" nogil:
+    int rtpfork_cgroup_programs(int directory)
+
+
 cdef extern from "rtpfork/engine.h":
     struct rtpfork_engine:
         pass
@@ -282,6 +286,7 @@ cdef extern from "rtpfork/engine.h":
     int rtpfork_engine_new(const rtpfork_engine_options *options, rtpfork_engine **out) nogil
     void rtpfork_engine_free(rtpfork_engine *engine) nogil
     void rtpfork_engine_submit(rtpfork_engine *engine, rtpfork_command *command) nogil
+    void rtpfork_engine_pass_by(rtpfork_engine *engine, bint may)
     int rtpfork_engine_fd(const rtpfork_engine *engine)
     void rtpfork_engine_wake(rtpfork_engine *engine)
     void rtpfork_engine_begin(rtpfork_engine *engine)

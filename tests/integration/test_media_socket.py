@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from siprec_src.app.media_client import MediaClient, Told
+from siprec_src.app.media_io import Way
 from siprec_src.app.media_process import MediaServer, listen
 from siprec_src.media import plane
 from siprec_src.media.handshake import SendDtls
@@ -45,6 +46,7 @@ class FakeEngine:
         self.go_on.set()
         self.notices_lost = 0
         self.load = 0.0
+        self.passes_by = True
         self._event = os.eventfd(0, os.EFD_NONBLOCK)
         self._ready: deque[plane.Answer | plane.Event] = deque()
 
@@ -74,6 +76,9 @@ class FakeEngine:
     def stats(self) -> tuple[FakeStats, ...]:
         return (FakeStats(self.load, self.notices_lost), FakeStats())
 
+    def pass_by(self, may: bool) -> None:
+        self.passes_by = may
+
     def close(self) -> None:
         os.close(self._event)
 
@@ -87,6 +92,9 @@ class Served:
         self._server = MediaServer(self.engine, listen(path), self.log)
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
+
+    def use(self, way: Way) -> None:
+        self._server.use(way)
 
     def stop(self) -> None:
         self._server.stop()
@@ -169,6 +177,19 @@ async def test_how_busy_the_threads_are_is_told_at_once_and_when_it_changes(
         newcomer = Control(path)
         assert await newcomer.states.get() == plane.MediaState(io=MediaIo.SOCKETS, loads=(0.46, 0.0))
     newcomer.client.close()
+    control.client.close()
+
+
+async def test_another_way_of_moving_packets_is_taken_told_and_logged(path: Path, served: Served) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        control = Control(path)
+        for io, passes_by in ((MediaIo.PACKET, True), (MediaIo.SOCKETS, False)):
+            served.use(Way(io=io, better_lacks="of no matter"))
+            while (await control.states.get()).io is not io:
+                continue
+            assert served.engine.passes_by is passes_by
+    fields = {"io": "sockets", "better_io_lacks": "of no matter"}
+    assert served.log.lines[-1] == ("warning", "media.io-changed", fields)
     control.client.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import socket
 import subprocess
 import sys
@@ -11,17 +12,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from siprec_src.app.media_io import Watch, Way, Ways
 from siprec_src.media.model import Endpoint, MediaIo
 from tests.native.site import Site
-from tests.native.wired import Wired
+from tests.native.wired import PATIENCE_S, Wired
 from tests.support.namespaces import Wire
 
 MANY_HOSTS = 600
 CHOOSE = (
     sys.executable,
     "-c",
-    "from siprec_src.app.media_io import choose; from siprec_src.media.model import MediaIo;"
-    " chosen = choose(MediaIo.AUTO); print(chosen.io.value, chosen.better_lacks)",
+    "from siprec_src.app.media_io import Ways; from siprec_src.media.model import MediaIo;"
+    " way = Ways(MediaIo.AUTO).now(); print(way.io.value, way.better_lacks)",
 )
 
 
@@ -48,6 +50,29 @@ def test_what_is_relayed_and_copied_is_sent_by_no_socket(wired: Wired) -> None:
 def test_what_not_every_path_carries_goes_by_socket(wired: Wired) -> None:
     assert wired.by_sockets(10, 536) <= 4
     assert wired.by_sockets(10, 540) == 20
+
+
+@pytest.mark.parametrize("wired", [socket.AF_INET], indirect=True)
+def test_what_may_pass_by_nothing_goes_by_socket_until_it_may(wired: Wired) -> None:
+    wired.call.plane.engine.pass_by(False)
+    wired.call.plane.port_counters(wired.call.caller_port)
+    assert wired.by_sockets(50) == 100
+    wired.call.plane.engine.pass_by(True)
+    wired.settle()
+
+
+def test_it_is_left_when_it_would_pass_by_something_and_taken_up_again(wire: Wire) -> None:
+    told: queue.SimpleQueue[Way] = queue.SimpleQueue()
+    with wire.inside():
+        ways = Ways(MediaIo.AUTO)
+        best = ways.now()
+        watch = Watch(ways, best, told.put)
+    assert best == Way(io=MediaIo.PACKET)
+    for change, way in (("add", MediaIo.SOCKETS), ("del", MediaIo.PACKET)):
+        wire.ip("rule", change, "dport", "5000", "lookup", "100")
+        watch.look()
+        assert told.get(timeout=PATIENCE_S).io is way
+    watch.stop()
 
 
 def test_without_the_capability_it_says_so(wire: Wire) -> None:
