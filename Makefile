@@ -34,8 +34,8 @@ test: unit native-test integration  ## all tests: unit and flows, the C engine u
 unit: build  ## unit, flow, property and torture tests; no network, no sleep
 	PYTHONASYNCIODEBUG=1 $(PY) -m pytest -q -n 2 tests/unit tests/flows tests/property tests/torture
 
-native-test: build  ## the engine: C tests under ASan and UBSan, then through its Python door
-	$(MAKE) --no-print-directory -C native test
+native-test: build  ## the engine: C tests under ASan, UBSan and TSan, then through its Python door
+	$(MAKE) --no-print-directory -C native test tsan
 	$(PY) -m pytest -q tests/native
 
 integration: build  ## the real daemon with SIPp as caller, callee and SRS: two files at a time, then load alone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -49,6 +50,52 @@ CORE = {
     "tone": [(CALLER, RTP["plain"].replace("8000", "8008", 1)), (CALLER, RTP["plain"])],
 }
 
+# Steps of fuzz_states.c: what, of which port or reader, how; a datagram has octets.
+(
+    OPEN,
+    CONNECT,
+    BRIDGE,
+    ATTACH,
+    UPDATE,
+    LIVE,
+    DETACH,
+    CLOSE,
+    TONE,
+    ANNOUNCE,
+    TAKE_DTLS,
+    SEND_DTLS,
+    WAIT,
+    ICMP,
+    SAY,
+) = range(15)
+PLAIN_CALL = [(CONNECT, 0, 1), (CONNECT, 1, 0x41), (BRIDGE, 0, 1), (ATTACH, 0, 2), (LIVE, 0, 1)]
+STATES = {
+    "call": [*PLAIN_CALL, (SAY, 0, 0, RTP["plain"]), (SAY, 0, 0, RTP["marker"]), (CLOSE, 0, 0)],
+    "pause": [*PLAIN_CALL, (SAY, 0, 0, RTP["plain"]), (LIVE, 0, 0), (SAY, 0, 0, RTP["marker"]), (LIVE, 0, 1)],
+    "key-press": [*PLAIN_CALL, (SAY, 0, 0, RTP["event"]), (SAY, 0, 0, RTP["event-end"]), (DETACH, 0, 0)],
+    "failing": [*PLAIN_CALL, (SAY, 0, 0x80, RTP["plain"]), (ICMP, 2, 0), (WAIT, 0, 255), (UPDATE, 0, 8)],
+    "again": [
+        *PLAIN_CALL,
+        (CLOSE, 0, 0),
+        (OPEN, 0, 0),
+        (CONNECT, 0, 3),
+        (BRIDGE, 0, 1),
+        (SAY, 0, 0, RTP["csrc"]),
+    ],
+    "tone": [*PLAIN_CALL, (TONE, 1, 3), (ANNOUNCE, 0, 1), (SAY, 0, 0, RTP["plain"]), (WAIT, 0, 50)],
+    "handshake": [(TAKE_DTLS, 2, 0), *PLAIN_CALL, (SAY, 2, 8, RTP["dtls"]), (SEND_DTLS, 2, 8)],
+    "reports": [*PLAIN_CALL, (SAY, 0, 1, RTCP["sr-blocks"]), (SAY, 2, 9, RTCP["rr-block"]), (WAIT, 0, 100)],
+}
+
+
+def steps(several: Sequence[tuple[int | str, ...]]) -> bytes:
+    octets = b""
+    for what, which, how, *said in several:
+        octets += bytes([int(what) | int(which) << 5, int(how)])
+        for data in map(bytes.fromhex, map(str, said)):
+            octets += bytes([len(data)]) + data
+    return octets
+
 
 def recorded() -> dict[str, bytes]:
     """What the kernel said, by its name in the tests; each is an answer about the path of its family."""
@@ -86,6 +133,8 @@ def main() -> None:
         for message in way:
             message[8] = 2 if six else 1
         write("netlink", f"way{six}", b"".join(way))
+    for name, several in STATES.items():
+        write("states", name, steps(several))
     for name, datagrams in CORE.items():
         octets = [(where, bytes.fromhex(text)) for where, text in datagrams]
         write("core", name, b"".join(bytes([where, len(data)]) + data for where, data in octets))

@@ -7,8 +7,11 @@
 #include "check.h"
 #include "rtpfork/octets.h"
 
-#define WAIT_MS 5000
-#define PACKETS 400
+#define WAIT_MS	     5000
+#define PACKETS	     400
+#define NOTICES	     4096 /* that wait to be read */
+#define CROWD	     120
+#define KEYS_AT_ONCE 50
 
 static struct rtpfork_engine *start(uint32_t threads)
 {
@@ -17,6 +20,8 @@ static struct rtpfork_engine *start(uint32_t threads)
 	rtpfork_engine_defaults(&options);
 	options.threads = threads;
 	options.port_rest_ms = 0;
+	options.max_ports_per_thread = 256; /* of all of them TSan would have a shadow */
+	options.max_readers_per_thread = 256;
 	CHECK_EQ(rtpfork_engine_new(&options, &engine), 0);
 	return engine;
 }
@@ -228,6 +233,70 @@ static void commands_while_media_flows_lose_nothing(void)
 	rtpfork_engine_free(engine);
 }
 
+/* As many key presses as a party may tell of at once (docs/native.md), and then one more. */
+static void press_keys(int fd, const struct rtpfork_address *to)
+{
+	uint8_t packet[16] = {0x80, 101, [12] = 1, [13] = 0x80, [15] = 160};
+	for (uint16_t n = 0; n <= KEYS_AT_ONCE; n++) {
+		rtpfork_put_u16(packet + 2, n);
+		rtpfork_put_u32(packet + 4, 1000U * n);
+		CHECK(sendto(fd, packet, sizeof packet, 0, &to->any, rtpfork_address_bytes(to)) >
+		      0);
+	}
+}
+
+/* Ports whose party speaks from |crowd|. The caller frees the command. */
+static struct rtpfork_command *open_crowd(struct rtpfork_engine *engine,
+					  const struct rtpfork_address *crowd)
+{
+	struct rtpfork_command *open = rtpfork_command_new(RTPFORK_OPEN, CROWD, 0);
+	strcpy(open->open.host, "127.0.0.1");
+	open->open.low = 23000;
+	open->open.high = 24999;
+	CHECK_EQ(ask(engine, open)->result, 0);
+	for (size_t i = 0; i < CROWD; i++) {
+		struct rtpfork_command *connect = rtpfork_command_new(RTPFORK_CONNECT, 0, 0);
+		connect->connect.port = open->ports[i].id;
+		connect->connect.party.remote = *crowd;
+		connect->connect.party.clock_rate = 8000;
+		connect->connect.party.event_types[0] = 101;
+		connect->connect.party.event_type_count = 1;
+		do_it(engine, connect);
+	}
+	return open;
+}
+
+/* A crowd presses keys and control reads nothing: what is lost is counted, and neither the call nor
+ * a command waits for it. */
+static void notices_that_nobody_reads_are_counted_and_hold_nothing_up(void)
+{
+	struct rtpfork_engine *engine = start(1);
+	struct rtpfork_thread_stats stats = {0};
+	struct call call;
+	uint8_t data[2048];
+	struct rtpfork_address crowd;
+	int fd = open_socket(&crowd);
+	open_call(engine, &call);
+	struct rtpfork_command *open = open_crowd(engine, &crowd);
+	for (size_t i = 0; i < CROWD; i++) {
+		struct rtpfork_address to = call.engine_address[CALLER];
+		rtpfork_address_set_port(&to, open->ports[i].rtp_port);
+		press_keys(fd, &to);
+	}
+	while (stats.packets_received < CROWD * (KEYS_AT_ONCE + 1)) {
+		poll(NULL, 0, 1);
+		CHECK_EQ(rtpfork_engine_stats(engine, 0, &stats), 0);
+	}
+	speak(&call, 1);
+	CHECK_EQ(receive(call.fds[CALLEE], data, sizeof data), 172);
+	CHECK_EQ(rtpfork_engine_stats(engine, 0, &stats), 0);
+	CHECK(stats.notices_lost >= CROWD * KEYS_AT_ONCE - NOTICES);
+	rtpfork_command_free(open);
+	close(fd);
+	close_call(engine, &call);
+	rtpfork_engine_free(engine);
+}
+
 static void an_engine_may_end_with_commands_under_way(void)
 {
 	for (int i = 0; i < 10; i++) {
@@ -248,6 +317,7 @@ int main(void)
 	RUN(calls_on_several_threads_are_relayed_and_copied);
 	RUN(the_longest_datagram_is_copied);
 	RUN(commands_while_media_flows_lose_nothing);
+	RUN(notices_that_nobody_reads_are_counted_and_hold_nothing_up);
 	RUN(an_engine_may_end_with_commands_under_way);
 	return 0;
 }
