@@ -13,6 +13,9 @@ KILL_SRS   ?=
 # make soak CALLS=100000 RATE=80; make overload RATE=80
 CALLS      ?= 100000
 
+# make siege SECONDS=60
+SECONDS    ?= 60
+
 # make bench ONLY=control BENCH_RATE=100
 ONLY       ?=
 BENCH_RATE ?=
@@ -21,7 +24,7 @@ TARGET     ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit native-test integration interop lint format load overload soak bench bench-quick fuzz docs lock build clean
+.PHONY: help demo test unit native-test integration interop lint format load overload soak siege bench bench-quick fuzz docs lock build clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -69,6 +72,9 @@ overload: build  ## how many recorded calls a second, and what becomes of twice 
 
 soak: build  ## CALLS recorded calls at RATE a second, and the memory of the control process meanwhile
 	@$(PY) -m tests.load.soak --rate $(RATE) --calls $(CALLS)
+
+siege: build  ## calls in each media engine for SECONDS with 10,000 datagrams a second of strangers, then frozen for 10 s
+	@$(PY) -m tests.load.siege --seconds $(SECONDS)
 
 bench: build  ## media engine beside rtpengine, control CPU a call, set-up delay; ONLY=control or media
 	@$(PY) -m tests.bench --limit $(if $(ONLY),--only $(ONLY)) $(if $(BENCH_RATE),--rate $(BENCH_RATE))

@@ -14,22 +14,13 @@ import pytest
 
 from tests.support.conversation import Conversation, talking
 from tests.support.daemon import LOOPBACK, Daemon, free_port, patient, running, until
+from tests.support.malformed import MALFORMED_RTP
 from tests.support.recorder import recorder
 from tests.support.reference import REFERENCE
 
 STRANGER = "127.0.0.9"
 STRAY_PACKETS = 100
 AT_ONCE = 20  #: datagrams of SIP, which the socket's buffer holds
-MALFORMED_RTP = (
-    b"\x80",  # shorter than a header
-    b"\x80\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00",
-    b"\x8f\x00" + bytes(10),  # 15 contributing sources announced, none there
-    b"\x90\x00" + bytes(10) + b"\xbe\xde\xff\xff",  # an extension longer than the packet
-    b"\xa0\x00" + bytes(10) + b"\x00\xff",  # more padding than packet
-    b"\xa0\x00" + bytes(10) + b"\x00\x00",  # padding of no octets
-    b"\x40\x00" + bytes(30),  # version 1
-    b"\xc0\x00" + bytes(30),  # version 3
-)
 
 
 @pytest.mark.rfc("3261", "16.3", "21.4")

@@ -108,6 +108,12 @@ class Peer:
     def is_quiet(self) -> bool:
         return not select.select([self.rtp, self.rtcp], [], [], QUIET_S)[0]
 
+    def hear_out(self) -> None:
+        """Until nothing more comes."""
+        while not self.is_quiet():
+            for sock in select.select([self.rtp, self.rtcp], [], [], 0)[0]:
+                sock.recv(4096)
+
     def close(self) -> None:
         self.rtp.close()
         self.rtcp.close()

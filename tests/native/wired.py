@@ -40,8 +40,14 @@ class Wired:
         while self.speak() != heard:
             assert time.monotonic() < deadline, "nothing comes through" if heard else "it comes through"
             for peer in (self.call.callee, self.call.srs):
-                while not peer.is_quiet():
-                    peer.receive()
+                peer.hear_out()
+
+    def flood(self, packets: int) -> bool:
+        """Have the caller say so much at once, whether or not it comes."""
+        for _ in range(packets):
+            self._sequence += 1
+            self.call.caller.send(rtp(self._sequence), self.call.caller_port)
+        return True
 
     def by_sockets(self, packets: int, size: int = 160) -> int:
         """Say so much, all of which must be heard; how many datagrams sockets have sent for it."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import json
 import os
 import sys
 
 from siprec_src.media.engine import Engine
-from siprec_src.media.model import Endpoint, SrtpKey
+from siprec_src.media.model import Endpoint, ReaderId, SrtpKey
 from siprec_src.media.plane import (
     AttachReader,
     BridgePorts,
     ConnectPort,
+    Counters,
     OpenPort,
     OpenPorts,
     PortsOpen,
+    ReadCounters,
     ReaderAttached,
 )
 from tests.bench.media.plan import Call, Mode, Plan
@@ -23,28 +27,33 @@ from tests.support.processes import resident_bytes
 
 LOW, HIGH = 10000, 60000
 
+_Served = tuple[tuple[OpenPort, ...], list[ReaderId]]  #: the ports of a call's parties, and its readers
+
 
 def main() -> int:
-    """Set up the calls of the plan, print the ports, wait for the end of input."""
+    """Set up the calls of the plan, print the ports, wait for the end of input, print the books."""
     plan = Plan.read(sys.stdin.readline())
     engine = Engine(threads=plan.threads, io=plan.io)
     plane = Plane(engine)
     before_bytes = resident_bytes(os.getpid())
-    ports = [_open(plane, plan, call, n) for n, call in enumerate(plan.calls)]
+    calls = [_open(plane, plan, call, n) for n, call in enumerate(plan.calls)]
     grown = resident_bytes(os.getpid()) - before_bytes
+    ports = [[port.rtp_port for port in parties] for parties, _ in calls]
     print(json.dumps({"ports": ports, "grown_bytes": grown}), flush=True)
     sys.stdin.read()
+    print(json.dumps(_books(plane, calls)))
     engine.close()
     return 0
 
 
-def _open(plane: Plane, plan: Plan, call: Call, number: int) -> list[int]:
+def _open(plane: Plane, plan: Plan, call: Call, number: int) -> _Served:
     forks = plan.mode is not Mode.RELAY
     opened = _ports(plane, plan, 4 if forks else 2)
     ports = [port.port for port in opened]
     for port, party in zip(ports, call.parties, strict=False):
         plane.do(ConnectPort(tag=1, port=port, remote=Endpoint(call.host, party)))
     plane.do(BridgePorts(tag=1, a=ports[0], b=ports[1]))
+    readers: list[ReaderId] = []
     for side in range(2 if forks else 0):
         attach = AttachReader(
             tag=1,
@@ -62,7 +71,21 @@ def _open(plane: Plane, plan: Plan, call: Call, number: int) -> list[int]:
         )
         answer = plane.ask(attach)
         assert isinstance(answer, ReaderAttached), answer
-    return [port.rtp_port for port in opened[:2]]
+        readers.append(answer.reader)
+    return opened[:2], readers
+
+
+def _books(plane: Plane, calls: list[_Served]) -> dict[str, int]:
+    """Sums over the ports of all parties and over all readers, by the names of `media.model`."""
+    totals: collections.Counter[str] = collections.Counter()
+    for parties, readers in calls:
+        command = ReadCounters(tag=1, ports=tuple(port.port for port in parties), readers=tuple(readers))
+        answer = plane.ask(command)
+        assert isinstance(answer, Counters), answer
+        for kind, books in (("port", answer.ports), ("reader", answer.readers)):
+            for _, counters in books:
+                totals.update({f"{kind}.{name}": n for name, n in dataclasses.asdict(counters).items()})
+    return totals
 
 
 def _ports(plane: Plane, plan: Plan, count: int) -> tuple[OpenPort, ...]:
