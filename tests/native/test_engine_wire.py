@@ -76,6 +76,8 @@ def test_an_interface_that_was_down_is_used_again(wire: Wire, wired: Wired) -> N
 def test_a_route_that_goes_elsewhere_is_followed(wire: Wire, wired: Wired) -> None:
     wire.ip("route", "add", "blackhole", f"{wire.far_host}/32")
     wired.speak_until(heard=False)
+    assert wired.call.plane.port_counters(wired.call.caller_port).dropped_send > 0
+    assert wired.call.plane.reader_counters(wired.reader).dropped_send > 0
     wire.ip("route", "del", "blackhole", f"{wire.far_host}/32")
     wired.settle()
 

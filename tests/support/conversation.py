@@ -149,13 +149,20 @@ def talking(
     *,
     via: tuple[str, int],
     bob_at: tuple[str, int],
+    alice_at: tuple[str, int] | None = None,
     bob_voice: Voice | None = None,
     seconds: float = SPEECH_S,
     over_tcp: bool = False,
 ) -> Iterator[Conversation]:
     """A conversation that is being recorded from its first word."""
     with Conversation(
-        directory, via=via, bob_at=bob_at, bob_voice=bob_voice, seconds=seconds, over_tcp=over_tcp
+        directory,
+        via=via,
+        bob_at=bob_at,
+        alice_at=alice_at,
+        bob_voice=bob_voice,
+        seconds=seconds,
+        over_tcp=over_tcp,
     ) as call:
         until(lambda: bool(daemon.events("recording.begin")), 10, "the recording begins")
         call.talk()
