@@ -76,11 +76,11 @@ soak: build  ## CALLS recorded calls at RATE a second, and the memory of the con
 siege: build  ## calls in each media engine for SECONDS with 10,000 datagrams a second of strangers, then frozen for 10 s
 	@$(PY) -m tests.load.siege --seconds $(SECONDS)
 
-bench: build  ## media engine beside rtpengine, control CPU a call, set-up delay; ONLY=control or media
+bench: build  ## media engines beside rtpengine, calls set up, instructions, control; ONLY=media, calls, instructions or control
 	@$(PY) -m tests.bench --limit $(if $(ONLY),--only $(ONLY)) $(if $(BENCH_RATE),--rate $(BENCH_RATE))
 
 bench-quick: build  ## the media engines at one load, in less than two minutes
-	@$(PY) -m tests.bench --only media --runs 1 --seconds 4
+	@$(PY) -m tests.bench --only media --runs 1 --seconds 2 --modes RELAY,FORK,SRTP
 
 fuzz: build  ## coverage-guided fuzzing of all parsers, C and Python, for FUZZ_SECONDS each; ONLY=sdp for one
 	$(if $(ONLY),,$(MAKE) --no-print-directory -C native fuzz FUZZ_SECONDS=$(FUZZ_SECONDS))

@@ -164,7 +164,17 @@ static const struct path *aim_at(struct packet_io *io, const struct rtpfork_out 
 	return bytes <= path->carries ? path : NULL;
 }
 
-/* What an interface does not take, a socket tries. */
+/* A datagram was not taken. When the interface is busy its path is as good as before. */
+static void refused(struct packet_io *io, struct rtpfork_out *out, int error)
+{
+	out->error = error;
+	if (error == ENOBUFS)
+		return; /* its queue is full, for sockets too */
+	if (error != EAGAIN)
+		paths_doubt(io->paths, &io->aimed[out->port][out->rtcp].from, out->to);
+	rtpfork_io_epoll.send(io->sockets, out, 1);
+}
+
 static void flush(struct packet_io *io)
 {
 	size_t sent = 0;
@@ -173,11 +183,8 @@ static void flush(struct packet_io *io)
 				      MSG_DONTWAIT);
 		for (int i = 0; i < result; i++)
 			io->outs[sent++]->error = 0;
-		if (result > 0)
-			continue;
-		struct rtpfork_out *out = io->outs[sent++];
-		paths_doubt(io->paths, &io->aimed[out->port][out->rtcp].from, out->to);
-		rtpfork_io_epoll.send(io->sockets, out, 1);
+		if (result <= 0)
+			refused(io, io->outs[sent++], errno);
 	}
 	io->count = 0;
 }

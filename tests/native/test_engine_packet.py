@@ -61,6 +61,15 @@ def test_what_may_pass_by_nothing_goes_by_socket_until_it_may(wired: Wired) -> N
     wired.settle()
 
 
+@pytest.mark.parametrize("wired", [socket.AF_INET], indirect=True)
+def test_an_interface_that_is_busy_costs_packets_and_no_path(wire: Wire, wired: Wired) -> None:
+    wire.run("tc", "qdisc", "add", "dev", wire.near_device, "root", "pfifo", "limit", "0")
+    assert not wired.speak()
+    wire.run("tc", "qdisc", "del", "dev", wire.near_device, "root")
+    assert wired.by_sockets(50) < 10
+    assert wired.call.plane.port_counters(wired.call.caller_port).dropped_send == 1
+
+
 def test_it_is_left_when_it_would_pass_by_something_and_taken_up_again(wire: Wire) -> None:
     told: queue.SimpleQueue[Way] = queue.SimpleQueue()
     with wire.inside():

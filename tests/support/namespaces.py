@@ -60,18 +60,23 @@ class Wire:
         """What a command says on the near side."""
         return _run("ip", "netns", "exec", self._near, *command)
 
-    @contextlib.contextmanager
-    def inside(self, *, far: bool = False) -> Iterator[None]:
+    def inside(self, *, far: bool = False) -> contextlib.AbstractContextManager[None]:
         """This thread is on one side meanwhile, and what it opens or starts stays there."""
-        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        there = os.open(Path("/run/netns", self._far if far else self._near), os.O_RDONLY)
-        try:
-            _enter(there)
-            yield
-        finally:
-            _enter(home)
-            os.close(there)
-            os.close(home)
+        return within(self._far if far else self._near)
+
+
+@contextlib.contextmanager
+def within(space: str) -> Iterator[None]:
+    """This thread is in a network namespace meanwhile, and what it opens or starts stays there."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(Path("/run/netns", space), os.O_RDONLY)
+    try:
+        _enter(there)
+        yield
+    finally:
+        _enter(home)
+        os.close(there)
+        os.close(home)
 
 
 def _enter(descriptor: int) -> None:

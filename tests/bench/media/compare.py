@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 from tests.bench.media.arena import Arena
-from tests.bench.media.plan import MAX_CALLS, Mode
-from tests.bench.media.rounds import BUSY, Round, fight
+from tests.bench.media.plan import Mode
+from tests.bench.media.rounds import PACKETS_A_SECOND, Round, fight
 
 STEP = 0.06  #: of the calls: how exactly the most that a core takes is looked for
-FIRST_CALLS = 400
+STRIDE = 1.25  #: from one try to the next, until the most lies between two
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """How it is measured."""
 
+    modes: tuple[Mode, ...]
     veth: bool
     calls: int  #: of the rounds at equal load
-    seconds: float  #: of a round
+    seconds: float  #: of a round; those that look for the most calls take half of it
     runs: int  #: of everything
     limit: bool  #: also look for the most calls that a core takes
 
@@ -34,7 +36,7 @@ class Cost:
     rounds: list[Round] = dataclasses.field(default_factory=list)  #: at the same load as all others
     most: list[int] = dataclasses.field(default_factory=list)  #: calls that the core took
     half: list[Round] = dataclasses.field(default_factory=list)  #: at half of that
-    load_limited: bool = False  #: the load was at its end before the engine
+    load_limited: bool = False  #: the load or its ports were at their end before the engine
 
     def median(self, figure: Callable[[Round], float]) -> float:
         """Of a figure of the rounds at equal load."""
@@ -44,38 +46,43 @@ class Cost:
     def calls_a_core(self) -> float:
         return statistics.median(self.most)
 
-    @property
-    def p99_ms_at_half(self) -> float:
-        return statistics.median(each.p99_ms for each in self.half)
+    def half_ms(self, percent: Literal[50, 99]) -> float:
+        """The delay that so many packets did not exceed at half of the most calls."""
+        return statistics.median(each.p50_ms if percent == 50 else each.p99_ms for each in self.half)
 
     def measure(self, arena: Arena, trial: Trial) -> None:
         """Once more."""
         self.rounds.append(fight(arena, self.engine, self.mode, trial.calls, trial.seconds))
         if trial.limit:
-            self.most.append(self._most(arena, trial.seconds))
+            self.most.append(self._most(arena, trial.seconds / 2))
             self.half.append(fight(arena, self.engine, self.mode, self.most[-1] // 2, trial.seconds))
 
     def _most(self, arena: Arena, seconds: float) -> int:
         """The most calls of which at most one packet in a thousand is lost or late."""
-        good, bad = 0, MAX_CALLS + 1
-        calls = self.most[-1] if self.most else FIRST_CALLS
+        good, bad = 0, self.mode.max_calls + 1
+        calls = min(self.mode.max_calls, self.most[-1] if self.most else self._fill())
         while bad - good > max(1, STEP * good):
             found = fight(arena, self.engine, self.mode, calls, seconds)
             if found.good:
                 good = calls
             else:
                 bad = calls
-                self.load_limited = found.load_late > BUSY
-            if bad > MAX_CALLS:
-                calls = min(MAX_CALLS, calls * 3 // 2)
+                self.load_limited = found.limited
+            if bad > self.mode.max_calls:
+                calls = min(self.mode.max_calls, int(calls * STRIDE))
             elif good == 0:
-                calls = calls * 2 // 3
+                calls = int(calls / STRIDE)
             else:
                 calls = (good + bad) // 2
+        self.load_limited |= good == self.mode.max_calls
         return good
 
+    def _fill(self) -> int:
+        """The calls of a full core, by the price at equal load."""
+        return int(1e6 / (2 * PACKETS_A_SECOND * self.rounds[-1].us_per_packet))
 
-def compare(engines: tuple[str, ...], mode: Mode, trial: Trial) -> list[Cost]:
+
+def compare(engines: Sequence[str], mode: Mode, trial: Trial) -> list[Cost]:
     """Each engine in turn, as often as there are runs."""
     costs = [Cost(engine, mode) for engine in engines]
     with Arena(veth=trial.veth) as arena:

@@ -39,7 +39,7 @@ def main() -> int:
     calls = [_open(plane, plan, call, n) for n, call in enumerate(plan.calls)]
     grown = resident_bytes(os.getpid()) - before_bytes
     ports = [[port.rtp_port for port in parties] for parties, _ in calls]
-    print(json.dumps({"ports": ports, "grown_bytes": grown}), flush=True)
+    print(json.dumps({"ports": ports, "grown_bytes": grown, "pid": os.getpid()}), flush=True)
     sys.stdin.read()
     print(json.dumps(_books(plane, calls)))
     engine.close()
@@ -47,31 +47,31 @@ def main() -> int:
 
 
 def _open(plane: Plane, plan: Plan, call: Call, number: int) -> _Served:
-    forks = plan.mode is not Mode.RELAY
-    opened = _ports(plane, plan, 4 if forks else 2)
+    opened = _ports(plane, plan, 2 + 2 * plan.mode.forks)
     ports = [port.port for port in opened]
     for port, party in zip(ports, call.parties, strict=False):
         plane.do(ConnectPort(tag=1, port=port, remote=Endpoint(call.host, party)))
     plane.do(BridgePorts(tag=1, a=ports[0], b=ports[1]))
     readers: list[ReaderId] = []
-    for side in range(2 if forks else 0):
-        attach = AttachReader(
-            tag=1,
-            stream=ports[side],
-            via=ports[2 + side],
-            remote=Endpoint(call.host, call.copies[side]),
-            no_rtcp=True,
-            ssrc=2 * number + side + 1,
-            cname="bench",
-            first_sequence=1,
-            first_timestamp=0,
-            payload_types=((0, 0),),
-            send_key=_key(plan.mode),
-            live=True,
-        )
-        answer = plane.ask(attach)
-        assert isinstance(answer, ReaderAttached), answer
-        readers.append(answer.reader)
+    for fork, copies in enumerate(call.copies):
+        for side in range(2):
+            attach = AttachReader(
+                tag=1,
+                stream=ports[side],
+                via=ports[2 + 2 * fork + side],
+                remote=Endpoint(call.host, copies[side]),
+                no_rtcp=True,
+                ssrc=2 * (plan.mode.forks * number + fork) + side + 1,
+                cname="bench",
+                first_sequence=1,
+                first_timestamp=0,
+                payload_types=((0, 0),),
+                send_key=_key(plan.mode),
+                live=True,
+            )
+            answer = plane.ask(attach)
+            assert isinstance(answer, ReaderAttached), answer
+            readers.append(answer.reader)
     return opened[:2], readers
 
 

@@ -9,8 +9,9 @@ from typing import Self
 
 from siprec_src.media.model import MediaIo
 
-FIRST_PARTY, FIRST_COPY = 2000, 32000  #: ports; two to a party, as for RTP and RTCP
-MAX_CALLS = 7000  #: for which there are ports
+FIRST_PARTY, FIRST_COPY = 2000, 26000  #: ports; two to a party, as for RTP and RTCP
+MAX_CALLS = 6000  #: for which there are ports
+FORKS_OF_MANY = 4
 
 
 class Mode(enum.Enum):
@@ -20,6 +21,21 @@ class Mode(enum.Enum):
     FORK = "relay + RTP fork of both tracks"
     SRTP = "relay + SRTP fork of both tracks, AES-CM with HMAC-SHA1-80"
     GCM = "relay + SRTP fork of both tracks, AES-128-GCM"
+    MANY = f"relay + {FORKS_OF_MANY} RTP forks of both tracks"
+
+    @property
+    def forks(self) -> int:
+        """How many SRSs get both tracks."""
+        match self:
+            case Mode.RELAY:
+                return 0
+            case Mode.MANY:
+                return FORKS_OF_MANY
+        return 1
+
+    @property
+    def max_calls(self) -> int:
+        return MAX_CALLS // max(1, self.forks)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,7 +44,7 @@ class Call:
 
     host: str
     parties: tuple[int, int]  #: ports of caller and callee
-    copies: tuple[int, int]  #: where what each says is to come
+    copies: tuple[tuple[int, int], ...]  #: of each SRS: where what each says is to come
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +64,10 @@ class Plan:
             Call(
                 self.load_host,
                 (FIRST_PARTY + 4 * n, FIRST_PARTY + 4 * n + 2),
-                (FIRST_COPY + 4 * n, FIRST_COPY + 4 * n + 2),
+                tuple(
+                    (FIRST_COPY + 4 * at, FIRST_COPY + 4 * at + 2)
+                    for at in range(self.mode.forks * n, self.mode.forks * (n + 1))
+                ),
             )
             for n in range(self.count)
         ]
@@ -65,7 +84,7 @@ class Plan:
         """The input of ``rtpload``, for an engine that relays at these ports."""
         lines = []
         for call, (to_caller, to_callee) in zip(self.calls, ports, strict=True):
-            for party, port, copy in zip(call.parties, (to_caller, to_callee), call.copies, strict=True):
-                wanted = 0 if self.mode is Mode.RELAY else copy
-                lines.append(f"{call.host} {party} {self.host} {port} {call.host} {wanted}")
+            for side, port in enumerate((to_caller, to_callee)):
+                copies = "".join(f" {call.host} {copy[side]}" for copy in call.copies)
+                lines.append(f"{call.host} {call.parties[side]} {self.host} {port}{copies}")
         return "\n".join(lines) + "\n"

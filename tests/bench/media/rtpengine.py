@@ -27,7 +27,7 @@ def main() -> int:
         before_bytes = resident_bytes(daemon)
         ports = [_open(ng, plan, call, n) for n, call in enumerate(plan.calls)]
         grown = resident_bytes(daemon) - before_bytes
-        print(json.dumps({"ports": ports, "grown_bytes": grown}), flush=True)
+        print(json.dumps({"ports": ports, "grown_bytes": grown, "pid": daemon}), flush=True)
         sys.stdin.read()
     return 0
 
@@ -92,11 +92,13 @@ def _open(ng: Ng, plan: Plan, call: Call, number: int) -> list[int]:
     to_caller, _ = ng.sdp(
         "answer", call_id=call_id, from_tag=caller, to_tag=callee, sdp=_sdp(call.host, call.parties[1])
     )
-    if plan.mode is not Mode.RELAY:
-        secure = plan.mode is not Mode.FORK
-        wanted: dict[str, Value] = {"DTLS": "off", "transport_protocol": "RTP/SAVP"} if secure else {}
+    secure = plan.mode in {Mode.SRTP, Mode.GCM}
+    wanted: dict[str, Value] = {"DTLS": "off", "transport_protocol": "RTP/SAVP"} if secure else {}
+    for copies in call.copies:
         offer, tag = ng.sdp("subscribe request", call_id=call_id, flags=["all"], **wanted)
-        ng.sdp("subscribe answer", call_id=call_id, to_tag=tag, sdp=_answer(offer, call, plan.mode))
+        ng.sdp(
+            "subscribe answer", call_id=call_id, to_tag=tag, sdp=_answer(offer, call.host, copies, plan.mode)
+        )
     # What the caller sends comes to the port that its answer names, and the reverse.
     return [_port(to_caller), _port(to_callee)]
 
@@ -110,16 +112,16 @@ def _sdp(
     return "\r\n".join(lines) + "\r\n"
 
 
-def _answer(offer: str, call: Call, mode: Mode) -> str:
-    if mode is Mode.FORK:
-        return _sdp(call.host, *call.copies, attributes=("recvonly",))
+def _answer(offer: str, host: str, copies: tuple[int, int], mode: Mode) -> str:
+    if mode not in {Mode.SRTP, Mode.GCM}:
+        return _sdp(host, *copies, attributes=("recvonly",))
     suite = "AES_CM_128_HMAC_SHA1_80" if mode is Mode.SRTP else "AEAD_AES_128_GCM"
     tag = re.search(rf"a=crypto:(\d+) {suite} ", offer)
     if tag is None:
         raise ValueError(f"rtpengine does not offer {suite}: {offer}")
     key = "inline:" + ("A" * 40 if mode is Mode.SRTP else "A" * 38)
     attributes = ("recvonly", f"crypto:{tag[1]} {suite} {key}")
-    return _sdp(call.host, *call.copies, transport="RTP/SAVP", attributes=attributes)
+    return _sdp(host, *copies, transport="RTP/SAVP", attributes=attributes)
 
 
 def _port(sdp: str) -> int:
