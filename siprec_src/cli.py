@@ -247,15 +247,20 @@ def version() -> None:
 @click.option("--io", default="auto")
 @click.option("--cpu", "cpus", type=int, multiple=True)
 @click.option("--priority", default="normal")
+@click.option("--memory-fd", type=int, required=True)
+@click.option("--channel-fd", type=int, required=True)
 @click.option("--parent", type=int, required=True)
 @click.option("--log-format", type=FORMATS)
 @click.option("--log-level", type=LEVELS, default="info")
 def media(
+    *,
     listen_fd: int,
     threads: int,
     io: str,
     cpus: tuple[int, ...],
     priority: str,
+    memory_fd: int,
+    channel_fd: int,
     parent: int,
     log_format: Any,
     log_level: Any,
@@ -271,8 +276,10 @@ def media(
     from siprec_src.telemetry import log
 
     log.configure(format_=log_format, level=log_level)
-    urgency = ThreadPriority(priority)
-    sys.exit(media_process.run(listen_fd, threads=threads, io=MediaIo(io), cpus=cpus, priority=urgency))
+    wanted = media_process.Wanted(
+        threads=threads, io=MediaIo(io), cpus=cpus, priority=ThreadPriority(priority)
+    )
+    sys.exit(media_process.run(listen_fd, wanted, memory_fd, channel_fd))
 
 
 @main.command(hidden=True)

@@ -135,6 +135,7 @@ def main() -> None:
         write("netlink", f"way{six}", b"".join(way))
     for name, several in STATES.items():
         write("states", name, steps(several))
+    write("resume", "nothing_of_it", bytes(4))
     for name, datagrams in CORE.items():
         octets = [(where, bytes.fromhex(text)) for where, text in datagrams]
         write("core", name, b"".join(bytes([where, len(data)]) + data for where, data in octets))

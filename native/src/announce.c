@@ -18,8 +18,15 @@ int rtpfork_core_announce(struct rtpfork_core *core, uint64_t port,
 		return result;
 	if (!what->sound)
 		return RTPFORK_EARGUMENT;
-	core_silence(core, &core->ports[slot]);
-	core->ports[slot].speech = (struct speech){.what = *what, .next_ns = now_ns};
+	struct port *hears = &core->ports[slot];
+	core_silence(core, hears);
+	core_begin_change(&hears->whole);
+	hears->speech = (struct speech){
+		.what = *what,
+		.sound = what->sound->number,
+		.next_ns = now_ns,
+	};
+	core_end_change(&hears->whole);
 	core->speaking[core->speaking_count++] = slot;
 	return 0;
 }
@@ -58,10 +65,10 @@ static void say(struct rtpfork_core *core, struct port *port)
 {
 	uint8_t *buffer = NULL;
 	struct rtpfork_out *out = core_next_out(core, &buffer);
-	bool secure = port->send.now != NULL;
+	bool secure = port->send.now != 0;
 	uint8_t *packet = secure ? core->mixed : buffer;
 	size_t bytes = build(&port->speech, packet);
-	if (secure && rtpfork_srtp_protect(&port->send.now->key, core->crypto, packet, bytes,
+	if (secure && rtpfork_srtp_protect(core_key(core, &port->send), core->crypto, packet, bytes,
 					   buffer, OUT_BYTES, &bytes) != 0)
 		return;
 	out->to = core_rtp_target(port);

@@ -62,8 +62,7 @@ void rtpfork_command_free(struct rtpfork_command *command)
 
 /* run by the packet thread */
 
-/* Tell the sockets of |slot| whether all they send goes to one address. */
-static void aim(struct worker *worker, uint32_t slot)
+void worker_aim(struct worker *worker, uint32_t slot)
 {
 	worker->ops->aim(worker->io, slot, false, rtpfork_core_aim(worker->core, slot, false));
 	worker->ops->aim(worker->io, slot, true, rtpfork_core_aim(worker->core, slot, true));
@@ -73,7 +72,7 @@ static void aim_reader(struct worker *worker, uint64_t reader)
 {
 	uint32_t slot = 0;
 	if (rtpfork_core_via(worker->core, reader, &slot) == 0)
-		aim(worker, slot);
+		worker_aim(worker, slot);
 }
 
 /* Close one port: the BYEs of its readers leave before its sockets do. */
@@ -141,7 +140,7 @@ static int connect_port(struct worker *worker, struct rtpfork_command *command)
 	int result =
 		rtpfork_core_connect(worker->core, command->connect.port, &command->connect.party);
 	if (result == 0 && rtpfork_core_slot(worker->core, command->connect.port, &slot) == 0)
-		aim(worker, slot);
+		worker_aim(worker, slot);
 	return result;
 }
 
@@ -154,7 +153,7 @@ static int detach(struct worker *worker, struct rtpfork_command *command, uint64
 	rtpfork_core_detach(worker->core, command->detach.reader, now_ns, &command->detach.counters,
 			    &command->garbage);
 	worker_flush(worker, now_ns);
-	aim(worker, slot);
+	worker_aim(worker, slot);
 	return 0;
 }
 

@@ -1,75 +1,9 @@
 /* Ports, bridges and readers of one thread: made, changed and ended between two turns. */
 #include "rtpfork/core.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core_internal.h"
-
-/* life */
-
-static int make_tables(struct rtpfork_core *core)
-{
-	const struct rtpfork_core_options *options = &core->options;
-	int result = rtpfork_table_init(&core->port_ids, RTPFORK_ID_PORT, options->thread,
-					options->max_ports);
-	if (result == 0)
-		result = rtpfork_table_init(&core->fork_ids, RTPFORK_ID_READER, options->thread,
-					    options->max_readers);
-	return result;
-}
-
-int rtpfork_core_new(const struct rtpfork_core_options *options, struct rtpfork_core **out)
-{
-	if (!options->notify || options->max_outs == 0)
-		return RTPFORK_EARGUMENT;
-	struct rtpfork_core *core = calloc(1, sizeof *core);
-	if (!core)
-		return RTPFORK_ENOMEM;
-	core->options = *options;
-	core->random = options->random_seed | 1;
-	int result = make_tables(core);
-	if (result == 0)
-		result = core_make_keys(core);
-	if (result == 0)
-		result = rtpfork_crypto_new(&core->crypto);
-	if (result != 0) {
-		rtpfork_core_free(core);
-		return result;
-	}
-	core->ports = calloc(options->max_ports, sizeof *core->ports);
-	core->forks = calloc(options->max_readers, sizeof *core->forks);
-	core->dirty = calloc(options->max_ports, sizeof *core->dirty);
-	core->speaking = calloc(options->max_ports, sizeof *core->speaking);
-	core->outs = calloc(options->max_outs, sizeof *core->outs);
-	core->buffers = calloc(options->max_outs, sizeof *core->buffers);
-	if (!core->ports || !core->forks || !core->dirty || !core->speaking || !core->outs ||
-	    !core->buffers) {
-		rtpfork_core_free(core);
-		return RTPFORK_ENOMEM;
-	}
-	*out = core;
-	return 0;
-}
-
-void rtpfork_core_free(struct rtpfork_core *core)
-{
-	if (!core)
-		return;
-	for (uint32_t slot = 0; core->ports && slot < core->port_ids.high_water; slot++)
-		rtpfork_log_free(core->ports[slot].log);
-	core_free_keys(core);
-	rtpfork_table_destroy(&core->port_ids);
-	rtpfork_table_destroy(&core->fork_ids);
-	rtpfork_crypto_free(core->crypto);
-	free(core->ports);
-	free(core->forks);
-	free(core->dirty);
-	free(core->speaking);
-	free(core->outs);
-	free(core->buffers);
-	free(core);
-}
 
 /* ports */
 
@@ -97,6 +31,7 @@ int rtpfork_core_open(struct rtpfork_core *core, uint64_t *port, uint32_t *slot)
 	rtpfork_source_init(&opened->source);
 	opened->receive.most_before = KEYS_BEFORE;
 	opened->send.most_before = SEND_KEYS_BEFORE;
+	core_end_change(&opened->whole);
 	*port = rtpfork_table_id(&core->port_ids, *slot);
 	return 0;
 }
@@ -133,15 +68,10 @@ static void relearn(struct port *port, const struct rtpfork_party *party)
 		port->latched_for = party->remote;
 }
 
-int rtpfork_core_connect(struct rtpfork_core *core, uint64_t id, const struct rtpfork_party *party)
+static int connect_port(struct rtpfork_core *core, struct port *port,
+			const struct rtpfork_party *party)
 {
-	struct port *port = NULL;
-	int result = find_port(core, id, &port);
-	if (result != 0)
-		return result;
-	if (party->clock_rate == 0 || party->event_type_count > RTPFORK_MAX_EVENT_TYPES)
-		return RTPFORK_EARGUMENT;
-	result = core_set_key(core, &port->send, &party->send_key, RTPFORK_SRTP_SEND);
+	int result = core_set_key(core, &port->send, &party->send_key, RTPFORK_SRTP_SEND);
 	if (result == 0)
 		result = core_set_key(core, &port->receive, &party->receive_key,
 				      RTPFORK_SRTP_RECEIVE);
@@ -157,6 +87,20 @@ int rtpfork_core_connect(struct rtpfork_core *core, uint64_t id, const struct rt
 	memcpy(port->event_types, party->event_types, sizeof port->event_types);
 	resolve_rtcp(&port->rtcp_target, &party->remote_rtcp, &party->remote, party->rtcp_mux);
 	return 0;
+}
+
+int rtpfork_core_connect(struct rtpfork_core *core, uint64_t id, const struct rtpfork_party *party)
+{
+	struct port *port = NULL;
+	int result = find_port(core, id, &port);
+	if (result != 0)
+		return result;
+	if (party->clock_rate == 0 || party->event_type_count > RTPFORK_MAX_EVENT_TYPES)
+		return RTPFORK_EARGUMENT;
+	core_begin_change(&port->whole);
+	result = connect_port(core, port, party);
+	core_end_change(&port->whole);
+	return result;
 }
 
 int rtpfork_core_take_dtls(struct rtpfork_core *core, uint64_t id)
@@ -209,10 +153,14 @@ int rtpfork_core_bridge(struct rtpfork_core *core, uint64_t a, uint64_t b)
 		return result;
 	if (one == other)
 		return RTPFORK_EARGUMENT;
+	core_begin_change(&one->whole);
+	core_begin_change(&other->whole);
 	unbridge(core, one);
 	unbridge(core, other);
 	one->peer = other->slot;
 	other->peer = one->slot;
+	core_end_change(&one->whole);
+	core_end_change(&other->whole);
 	return 0;
 }
 
@@ -224,7 +172,9 @@ int rtpfork_core_set_tone(struct rtpfork_core *core, uint64_t port, const struct
 		return result;
 	if (tone->type_count > RTPFORK_MAX_TONE_TYPES)
 		return RTPFORK_EARGUMENT;
+	core_begin_change(&hears->whole);
 	tone_set(&hears->tone, tone);
+	core_end_change(&hears->whole);
 	return 0;
 }
 
@@ -256,6 +206,7 @@ int rtpfork_core_close(struct rtpfork_core *core, uint64_t id, uint64_t now_ns,
 	int result = find_port(core, id, &port);
 	if (result != 0)
 		return result;
+	core_begin_change(&port->whole);
 	struct rtpfork_reader_counters unread;
 	while (port->stream_readers != NONE)
 		rtpfork_core_detach(core, rtpfork_table_id(&core->fork_ids, port->stream_readers),
@@ -363,6 +314,7 @@ int rtpfork_core_attach(struct rtpfork_core *core, uint64_t stream_id, uint64_t 
 		return result;
 	}
 	join(core, slot, stream, via, log);
+	core_end_change(&fork->whole);
 	*reader = rtpfork_table_id(&core->fork_ids, slot);
 	return 0;
 }
@@ -372,7 +324,12 @@ int rtpfork_core_update(struct rtpfork_core *core, uint64_t reader,
 {
 	uint32_t slot = 0;
 	int result = find_fork(core, reader, &slot);
-	return result != 0 ? result : aim(core, &core->forks[slot], target);
+	if (result != 0)
+		return result;
+	core_begin_change(&core->forks[slot].whole);
+	result = aim(core, &core->forks[slot], target);
+	core_end_change(&core->forks[slot].whole);
+	return result;
 }
 
 int rtpfork_core_set_live(struct rtpfork_core *core, uint64_t reader, bool live, uint64_t now_ns)
@@ -404,6 +361,7 @@ int rtpfork_core_detach(struct rtpfork_core *core, uint64_t reader, uint64_t now
 		return result;
 	struct fork *fork = &core->forks[slot];
 	struct port *stream = &core->ports[fork->stream];
+	core_begin_change(&fork->whole);
 	if (fork->rtcp_reported || fork->reader.begun)
 		core_queue_report(core, slot, now_ns, true);
 	unlink_fork(core, &stream->stream_readers, slot, false);

@@ -2,6 +2,7 @@
 #ifndef RTPFORK_CORE_INTERNAL_H
 #define RTPFORK_CORE_INTERNAL_H
 
+#include "order.h"
 #include "pool.h"
 #include "rtpfork/core.h"
 #include "rtpfork/event.h"
@@ -19,7 +20,7 @@
 /* Keys are the core's to hand out, for most ports and readers have none. */
 struct held_key {
 	struct rtpfork_srtp_key key;
-	struct held_key *older;
+	uint32_t older; /* as in struct keys */
 };
 
 /* What one direction was sent with, by fingerprints. */
@@ -28,13 +29,14 @@ struct sent_with {
 	uint32_t count;
 };
 
-/* The keys of one direction of one stream. Those before |now| are kept, for a party that goes back
- * to one must find the roll-over counter where it was; one that was used longer ago is not taken
- * again for sending, since it would repeat its key stream (RFC 3711 9.1). */
+/* The keys of one direction of one stream, by their cells; 0: none. Those before |now| are kept,
+ * for a party that goes back to one must find the roll-over counter where it was; one that was used
+ * longer ago is not taken again for sending, since it would repeat its key stream (RFC 3711 9.1).
+ */
 struct keys {
-	struct held_key *now;	     /* NULL: packets are not protected */
-	struct held_key *before;     /* the latest first */
-	struct sent_with *sent_with; /* NULL: nothing */
+	uint32_t now;	 /* 0: packets are not protected */
+	uint32_t before; /* the latest first */
+	uint32_t sent_with;
 	uint32_t most_before;
 };
 
@@ -48,8 +50,10 @@ struct port {
 	bool dirty; /* its log has what readers have not seen */
 	bool heard; /* a valid RTP packet came */
 	bool silent;
-	bool dtls; /* is handed over */
-	bool raw;  /* from here to |remote|: as in struct rtpfork_party */
+	bool dtls;    /* is handed over */
+	bool whole;   /* nothing of it is just being changed */
+	bool resumed; /* nothing came yet since a process was followed by this one */
+	bool raw;     /* from here to |remote|: as in struct rtpfork_party */
 	bool learn;
 	bool rtcp_mux;
 	uint8_t event_type_count;
@@ -63,6 +67,7 @@ struct port {
 	struct keys send;
 	struct rtpfork_source source;
 	struct rtpfork_port_counters counters;
+	uint64_t raw_received;
 	struct tone tone; /* that its party hears */
 	/* Read now and then. */
 	struct rtpfork_address latched_rtcp;
@@ -73,6 +78,7 @@ struct port {
 	struct rtpfork_event_tracker tracker;
 	struct speech {
 		struct rtpfork_announcement what; /* without a sound: none */
+		uint32_t sound;			  /* its number, which outlives the process */
 		size_t position;
 		uint64_t next_ns;
 	} speech;
@@ -84,6 +90,7 @@ struct fork {
 	uint32_t via;	 /* slot of the port it sends from */
 	uint32_t next_of_stream;
 	uint32_t next_of_via;
+	bool whole; /* nothing of it is just being changed */
 	bool rtcp_mux;
 	bool rtcp_begun;    /* whether copies go out has been said; nothing is sent before */
 	bool rtcp_reported; /* a report was sent */
@@ -106,8 +113,12 @@ struct fork {
 
 #define OUT_BYTES (RTPFORK_MAX_DATAGRAM_BYTES + 64)
 
+/* The beginning of the memory of a core. Nothing in that memory points to anything of value after
+ * the process has ended: slots, cells and sounds are named by numbers, and the rest is set anew by
+ * rtpfork_core_resume(). */
 struct rtpfork_core {
 	struct rtpfork_core_options options;
+	bool own_memory;
 	struct rtpfork_crypto *crypto;
 	struct rtpfork_table port_ids;
 	struct rtpfork_table fork_ids;
@@ -145,6 +156,34 @@ static inline void core_queue(struct rtpfork_core *core)
 {
 	core->out_count++;
 }
+
+/* What is being changed by a command is not whole meanwhile: a process that takes this memory up
+ * does not trust it. */
+static inline void core_begin_change(bool *whole)
+{
+	*whole = false;
+	in_order();
+}
+
+static inline void core_end_change(bool *whole)
+{
+	in_order();
+	*whole = true;
+}
+
+/* keys */
+
+/* The present key, which there must be. */
+static inline struct rtpfork_srtp_key *core_key(const struct rtpfork_core *core,
+						const struct keys *keys)
+{
+	struct held_key *held = pool_at(&core->keys, keys->now);
+	return &held->key;
+}
+
+/* Make |core| an empty one of |options| over tables that may hold something. On failure the caller
+ * frees it. */
+int core_set_up(struct rtpfork_core *core, const struct rtpfork_core_options *options);
 
 /* shared steps */
 
@@ -195,11 +234,9 @@ void core_unreachable(struct rtpfork_core *core, const struct port *port, bool r
 void core_notice_dtmf(struct rtpfork_core *core, struct port *port, uint64_t now_ns,
 		      const struct rtpfork_event_ended *ended);
 
-/* Make the pools that keys of all ports and readers come from. RTPFORK_ENOMEM. */
-int core_make_keys(struct rtpfork_core *core);
-
-/* Wipe and free them. */
-void core_free_keys(struct rtpfork_core *core);
+/* How many keys all ports and readers hold, and what they were sent with. */
+uint32_t core_most_keys(const struct rtpfork_core_options *options);
+uint32_t core_most_sent_with(const struct rtpfork_core_options *options);
 
 /* Protect by |sdes| from now on; without a suite, by nothing. The present key, or one remembered,
  * goes on where it was. RTPFORK_EKEYSPENT: it was sent with longer ago; RTPFORK_ECRYPTO. Then

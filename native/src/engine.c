@@ -1,136 +1,13 @@
 /* The control side of the engine: sockets are bound, memory is got and freed here. */
-#include "rtpfork/engine.h"
-
 #include <errno.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "placement.h"
-#include "ports.h"
-#include "schedule.h"
+#include "engine_internal.h"
 #include "table.h"
-#include "worker.h"
 
-#define LOG_BYTES_PER_PACKET 256
-#define NS_PER_MS	     1000000U
-#define NS_PER_S	     1000000000U
-
-struct rtpfork_engine {
-	struct rtpfork_engine_options options;
-	struct rtpfork_ports *ports;
-	uint32_t thread_count;
-	struct placement placement;
-	enum rtpfork_priority priority;
-	struct worker *workers;
-	int said_fd;
-	struct rtpfork_command *answered; /* without a thread, oldest first */
-	struct rtpfork_command **answered_end;
-};
-
-/* life */
-
-void rtpfork_engine_defaults(struct rtpfork_engine_options *options)
-{
-	*options = (struct rtpfork_engine_options){
-		.io = RTPFORK_IO_SOCKETS,
-		.threads = 0,
-		.max_ports_per_thread = 32768,
-		.max_readers_per_thread = 32768,
-		.log_packets = 8,
-		.silence_ms = 5000,
-		.port_rest_ms = 5000,
-		.receive_buffer_bytes = 1 << 20,
-	};
-}
-
-static int self_test(void)
-{
-	struct rtpfork_crypto *crypto = NULL;
-	int result = rtpfork_crypto_new(&crypto);
-	if (result == 0)
-		result = rtpfork_crypto_self_test(crypto);
-	rtpfork_crypto_free(crypto);
-	return result;
-}
-
-/* One offset for all threads and all time, so that all streams of a recording relate to one clock
- * (RTP-25), whatever steps the wall clock makes. */
-static uint64_t unix_offset_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec - clock_now_ns();
-}
-
-static uint32_t threads_wanted(const struct rtpfork_engine_options *options)
-{
-	if (options->threads != 0)
-		return options->threads;
-	size_t cores = options->cpu_count != 0 ? options->cpu_count : schedule_cpus();
-	return cores > RTPFORK_MAX_THREADS ? RTPFORK_MAX_THREADS : (uint32_t)cores;
-}
-
-static bool sane(const struct rtpfork_engine_options *options)
-{
-	uint32_t packets = options->log_packets;
-	return packets * LOG_BYTES_PER_PACKET >= RTPFORK_MAX_DATAGRAM_BYTES &&
-	       packets <= 1U << 16 && (packets & (packets - 1)) == 0 &&
-	       options->threads <= RTPFORK_MAX_THREADS && options->silence_ms != 0;
-}
-
-int rtpfork_engine_new(const struct rtpfork_engine_options *options, struct rtpfork_engine **out)
-{
-	if (!sane(options))
-		return RTPFORK_EARGUMENT;
-	int result = self_test();
-	if (result != 0)
-		return result;
-	struct rtpfork_engine *engine = calloc(1, sizeof *engine);
-	if (!engine)
-		return RTPFORK_ENOMEM;
-	engine->options = *options;
-	engine->answered_end = &engine->answered;
-	engine->said_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	engine->ports = rtpfork_ports_new((uint64_t)options->port_rest_ms * NS_PER_MS,
-					  options->receive_buffer_bytes);
-	uint32_t threads = threads_wanted(options);
-	engine->workers = calloc(threads, sizeof *engine->workers);
-	if (engine->said_fd < 0 || !engine->ports || !engine->workers)
-		result = RTPFORK_ENOMEM;
-	uint64_t offset_ns = unix_offset_ns();
-	while (result == 0 && engine->thread_count < threads) {
-		uint32_t index = engine->thread_count++;
-		result = worker_start(&engine->workers[index], index, options, offset_ns,
-				      engine->said_fd, &engine->priority);
-	}
-	engine->placement.threads = engine->thread_count;
-	if (result != 0) {
-		rtpfork_engine_free(engine);
-		return result;
-	}
-	*out = engine;
-	return 0;
-}
-
-void rtpfork_engine_free(struct rtpfork_engine *engine)
-{
-	if (!engine)
-		return;
-	for (uint32_t i = 0; i < engine->thread_count; i++)
-		worker_free(&engine->workers[i]);
-	while (engine->answered) {
-		struct rtpfork_command *command = engine->answered;
-		engine->answered = command->next;
-		rtpfork_command_free(command);
-	}
-	free(engine->workers);
-	rtpfork_ports_free(engine->ports);
-	if (engine->said_fd >= 0)
-		close(engine->said_fd);
-	free(engine);
-}
+#define NS_PER_S 1000000000U
 
 /* waking the caller */
 
@@ -235,7 +112,7 @@ static size_t release(struct rtpfork_engine *engine, struct rtpfork_command *com
 		struct rtpfork_port_item *item = &command->ports[i];
 		if (item->fds[0] < 0)
 			continue;
-		rtpfork_ports_release(engine->ports, item->fds, now_ns);
+		rtpfork_ports_release(engine->ports, item->fds, command->again, now_ns);
 		released++;
 	}
 	return released;
@@ -257,6 +134,8 @@ static int bind_ports(struct rtpfork_engine *engine, struct rtpfork_command *com
 			return result;
 		}
 		item->rtp_port = rtpfork_address_port(&address);
+		item->sockets[0] = item->fds[0];
+		item->sockets[1] = item->fds[1];
 	}
 	return 0;
 }

@@ -40,6 +40,8 @@ const char *rtpfork_strerror(int error)
 		return "system call failed";
 	case RTPFORK_ECRYPTO:
 		return "libcrypto failed";
+	case RTPFORK_EDAMAGED:
+		return "the state that was left is not sound";
 	default:
 		return "unknown error";
 	}

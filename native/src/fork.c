@@ -14,8 +14,8 @@ static void queue_fork(struct rtpfork_core *core, uint32_t slot,
 	size_t bytes = packet->bytes;
 	int result = rtpfork_rtp_copy(packet->data, bytes, to, buffer, OUT_BYTES);
 	if (result == 0 && fork->send.now)
-		result = rtpfork_srtp_protect(&fork->send.now->key, core->crypto, buffer, bytes,
-					      buffer, OUT_BYTES, &bytes);
+		result = rtpfork_srtp_protect(core_key(core, &fork->send), core->crypto, buffer,
+					      bytes, buffer, OUT_BYTES, &bytes);
 	if (result != 0) {
 		rtpfork_reader_settle(&fork->reader, false, 0);
 		return;

@@ -3,11 +3,16 @@
 
 #include "core_internal.h"
 
-static bool is_key(struct rtpfork_core *core, const struct held_key *held,
-		   const struct rtpfork_sdes *sdes, size_t bytes)
+static struct held_key *at(const struct rtpfork_core *core, uint32_t cell)
 {
-	return held && rtpfork_srtp_key_matches(&held->key, core->crypto, sdes->suite,
-						sdes->material, bytes);
+	return pool_at(&core->keys, cell);
+}
+
+static bool is_key(struct rtpfork_core *core, uint32_t cell, const struct rtpfork_sdes *sdes,
+		   size_t bytes)
+{
+	return cell != 0 && rtpfork_srtp_key_matches(&at(core, cell)->key, core->crypto,
+						     sdes->suite, sdes->material, bytes);
 }
 
 /* What tells session keys apart without being one: of the salts, which are secret but encrypt
@@ -24,9 +29,9 @@ static uint64_t fingerprint(const struct rtpfork_srtp_key *key)
 /* Remember that a key is used; false: it was used before. */
 static bool use(struct rtpfork_core *core, struct keys *keys, uint64_t print)
 {
-	if (!keys->sent_with)
+	if (keys->sent_with == 0)
 		keys->sent_with = pool_take(&core->sent_with);
-	struct sent_with *with = keys->sent_with;
+	struct sent_with *with = pool_at(&core->sent_with, keys->sent_with);
 	for (uint32_t i = 0; i < with->count && i < MAX_USED_KEYS; i++)
 		if (with->prints[i] == print)
 			return false;
@@ -37,29 +42,29 @@ static bool use(struct rtpfork_core *core, struct keys *keys, uint64_t print)
 /* The present key becomes the latest before, unless there is none; the oldest is forgotten. */
 static void set_aside(struct rtpfork_core *core, struct keys *keys)
 {
-	if (!keys->now)
+	if (keys->now == 0)
 		return;
-	keys->now->older = keys->before;
+	at(core, keys->now)->older = keys->before;
 	keys->before = keys->now;
-	keys->now = NULL;
-	struct held_key **oldest = &keys->before;
-	for (uint32_t i = 0; *oldest && i < keys->most_before; i++)
-		oldest = &(*oldest)->older;
+	keys->now = 0;
+	uint32_t *oldest = &keys->before;
+	for (uint32_t i = 0; *oldest != 0 && i < keys->most_before; i++)
+		oldest = &at(core, *oldest)->older;
 	pool_give(&core->keys, *oldest);
-	*oldest = NULL;
+	*oldest = 0;
 }
 
 /* Whether |sdes| is one of the keys before; then it is the present one again. */
 static bool bring_back(struct rtpfork_core *core, struct keys *keys,
 		       const struct rtpfork_sdes *sdes, size_t bytes)
 {
-	struct held_key **link = &keys->before;
-	while (*link && !is_key(core, *link, sdes, bytes))
-		link = &(*link)->older;
-	struct held_key *back = *link;
-	if (!back)
+	uint32_t *link = &keys->before;
+	while (*link != 0 && !is_key(core, *link, sdes, bytes))
+		link = &at(core, *link)->older;
+	uint32_t back = *link;
+	if (back == 0)
 		return false;
-	*link = back->older;
+	*link = at(core, back)->older;
 	set_aside(core, keys);
 	keys->now = back;
 	return true;
@@ -88,10 +93,10 @@ int core_set_key(struct rtpfork_core *core, struct keys *keys, const struct rtpf
 	size_t bytes = (size_t)sdes->suite->key_bytes + sdes->suite->salt_bytes;
 	if (is_key(core, keys->now, sdes, bytes) || bring_back(core, keys, sdes, bytes))
 		return 0;
-	struct held_key *fresh = pool_take(&core->keys);
-	int result = derive(core, &fresh->key, sdes, bytes, direction);
-	if (result == 0 && direction == RTPFORK_SRTP_SEND &&
-	    !use(core, keys, fingerprint(&fresh->key)))
+	uint32_t fresh = pool_take(&core->keys);
+	struct rtpfork_srtp_key *key = &at(core, fresh)->key;
+	int result = derive(core, key, sdes, bytes, direction);
+	if (result == 0 && direction == RTPFORK_SRTP_SEND && !use(core, keys, fingerprint(key)))
 		result = RTPFORK_EKEYSPENT;
 	if (result != 0) {
 		pool_give(&core->keys, fresh);
@@ -102,30 +107,24 @@ int core_set_key(struct rtpfork_core *core, struct keys *keys, const struct rtpf
 	return 0;
 }
 
-int core_make_keys(struct rtpfork_core *core)
+uint32_t core_most_keys(const struct rtpfork_core_options *options)
 {
-	size_t ports = core->options.max_ports;
-	size_t readers = core->options.max_readers;
-	size_t keys = ports * (1 + KEYS_BEFORE + 1 + SEND_KEYS_BEFORE) +
-		      readers * 2 * (1 + KEYS_BEFORE) + 1; /* before the oldest is forgotten */
-	int result = pool_init(&core->keys, keys, sizeof(struct held_key));
-	if (result == 0)
-		result = pool_init(&core->sent_with, ports + readers, sizeof(struct sent_with));
-	return result;
+	return options->max_ports * (1 + KEYS_BEFORE + 1 + SEND_KEYS_BEFORE) +
+	       options->max_readers * 2 * (1 + KEYS_BEFORE) +
+	       1; /* before the oldest is forgotten */
 }
 
-void core_free_keys(struct rtpfork_core *core)
+uint32_t core_most_sent_with(const struct rtpfork_core_options *options)
 {
-	pool_destroy(&core->keys);
-	pool_destroy(&core->sent_with);
+	return options->max_ports + options->max_readers;
 }
 
 void core_clear_keys(struct rtpfork_core *core, struct keys *keys)
 {
 	pool_give(&core->keys, keys->now);
-	while (keys->before) {
-		struct held_key *key = keys->before;
-		keys->before = key->older;
+	while (keys->before != 0) {
+		uint32_t key = keys->before;
+		keys->before = at(core, key)->older;
 		pool_give(&core->keys, key);
 	}
 	pool_give(&core->sent_with, keys->sent_with);

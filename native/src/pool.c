@@ -2,43 +2,37 @@
 #include "pool.h"
 
 #include <openssl/crypto.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "rtpfork/errors.h"
-
-int pool_init(struct pool *pool, size_t capacity, size_t cell_bytes)
+void pool_init(struct pool *pool, uint8_t *cells, uint32_t capacity, size_t cell_bytes)
 {
-	*pool = (struct pool){.cell_bytes = cell_bytes, .capacity = capacity};
-	pool->cells = calloc(capacity, cell_bytes);
-	return pool->cells ? 0 : RTPFORK_ENOMEM;
+	*pool = (struct pool){.cells = cells, .cell_bytes = cell_bytes, .capacity = capacity};
 }
 
-void pool_destroy(struct pool *pool)
+void pool_wipe(struct pool *pool)
 {
-	if (pool->cells)
-		OPENSSL_cleanse(pool->cells, pool->high_water * pool->cell_bytes);
-	free(pool->cells);
-	pool->cells = NULL;
+	OPENSSL_cleanse(pool->cells, pool->high_water * pool->cell_bytes);
 }
 
-void *pool_take(struct pool *pool)
+uint32_t pool_take(struct pool *pool)
 {
-	void *cell = pool->free;
-	if (cell) {
+	uint32_t number = pool->free;
+	if (number != 0) {
+		void *cell = pool_at(pool, number);
 		memcpy(&pool->free, cell, sizeof pool->free);
 		memset(cell, 0, sizeof pool->free);
 	} else if (pool->high_water < pool->capacity) {
-		cell = pool->cells + pool->high_water++ * pool->cell_bytes;
+		number = ++pool->high_water;
 	}
-	return cell;
+	return number;
 }
 
-void pool_give(struct pool *pool, void *cell)
+void pool_give(struct pool *pool, uint32_t number)
 {
-	if (!cell)
+	if (number == 0)
 		return;
+	void *cell = pool_at(pool, number);
 	OPENSSL_cleanse(cell, pool->cell_bytes);
 	memcpy(cell, &pool->free, sizeof pool->free);
-	pool->free = cell;
+	pool->free = number;
 }

@@ -1,5 +1,5 @@
-/* Cells of one size for a packet thread: reserved at once, touched only when they are taken, wiped
- * when they are given back. */
+/* Cells of one size for a packet thread, named by numbers from 1: reserved by the caller, touched
+ * only when they are taken, wiped when they are given back. */
 #ifndef RTPFORK_POOL_H
 #define RTPFORK_POOL_H
 
@@ -9,21 +9,27 @@
 struct pool {
 	uint8_t *cells;
 	size_t cell_bytes;
-	size_t capacity;
-	size_t high_water; /* no cell at or above it was ever taken */
-	void *free;	   /* begins with a pointer to the next one */
+	uint32_t capacity;
+	uint32_t high_water; /* no cell above it was ever taken */
+	uint32_t free;	     /* begins with the number of the next one; 0: none */
 };
 
-/* |cell_bytes| is a multiple of a pointer's size. RTPFORK_ENOMEM: nothing was made. */
-int pool_init(struct pool *pool, size_t capacity, size_t cell_bytes);
+/* |cells| are |capacity| times |cell_bytes| zeros, of which a cell has at least four. */
+void pool_init(struct pool *pool, uint8_t *cells, uint32_t capacity, size_t cell_bytes);
 
-/* Wipe and free all cells. */
-void pool_destroy(struct pool *pool);
+/* Wipe all cells. */
+void pool_wipe(struct pool *pool);
 
-/* A cell of zeros. NULL: all are taken. */
-void *pool_take(struct pool *pool);
+/* The number of a cell of zeros. 0: all are taken. */
+uint32_t pool_take(struct pool *pool);
 
-/* Wipe |cell| and give it back. NULL is allowed. */
-void pool_give(struct pool *pool, void *cell);
+/* Wipe a cell and give it back. 0 is allowed. */
+void pool_give(struct pool *pool, uint32_t number);
+
+/* The cell |number|, which is not 0. */
+static inline void *pool_at(const struct pool *pool, uint32_t number)
+{
+	return pool->cells + (size_t)(number - 1) * pool->cell_bytes;
+}
 
 #endif

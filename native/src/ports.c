@@ -2,7 +2,6 @@
 #include "ports.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,19 +16,21 @@ struct rtpfork_ports {
 	uint64_t resting_until_ns[PAIRS];
 };
 
-struct rtpfork_ports *rtpfork_ports_new(uint64_t rest_ns, int receive_buffer_bytes)
+size_t rtpfork_ports_bytes(void)
 {
-	struct rtpfork_ports *ports = calloc(1, sizeof *ports);
-	if (!ports)
-		return NULL;
-	ports->rest_ns = rest_ns;
-	ports->receive_buffer_bytes = receive_buffer_bytes;
-	return ports;
+	return sizeof(struct rtpfork_ports);
 }
 
-void rtpfork_ports_free(struct rtpfork_ports *ports)
+struct rtpfork_ports *rtpfork_ports_begin(void *memory, uint64_t rest_ns, int receive_buffer_bytes,
+					  uint64_t now_ns)
 {
-	free(ports);
+	struct rtpfork_ports *ports = memory;
+	ports->rest_ns = rest_ns;
+	ports->receive_buffer_bytes = receive_buffer_bytes;
+	for (uint32_t i = 0; i < PAIRS; i++)
+		if (ports->resting_until_ns[i] > now_ns + rest_ns)
+			ports->resting_until_ns[i] = now_ns + rest_ns;
+	return ports;
 }
 
 /* A bound, non-blocking socket, or -errno. */
@@ -102,11 +103,11 @@ int rtpfork_ports_bind(struct rtpfork_ports *ports, struct rtpfork_address *addr
 	return RTPFORK_EEXHAUSTED;
 }
 
-void rtpfork_ports_release(struct rtpfork_ports *ports, int fds[2], uint64_t now_ns)
+void rtpfork_ports_release(struct rtpfork_ports *ports, int fds[2], bool again, uint64_t now_ns)
 {
 	struct rtpfork_address bound;
 	socklen_t bytes = sizeof bound;
-	if (getsockname(fds[0], &bound.any, &bytes) == 0)
+	if (!again && getsockname(fds[0], &bound.any, &bytes) == 0)
 		ports->resting_until_ns[rtpfork_address_port(&bound) / 2] = now_ns + ports->rest_ns;
 	for (int i = 0; i < 2; i++) {
 		close(fds[i]);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "order.h"
+
 #define NS_PER_S      1000000000U
 #define COMFORT_NOISE 13 /* payload type, RFC 3389 4 */
 /* Well below half a turn of the timestamp at any clock rate, beyond which "earlier" means nothing.
@@ -55,11 +57,14 @@ static void anchor(struct rtpfork_reader *reader, const struct rtpfork_logged *p
 		if (soon && (int32_t)(timestamp - reader->last_timestamp) <= 0)
 			timestamp = reader->last_timestamp + 1;
 	}
-	reader->anchored = true;
+	reader->anchored = false;
+	in_order();
 	reader->run = packet->run;
 	reader->floor = packet->extended;
 	reader->sequence_offset = reader->next_sequence - packet->extended;
 	reader->timestamp_offset = timestamp - packet->timestamp;
+	in_order();
+	reader->anchored = true;
 }
 
 /* Close the gap that a withheld packet would leave: what follows it moves up by one. What comes

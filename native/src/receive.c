@@ -64,8 +64,13 @@ static bool proven(const struct port *port, const struct rtpfork_in *in)
 static void learn(const struct port *port, struct rtpfork_address *latched,
 		  const struct rtpfork_address *from)
 {
-	if (port->learn && !rtpfork_address_known(latched))
-		*latched = *from;
+	if (!port->learn || rtpfork_address_known(latched))
+		return;
+	struct rtpfork_address source = *from;
+	source.any.sa_family = AF_UNSPEC;
+	*latched = source;
+	in_order(); /* half of an address is none */
+	latched->any.sa_family = from->any.sa_family;
 }
 
 /* relay */
@@ -79,10 +84,10 @@ static int protect(struct rtpfork_core *core, struct port *to, const struct rtpf
 		return 0;
 	size_t bytes = 0;
 	int result = kind == RTPFORK_OUT_RTCP
-			     ? rtpfork_srtcp_protect(&to->send.now->key, core->crypto, in->data,
-						     in->bytes, buffer, OUT_BYTES, &bytes)
-			     : rtpfork_srtp_protect(&to->send.now->key, core->crypto, in->data,
-						    in->bytes, buffer, OUT_BYTES, &bytes);
+			     ? rtpfork_srtcp_protect(core_key(core, &to->send), core->crypto,
+						     in->data, in->bytes, buffer, OUT_BYTES, &bytes)
+			     : rtpfork_srtp_protect(core_key(core, &to->send), core->crypto,
+						    in->data, in->bytes, buffer, OUT_BYTES, &bytes);
 	out->data = buffer;
 	out->bytes = (uint32_t)bytes;
 	return result;
@@ -144,8 +149,9 @@ static int open_rtp(struct rtpfork_core *core, struct port *port, struct rtpfork
 		    struct rtpfork_rtp *rtp)
 {
 	if (port->receive.now) {
-		int result = rtpfork_srtp_unprotect(&port->receive.now->key, core->crypto, in->data,
-						    in->bytes, in->data, in->bytes, &in->bytes);
+		int result = rtpfork_srtp_unprotect(core_key(core, &port->receive), core->crypto,
+						    in->data, in->bytes, in->data, in->bytes,
+						    &in->bytes);
 		if (result != 0)
 			return result;
 	}
@@ -271,6 +277,14 @@ static void append(struct rtpfork_core *core, struct port *port, const struct rt
 	port->dirty = true;
 }
 
+/* What is missing since the process before was read by nobody, or by that one last. */
+static void count_gap(struct port *port, const struct rtpfork_source_packet *place, int64_t highest)
+{
+	port->resumed = false;
+	if (place->verdict == RTPFORK_SOURCE_AHEAD)
+		port->counters.lost_restart += (uint64_t)(place->extended - highest - 1);
+}
+
 static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtpfork_in *in)
 {
 	struct rtpfork_rtp rtp;
@@ -282,8 +296,11 @@ static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtp
 	learn(port, &port->latched, &in->from);
 	hear(core, port, in, &rtp);
 	bool event = is_event(port, rtp.payload_type);
+	int64_t highest = port->source.highest;
 	struct rtpfork_source_packet place = rtpfork_source_receive(&port->source, &rtp, in->now_ns,
 								    event ? 0 : port->clock_rate);
+	if (port->resumed)
+		count_gap(port, &place, highest);
 	if (place.verdict == RTPFORK_SOURCE_FIRST || place.verdict == RTPFORK_SOURCE_RESTART) {
 		port->run++;
 		end_events(core, port, in->now_ns);
@@ -305,8 +322,9 @@ static void receive_rtcp(struct rtpfork_core *core, struct port *port, struct rt
 {
 	int result = 0;
 	if (port->receive.now)
-		result = rtpfork_srtcp_unprotect(&port->receive.now->key, core->crypto, in->data,
-						 in->bytes, in->data, in->bytes, &in->bytes);
+		result = rtpfork_srtcp_unprotect(core_key(core, &port->receive), core->crypto,
+						 in->data, in->bytes, in->data, in->bytes,
+						 &in->bytes);
 	if (result != 0) {
 		core_count_refused(port, result);
 		return;
@@ -321,6 +339,7 @@ static void receive_raw(struct rtpfork_core *core, struct port *port, const stru
 {
 	if (port->raw)
 		learn(port, in->rtcp ? &port->latched_rtcp : &port->latched, &in->from);
+	port->raw_received++;
 	relay(core, port, in, RTPFORK_OUT_RAW);
 }
 

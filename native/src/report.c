@@ -73,8 +73,8 @@ void core_queue_report(struct rtpfork_core *core, uint32_t slot, uint64_t now_ns
 	size_t bytes = 0;
 	int result = rtpfork_rtcp_build(&report, buffer, OUT_BYTES, &bytes);
 	if (result == 0 && fork->send.now)
-		result = rtpfork_srtcp_protect(&fork->send.now->key, core->crypto, buffer, bytes,
-					       buffer, OUT_BYTES, &bytes);
+		result = rtpfork_srtcp_protect(core_key(core, &fork->send), core->crypto, buffer,
+					       bytes, buffer, OUT_BYTES, &bytes);
 	if (result != 0)
 		return;
 	fork->average_rtcp_bytes = rtpfork_rtcp_average_bytes(
@@ -156,9 +156,9 @@ static void take_packet(struct rtpfork_core *core, const struct port *port,
 static int open_rtcp(struct rtpfork_core *core, struct fork *fork, struct rtpfork_in *in)
 {
 	if (fork->receive.now) {
-		int result =
-			rtpfork_srtcp_unprotect(&fork->receive.now->key, core->crypto, in->data,
-						in->bytes, in->data, in->bytes, &in->bytes);
+		int result = rtpfork_srtcp_unprotect(core_key(core, &fork->receive), core->crypto,
+						     in->data, in->bytes, in->data, in->bytes,
+						     &in->bytes);
 		if (result != 0)
 			return result;
 	}

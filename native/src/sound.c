@@ -14,12 +14,13 @@ enum {
 
 struct rtpfork_sound *rtpfork_sound_new(const int16_t *samples, size_t count)
 {
-	if (count == 0 || count > SIZE_MAX / sizeof *samples / 2)
+	if (count == 0 || count > UINT32_MAX / sizeof *samples)
 		return NULL;
 	struct rtpfork_sound *sound = malloc(sizeof *sound + count * sizeof *samples);
 	if (!sound)
 		return NULL;
-	sound->count = count;
+	sound->number = 0;
+	sound->count = (uint32_t)count;
 	memcpy(sound->samples, samples, count * sizeof *samples);
 	return sound;
 }

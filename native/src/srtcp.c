@@ -3,6 +3,7 @@
 
 #include <openssl/crypto.h>
 
+#include "order.h"
 #include "rtpfork/errors.h"
 #include "rtpfork/octets.h"
 #include "srtp_index.h"
@@ -137,8 +138,9 @@ static void remember(struct rtpfork_srtp_key *key, struct rtpfork_srtp_source *s
 {
 	source->used = ++key->packets;
 	if (!source->rtcp_begun) {
-		source->rtcp_begun = true;
 		source->rtcp_index = index;
+		in_order();
+		source->rtcp_begun = true;
 	}
 	source->rtcp_index =
 		(uint32_t)rtpfork_srtp_mark(source->rtcp_index, source->rtcp_window, index);

@@ -5,6 +5,7 @@
 
 #include <openssl/crypto.h>
 
+#include "order.h"
 #include "rtpfork/errors.h"
 #include "rtpfork/octets.h"
 #include "rtpfork/rtp.h"
@@ -119,8 +120,9 @@ static void remember(struct rtpfork_srtp_key *key, struct rtpfork_srtp_source *s
 {
 	source->used = ++key->packets;
 	if (!source->rtp_begun) {
-		source->rtp_begun = true;
 		source->index = index;
+		in_order();
+		source->rtp_begun = true;
 	}
 	source->index = rtpfork_srtp_mark(source->index, source->window, index);
 }

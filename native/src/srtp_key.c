@@ -2,10 +2,13 @@
  * 7714). */
 #include "srtp_key.h"
 
+#include "srtp_index.h"
+
 #include <string.h>
 
 #include <openssl/crypto.h>
 
+#include "order.h"
 #include "rtpfork/errors.h"
 
 enum { /* RFC 3711 4.3.1, 4.3.2 */
@@ -96,6 +99,7 @@ int rtpfork_srtp_key_init(struct rtpfork_srtp_key *key, struct rtpfork_crypto *c
 		return error;
 	}
 	key->suite = suite;
+	key->suite_number = (uint32_t)(suite - SUITES) + 1;
 	key->direction = direction;
 	return RTPFORK_OK;
 }
@@ -127,6 +131,31 @@ bool rtpfork_srtp_key_matches(const struct rtpfork_srtp_key *key, struct rtpfork
 			CRYPTO_memcmp(&key->rtcp, &other.rtcp, sizeof other.rtcp);
 	rtpfork_srtp_key_clear(&other);
 	return !different;
+}
+
+static bool is_truth(const bool *value)
+{
+	uint8_t octet;
+	memcpy(&octet, value, sizeof octet);
+	return octet <= 1;
+}
+
+bool rtpfork_srtp_key_resume(struct rtpfork_srtp_key *key, enum rtpfork_srtp_direction direction)
+{
+	size_t suites = sizeof SUITES / sizeof SUITES[0];
+	if (key->suite_number == 0 || key->suite_number > suites || key->direction != direction ||
+	    key->retired_count > RTPFORK_SRTP_RETIRED || !is_truth(&key->joined))
+		return false;
+	for (size_t i = 0; i < RTPFORK_SRTP_SOURCES; i++) {
+		struct rtpfork_srtp_source *source = &key->sources[i];
+		if (!is_truth(&source->rtp_begun) || !is_truth(&source->rtcp_begun) ||
+		    source->index > RTPFORK_SRTP_INDEX_MAX)
+			return false;
+		memset(source->window, 0xff, sizeof source->window);
+		memset(source->rtcp_window, 0xff, sizeof source->rtcp_window);
+	}
+	key->suite = &SUITES[key->suite_number - 1];
+	return true;
 }
 
 void rtpfork_srtp_key_clear(struct rtpfork_srtp_key *key)
@@ -169,6 +198,14 @@ static bool is_retired(const struct rtpfork_srtp_key *key, uint32_t ssrc)
 	return false;
 }
 
+static void retire(struct rtpfork_srtp_key *key, uint32_t ssrc)
+{
+	key->retired[key->retired_count] = ssrc;
+	in_order();
+	key->retired_count++;
+	in_order(); /* it is known all the time, here or in its place */
+}
+
 struct rtpfork_srtp_source *rtpfork_srtp_claim(struct rtpfork_srtp_key *key, uint32_t ssrc)
 {
 	struct rtpfork_srtp_source *oldest = &key->sources[0];
@@ -182,8 +219,10 @@ struct rtpfork_srtp_source *rtpfork_srtp_claim(struct rtpfork_srtp_key *key, uin
 		    (oldest->used && key->retired_count == RTPFORK_SRTP_RETIRED))
 			return NULL;
 		if (oldest->used)
-			key->retired[key->retired_count++] = oldest->ssrc;
+			retire(key, oldest->ssrc);
 	}
+	oldest->used = 0;
+	in_order(); /* half of a place is free */
 	*oldest = (struct rtpfork_srtp_source){.ssrc = ssrc};
 	return oldest;
 }

@@ -1,7 +1,6 @@
 /* A free list over never-used slots first, so that memory is touched only when it is needed. */
 #include "table.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "rtpfork/errors.h"
@@ -9,7 +8,7 @@
 #define GENERATION_MASK ((1U << RTPFORK_GENERATION_BITS) - 1)
 
 int rtpfork_table_init(struct rtpfork_table *table, enum rtpfork_id_kind kind, uint32_t thread,
-		       uint32_t capacity)
+		       uint32_t capacity, struct rtpfork_table_entry *entries)
 {
 	memset(table, 0, sizeof *table);
 	if (capacity == 0 || capacity > RTPFORK_MAX_SLOTS || thread >= RTPFORK_MAX_THREADS)
@@ -18,54 +17,59 @@ int rtpfork_table_init(struct rtpfork_table *table, enum rtpfork_id_kind kind, u
 	table->thread = thread;
 	table->capacity = capacity;
 	table->free_head = capacity;
-	table->generation = calloc(capacity, sizeof *table->generation);
-	table->next_free = calloc(capacity, sizeof *table->next_free);
-	if (!table->generation || !table->next_free) {
-		rtpfork_table_destroy(table);
-		return RTPFORK_ENOMEM;
-	}
+	table->entries = entries;
 	return 0;
 }
 
-void rtpfork_table_destroy(struct rtpfork_table *table)
+int rtpfork_table_resume(struct rtpfork_table *table, uint32_t high_water)
 {
-	free(table->generation);
-	free(table->next_free);
-	table->generation = NULL;
-	table->next_free = NULL;
+	if (high_water > table->capacity)
+		return RTPFORK_EDAMAGED;
+	table->high_water = high_water;
+	for (uint32_t slot = high_water; slot-- > 0;) {
+		struct rtpfork_table_entry *entry = &table->entries[slot];
+		if (entry->generation > GENERATION_MASK)
+			return RTPFORK_EDAMAGED;
+		if ((entry->generation & 1) != 0)
+			continue;
+		entry->next_free = table->free_head;
+		table->free_head = slot;
+	}
+	return 0;
 }
 
 int rtpfork_table_take(struct rtpfork_table *table, uint32_t *slot)
 {
 	if (table->free_head != table->capacity) {
 		*slot = table->free_head;
-		table->free_head = table->next_free[*slot];
+		table->free_head = table->entries[*slot].next_free;
 	} else if (table->high_water != table->capacity) {
 		*slot = table->high_water++;
 	} else {
 		return RTPFORK_EEXHAUSTED;
 	}
-	table->generation[*slot] = (table->generation[*slot] + 1) & GENERATION_MASK;
+	struct rtpfork_table_entry *entry = &table->entries[*slot];
+	entry->generation = (entry->generation + 1) & GENERATION_MASK;
 	return 0;
 }
 
 void rtpfork_table_give(struct rtpfork_table *table, uint32_t slot)
 {
-	table->generation[slot] = (table->generation[slot] + 1) & GENERATION_MASK;
-	table->next_free[slot] = table->free_head;
+	table->entries[slot].generation = (table->entries[slot].generation + 1) & GENERATION_MASK;
+	table->entries[slot].next_free = table->free_head;
 	table->free_head = slot;
 }
 
 bool rtpfork_table_used(const struct rtpfork_table *table, uint32_t slot)
 {
-	return slot < table->high_water && (table->generation[slot] & 1) != 0;
+	return slot < table->high_water && (table->entries[slot].generation & 1) != 0;
 }
 
 uint64_t rtpfork_table_id(const struct rtpfork_table *table, uint32_t slot)
 {
 	uint64_t id = (uint64_t)table->kind;
 	id = id << RTPFORK_THREAD_BITS | table->thread;
-	id = id << RTPFORK_GENERATION_BITS | table->generation[slot];
+	id = id << RTPFORK_GENERATION_BITS | table->entries[slot].generation;
 	return id << RTPFORK_SLOT_BITS | slot;
 }
 

@@ -14,20 +14,28 @@
 
 enum rtpfork_id_kind { RTPFORK_ID_PORT = 0, RTPFORK_ID_READER = 1 };
 
+/* One slot. */
+struct rtpfork_table_entry {
+	uint32_t generation; /* odd: in use */
+	uint32_t next_free;
+};
+
 struct rtpfork_table {
 	uint32_t capacity;
 	uint32_t high_water; /* no slot at or above it was ever taken */
 	uint32_t free_head;  /* capacity: the free list is empty */
 	uint32_t thread;
 	enum rtpfork_id_kind kind;
-	uint32_t *generation; /* odd: in use */
-	uint32_t *next_free;
+	struct rtpfork_table_entry *entries;
 };
 
-/* RTPFORK_ENOMEM or RTPFORK_EARGUMENT: nothing was made. */
+/* |entries| are |capacity| zeros, the caller's. RTPFORK_EARGUMENT: nothing was made. */
 int rtpfork_table_init(struct rtpfork_table *table, enum rtpfork_id_kind kind, uint32_t thread,
-		       uint32_t capacity);
-void rtpfork_table_destroy(struct rtpfork_table *table);
+		       uint32_t capacity, struct rtpfork_table_entry *entries);
+
+/* Take the slots below |high_water| up as their generations say. RTPFORK_EDAMAGED: they say nothing
+ * that can be. */
+int rtpfork_table_resume(struct rtpfork_table *table, uint32_t high_water);
 
 /* Take a free slot. RTPFORK_EEXHAUSTED: all are taken. */
 int rtpfork_table_take(struct rtpfork_table *table, uint32_t *slot);

@@ -9,6 +9,7 @@ void tone_set(struct tone *tone, const struct rtpfork_tone *what)
 	if (tone->what.sound != what->sound)
 		memset(tone, 0, sizeof *tone);
 	tone->what = *what;
+	tone->sound = what->sound ? what->sound->number : 0;
 }
 
 /* How the packet's sound is coded; NULL: not so that it can be mixed. */

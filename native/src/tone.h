@@ -11,6 +11,7 @@
 
 struct tone {
 	struct rtpfork_tone what;
+	uint32_t sound; /* its number, which outlives the process */
 	bool sounding;
 	uint64_t next_ns; /* when it begins again */
 	size_t position;  /* in the sound, while it is sounding */

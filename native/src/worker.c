@@ -149,7 +149,8 @@ static void *turn(void *argument)
 }
 
 static int make_core(struct worker *worker, uint32_t index,
-		     const struct rtpfork_engine_options *options, uint64_t unix_offset_ns)
+		     const struct rtpfork_engine_options *options, const struct memory *memory,
+		     bool resumed)
 {
 	struct rtpfork_core_options core = {
 		.thread = index,
@@ -157,19 +158,23 @@ static int make_core(struct worker *worker, uint32_t index,
 		.max_readers = options->max_readers_per_thread,
 		.max_outs = WORKER_OUTS,
 		.silence_ns = (uint64_t)options->silence_ms * NS_PER_MS,
-		.unix_offset_ns = unix_offset_ns,
+		.unix_offset_ns = *memory_unix_offset_ns(memory),
+		.memory = memory_core(memory, index),
+		.sounds = memory->sounds,
 		.notify = notify,
 		.hand_over = hand_over,
 		.owner = worker,
 	};
 	if (getrandom(&core.random_seed, sizeof core.random_seed, 0) < 0)
 		return RTPFORK_ESYSTEM;
-	return rtpfork_core_new(&core, &worker->core);
+	return resumed ? rtpfork_core_resume(&core, options->log_packets,
+					     (size_t)options->log_packets * LOG_BYTES_PER_PACKET,
+					     &worker->core)
+		       : rtpfork_core_new(&core, &worker->core);
 }
 
-static int start_thread(struct worker *worker, uint32_t index,
-			const struct rtpfork_engine_options *options,
-			enum rtpfork_priority *priority)
+int worker_start(struct worker *worker, uint32_t index,
+		 const struct rtpfork_engine_options *options, enum rtpfork_priority *priority)
 {
 	const uint16_t *cpu =
 		options->cpu_count == 0 ? NULL : &options->cpus[index % options->cpu_count];
@@ -181,12 +186,12 @@ static int start_thread(struct worker *worker, uint32_t index,
 	return 0;
 }
 
-int worker_start(struct worker *worker, uint32_t index,
-		 const struct rtpfork_engine_options *options, uint64_t unix_offset_ns, int said_fd,
-		 enum rtpfork_priority *priority)
+int worker_make(struct worker *worker, uint32_t index, const struct rtpfork_engine_options *options,
+		const struct memory *memory, bool resumed, int said_fd)
 {
 	worker->waiting_end = &worker->waiting;
 	worker->said_fd = said_fd;
+	worker->max_ports = options->max_ports_per_thread;
 	worker->ops = options->io == RTPFORK_IO_PACKET ? &rtpfork_io_packet : &rtpfork_io_epoll;
 	worker->commands = rtpfork_ring_new(WORKER_COMMANDS, sizeof(struct rtpfork_command *));
 	worker->answers = rtpfork_ring_new(WORKER_COMMANDS, sizeof(struct rtpfork_command *));
@@ -196,11 +201,11 @@ int worker_start(struct worker *worker, uint32_t index,
 	if (!worker->commands || !worker->answers || !worker->notices || !worker->handed ||
 	    worker->wake_fd < 0)
 		return RTPFORK_ENOMEM;
-	int result = make_core(worker, index, options, unix_offset_ns);
+	int result = make_core(worker, index, options, memory, resumed);
 	if (result == 0)
 		result = worker->ops->open(&worker->io, options->max_ports_per_thread, WORKER_BATCH,
 					   worker->wake_fd);
-	return result != 0 ? result : start_thread(worker, index, options, priority);
+	return result;
 }
 
 static void free_commands(struct rtpfork_ring *ring)

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "io.h"
+#include "memory.h"
 #include "rtpfork/engine.h"
 #include "rtpfork/ring.h"
 
@@ -15,9 +16,12 @@
 #define WORKER_NOTICES	4096
 #define WORKER_HANDED	64
 
+#define LOG_BYTES_PER_PACKET 256
+
 struct worker {
 	/* The thread's own. */
 	struct rtpfork_core *core;
+	uint32_t max_ports;
 	const struct rtpfork_io_ops *ops;
 	void *io;
 	struct rtpfork_in ins[WORKER_BATCH];
@@ -47,11 +51,21 @@ struct worker {
 	struct rtpfork_command **waiting_end;
 };
 
-/* Make what the thread needs and start it; |*priority| is the one it got. On failure the caller
- * still calls worker_free(). */
+/* Make what the thread needs; its core begins in |memory|, or is |resumed| from there. On failure
+ * the caller still calls worker_free(). */
+int worker_make(struct worker *worker, uint32_t index, const struct rtpfork_engine_options *options,
+		const struct memory *memory, bool resumed, int said_fd);
+
+/* Start the thread; |*priority| is the one it got. */
 int worker_start(struct worker *worker, uint32_t index,
-		 const struct rtpfork_engine_options *options, uint64_t unix_offset_ns, int said_fd,
-		 enum rtpfork_priority *priority);
+		 const struct rtpfork_engine_options *options, enum rtpfork_priority *priority);
+
+/* Serve the ports that are resumed by the sockets |kept| for them, which it takes out of there, and
+ * close those without. Before it is started. RTPFORK_ENOMEM. */
+int worker_take_up(struct worker *worker, struct rtpfork_kept *kept, size_t count, uint64_t now_ns);
+
+/* Tell the sockets of |slot| whether all they send goes to one address. Engine thread only. */
+void worker_aim(struct worker *worker, uint32_t slot);
 
 /* Stop and join the thread if it runs; free everything but the sockets. */
 void worker_free(struct worker *worker);

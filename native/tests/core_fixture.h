@@ -18,6 +18,7 @@ struct fixture {
 	size_t notice_count;
 	struct rtpfork_handed handed; /* the latest */
 	size_t handed_count;
+	void *memory;	 /* of the core; NULL: its own */
 	uint64_t ids[3]; /* caller, callee, via */
 	uint32_t slots[3];
 	struct rtpfork_address addresses[4]; /* caller, callee, srs, stranger */
@@ -46,21 +47,26 @@ static inline struct rtpfork_party fixture_party(const struct rtpfork_address *r
 	return (struct rtpfork_party){.remote = *remote, .clock_rate = 8000};
 }
 
-static inline void fixture_new(struct fixture *fixture, uint32_t max_outs)
+static inline struct rtpfork_core_options fixture_options(struct fixture *fixture,
+							  uint32_t max_outs)
 {
-	memset(fixture, 0, sizeof *fixture);
-	fixture->now_ns = 1000 * NS_PER_S;
-	struct rtpfork_core_options options = {
+	return (struct rtpfork_core_options){
 		.max_ports = 8,
 		.max_readers = 8,
 		.max_outs = max_outs,
 		.silence_ns = 5 * NS_PER_S,
 		.unix_offset_ns = UNIX_NS - fixture->now_ns,
 		.random_seed = 42,
+		.memory = fixture->memory,
 		.notify = fixture_notify,
 		.hand_over = fixture_hand_over,
 		.owner = fixture,
 	};
+}
+
+static inline void fixture_begin(struct fixture *fixture, uint32_t max_outs)
+{
+	struct rtpfork_core_options options = fixture_options(fixture, max_outs);
 	CHECK_EQ(rtpfork_core_new(&options, &fixture->core), 0);
 	for (uint16_t i = 0; i < 4; i++)
 		rtpfork_address_parse(&fixture->addresses[i], "192.0.2.1",
@@ -72,6 +78,13 @@ static inline void fixture_new(struct fixture *fixture, uint32_t max_outs)
 		CHECK_EQ(rtpfork_core_connect(fixture->core, fixture->ids[i], &party), 0);
 	}
 	CHECK_EQ(rtpfork_core_bridge(fixture->core, fixture->ids[CALLER], fixture->ids[CALLEE]), 0);
+}
+
+static inline void fixture_new(struct fixture *fixture, uint32_t max_outs)
+{
+	memset(fixture, 0, sizeof *fixture);
+	fixture->now_ns = 1000 * NS_PER_S;
+	fixture_begin(fixture, max_outs);
 }
 
 static inline void fixture_free(struct fixture *fixture)

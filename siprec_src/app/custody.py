@@ -1,7 +1,8 @@
 """Whose ports the media process serves, and what becomes of those whose control process died.
 
 One control is served at a time. Its tags are exchanged for our own, so that a late answer for a control
-that is gone never reaches its successor. Ports of a control that went away are orphans: they relay on, and
+that is gone never reaches its successor. Ports of a control that went away, or of a media process before
+this one, are orphans: they relay on until a control resumes them, and
 are closed once nothing came in on them, nor on any port they are bridged with or recorded through, for
 `ORPHAN_SILENCE_S`. A machine: commands and messages in, commands and messages out, no I/O.
 """
@@ -9,9 +10,11 @@ are closed once nothing came in on them, nor on any port they are bridged with o
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Final, assert_never
 
 from siprec_src.media import plane
+from siprec_src.media.keeping import Resumed
 from siprec_src.media.model import PortCounters, PortId, ReaderId
 from siprec_src.media.wire import Message
 
@@ -38,6 +41,7 @@ class Custody:
         self._commands: dict[int, tuple[int, plane.Command]] = {}
         self._ports: set[PortId] = set()
         self._readers: set[ReaderId] = set()
+        self._left_readers: set[ReaderId] = set()
         self._links: dict[PortId, set[PortId]] = {}
         self._abandoned: dict[int, plane.Command] = {}
         self._orphans: list[_Orphans] = []
@@ -52,11 +56,45 @@ class Custody:
     def orphaned_ports(self) -> int:
         return sum(len(group.ports) for group in self._orphans)
 
-    def command(self, command: plane.Command) -> plane.Command:
-        """The same command under a tag of our own."""
+    def inherit(self, left: Resumed, now: float) -> None:
+        """Take the ports of a media process before, which are nobody's yet."""
+        for port, peer in left.ports.items():
+            self._ports.add(port)
+            if peer is not None:
+                self._link(port, peer)
+        for reader, ends in left.readers.items():
+            self._readers.add(reader)
+            self._link(*ends)
+        self.release(now)
+
+    def command(self, command: plane.Command) -> plane.Command | plane.Answer:
+        """The same command under a tag of our own, or its answer."""
+        if isinstance(command, plane.ResumePorts):
+            return self._resume(command)
+        return self._tagged(command.tag, command, command)
+
+    def _tagged(self, tag: int, asked: plane.Command, command: plane.Command) -> plane.Command:
         self._last_tag += 1
-        self._commands[self._last_tag] = (command.tag, command)
+        self._commands[self._last_tag] = (tag, asked)
         return dataclasses.replace(command, tag=self._last_tag)
+
+    def _resume(self, command: plane.ResumePorts) -> plane.Command | plane.Answer:
+        """Give control all of its ports and readers back; if one is missing, close the others."""
+        wanted = frozenset(command.ports)
+        there = {port for group in self._orphans for port in group.ports} & wanted
+        for group in tuple(self._orphans):
+            group.ports = tuple(port for port in group.ports if port not in there)
+            if not group.ports:
+                self._orphans.remove(group)
+        if there == wanted and self._left_readers.issuperset(command.readers):
+            self._ports |= there
+            self._readers.update(command.readers)
+            self._left_readers.difference_update(command.readers)
+            return plane.Done(tag=command.tag)
+        if not there:
+            return plane.Refused(tag=command.tag, reason="gone")
+        closing = plane.ClosePorts(tag=0, ports=tuple(sorted(there)), again=True)
+        return self._tagged(command.tag, command, closing)
 
     def release(self, now: float) -> None:
         """The control in charge is gone: its ports become orphans."""
@@ -66,8 +104,8 @@ class Custody:
             group = self._component(next(iter(self._ports)))
             self._ports -= group
             self._adopt(tuple(sorted(group)), now)
+        self._left_readers |= self._readers
         self._readers.clear()
-        self._links.clear()
 
     def message(self, message: Message, now: float) -> Message | None:
         """What the control in charge is told of this answer or event; None: it is not for it."""
@@ -106,11 +144,14 @@ class Custody:
             self._last_tag += 1
             if now - group.since >= ORPHAN_SILENCE_S:
                 self._orphans.remove(group)
+                self._forget(group.ports)
                 commands.append(plane.ClosePorts(tag=self._last_tag, ports=group.ports))
             else:
                 self._checks[self._last_tag] = group
                 commands.append(plane.ReadCounters(tag=self._last_tag, ports=group.ports))
         self._next_check = now + ORPHAN_CHECK_S if self._orphans else None
+        if not self._orphans:
+            self._left_readers.clear()
         return commands
 
     def _answer(self, answer: plane.Answer, now: float) -> plane.Answer | None:
@@ -126,6 +167,8 @@ class Custody:
             return None
         tag, command = known
         self._learn(command, answer)
+        if isinstance(command, plane.ResumePorts):
+            return plane.Refused(tag=tag, reason="gone")
         return dataclasses.replace(answer, tag=tag)
 
     def _learn(self, command: plane.Command, answer: plane.Answer) -> None:
@@ -133,8 +176,7 @@ class Custody:
             case plane.PortsOpen():
                 self._ports.update(port.port for port in answer.ports)
             case plane.PortsClosed():
-                for port, _ in answer.counters:
-                    self._forget(port)
+                self._forget(port for port, _ in answer.counters)
             case plane.ReaderAttached():
                 self._readers.add(answer.reader)
                 if isinstance(command, plane.AttachReader):
@@ -154,10 +196,11 @@ class Custody:
         self._links.setdefault(a, set()).add(b)
         self._links.setdefault(b, set()).add(a)
 
-    def _forget(self, port: PortId) -> None:
-        self._ports.discard(port)
-        for other in self._links.pop(port, ()):
-            self._links.get(other, set()).discard(port)
+    def _forget(self, ports: Iterable[PortId]) -> None:
+        for port in ports:
+            self._ports.discard(port)
+            for other in self._links.pop(port, ()):
+                self._links.get(other, set()).discard(port)
 
     def _component(self, start: PortId) -> set[PortId]:
         found = {start}
@@ -179,6 +222,7 @@ class Custody:
         if not isinstance(answer, plane.Counters):
             # Ids that mean nothing any more: the ports are closed already.
             self._orphans.remove(group)
+            self._forget(group.ports)
             return
         books = sum(_came_in(counters) for _, counters in answer.ports)
         if books != group.books:

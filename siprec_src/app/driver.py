@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from siprec_src.app.agenda import Agenda
 from siprec_src.app.owners import Owner, Owners
+from siprec_src.app.resumption import Resumption
 from siprec_src.app.usage import closing_answer
 from siprec_src.communication import CommunicationSession, Publish, RecordingChanged
 from siprec_src.identity import Identity
@@ -74,6 +75,7 @@ class Driver:
         self._malformed = SeldomLine(log, "sip.malformed")
         self._ladder = ladder or Ladder(0)
         self._owners = Owners()
+        self._resumption = Resumption(self._owners, identity, submit)
         self._ingest = self._owners.add(ingest)
         self._pool = self._owners.add(pool)
         self._agenda: Agenda[Owner] = Agenda()
@@ -115,7 +117,10 @@ class Driver:
     def media(self, message: plane.Answer | plane.Event) -> None:
         """An answer or event of the media process."""
         now = self._loop.time()
-        if isinstance(message, plane.MediaDown | plane.MediaUp):
+        if isinstance(message, plane.MediaUp) and message.resumed:
+            self._log.info("media.resumed", calls_and_recordings=self.living)
+            self._resumption.begin()
+        elif isinstance(message, plane.MediaDown | plane.MediaUp):
             self._broadcast(message)
         else:
             self._media_told(message)
@@ -323,6 +328,12 @@ class Driver:
     def _media_told(self, message: plane.Answer | plane.Event) -> None:
         for observation in observations(message):
             self._observe(observation)
+        if isinstance(message, plane.Answer) and self._resumption.is_asked(message):
+            owner = self._resumption.lost(message)
+            if owner is not None:
+                self._log.warning("media.not-resumed", machine=owner.name)
+                self._queue.extend((owner, event) for event in (plane.MediaDown(), plane.MediaUp()))
+            return
         if isinstance(message, plane.Answer):
             owner = self._owners.answered(message)
         else:

@@ -1,8 +1,10 @@
 """Control's end of the media socket: `MediaPlane` in the asyncio loop.
 
-Every command gets exactly one answer. While the media process is not there that answer is `Refused` with
-reason ``media-down``, also for commands that were under way when it went; before those its users are told
-`MediaDown`. It is connected again for ever, and told `MediaUp` when the media process says so itself.
+Every command gets exactly one answer. Before there is a media process that answer is `Refused` with reason
+``media-down``. It is connected again for ever. When the connection is lost, commands wait for the process
+that follows. If that one has what was open before, users are told `MediaUp` with ``resumed``, the commands
+go to it, and of those that were under way the ones that may be done twice; the others are refused. Else
+users are told `MediaDown`, all these commands are refused, then `MediaUp` is told.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -21,8 +23,19 @@ from siprec_src.telemetry.log import get_logger
 
 BATCH: Final = 256  #: messages read for one readiness
 MAX_UNSENT: Final = 20_000  #: commands that wait for the media process to read; above it they are refused
-RECONNECT_S: Final = 0.1
+RECONNECT_S: Final = 0.05
 SOCKET_BUFFER_BYTES: Final = 1024 * 1024
+#: What may be done twice: ports that are opened twice end as orphans. A reader would use its keys again.
+_REPEATABLE: Final = (
+    plane.OpenPorts
+    | plane.ConnectPort
+    | plane.BridgePorts
+    | plane.PlayTone
+    | plane.UpdateReader
+    | plane.SetReaderLive
+    | plane.ResumePorts
+    | plane.ReadCounters
+)
 
 Told: TypeAlias = plane.Answer | plane.Event | plane.MediaState
 """What comes from the media process."""
@@ -38,10 +51,11 @@ class MediaClient:
         self._log = get_logger("control")
         self._sock: socket.socket | None = None
         self._up = False
+        self._away = False  # it was up, and nothing is known of the next one yet
         self._closed = False
-        self._unsent: deque[bytes] = deque()
+        self._unsent: deque[tuple[int, bytes]] = deque()
         self._writing = False
-        self._outstanding: dict[int, None] = {}
+        self._outstanding: dict[int, plane.Command] = {}
         self._retry: asyncio.TimerHandle | None = None
 
     @property
@@ -66,7 +80,7 @@ class MediaClient:
 
     def submit(self, command: plane.Command) -> None:
         """Queue one command; its answer is told later, never inside this call."""
-        if not self._up:
+        if not (self._up or self._away):
             self._refuse(command.tag, "media-down")
             return
         try:
@@ -77,8 +91,8 @@ class MediaClient:
         if len(self._unsent) >= MAX_UNSENT:
             self._refuse(command.tag, "no-room")
             return
-        self._outstanding[command.tag] = None
-        self._unsent.append(data)
+        self._outstanding[command.tag] = command
+        self._unsent.append((command.tag, data))
         self._flush()
 
     def close(self) -> None:
@@ -114,17 +128,45 @@ class MediaClient:
             self._lost()
             return
         if isinstance(message, plane.MediaUp):
-            self._up = True
-        elif isinstance(message, plane.Answer):
+            self._begin(message)
+            return
+        if isinstance(message, plane.Answer):
             self._outstanding.pop(message.tag, None)
         elif isinstance(message, plane.Command):
             return
         self._on_message(message)
 
+    def _begin(self, message: plane.MediaUp) -> None:
+        """A media process serves: the same calls, or none."""
+        waiting, self._unsent = self._unsent, deque()
+        under_way = self._outstanding.keys() - {tag for tag, _ in waiting}
+        away, self._away = self._away, False
+        self._up = True
+        if away and not message.resumed:
+            self._on_message(plane.MediaDown())
+            self._give_up(tuple(self._outstanding))
+            self._loop.call_soon(self._on_message, message)
+            return
+        if not away:  # it has nothing to resume, whoever left what is there
+            message = plane.MediaUp()
+        again = [command for tag, command in self._outstanding.items() if tag in under_way]
+        self._on_message(message)
+        self._unsent.extend(
+            (command.tag, encode(command)) for command in again if isinstance(command, _REPEATABLE)
+        )
+        self._unsent.extend(waiting)
+        self._give_up(tuple(command.tag for command in again if not isinstance(command, _REPEATABLE)))
+        self._flush()
+
+    def _give_up(self, tags: Iterable[int]) -> None:
+        for tag in tags:
+            self._outstanding.pop(tag, None)
+            self._refuse(tag, "media-down")
+
     def _flush(self) -> None:
-        while self._unsent and self._sock is not None:
+        while self._unsent and self._sock is not None and self._up:
             try:
-                self._sock.send(self._unsent[0])
+                self._sock.send(self._unsent[0][1])
             except BlockingIOError:
                 break
             except OSError:
@@ -143,15 +185,10 @@ class MediaClient:
             self._loop.remove_writer(self._sock)
 
     def _lost(self) -> None:
-        was_up = self._up
-        outstanding = tuple(self._outstanding)
+        self._away = self._away or self._up
         self._disconnect()
         if not self._closed:
             self._retry = self._loop.call_later(RECONNECT_S, self.start)
-        if was_up:
-            self._on_message(plane.MediaDown())
-        for tag in outstanding:
-            self._refuse(tag, "media-down")
 
     def _disconnect(self) -> None:
         if self._sock is not None:
@@ -160,5 +197,3 @@ class MediaClient:
             self._sock.close()
         self._sock = None
         self._up = self._writing = False
-        self._unsent.clear()
-        self._outstanding.clear()

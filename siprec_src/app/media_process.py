@@ -20,19 +20,23 @@ from typing import Final
 
 from siprec_src.app import descriptors, exits, orders, sounds
 from siprec_src.app.custody import Custody
+from siprec_src.app.keeping import Leaving
 from siprec_src.app.losses import Losses
 from siprec_src.app.media_io import Watch, Way, Ways
 from siprec_src.app.secure_engine import Engine, SecureEngine
 from siprec_src.errors import NoRoom, RemoteProtocolError
 from siprec_src.media import plane
+from siprec_src.media.keeping import PortSockets, Resumed
 from siprec_src.media.model import MediaIo, ThreadPriority
 from siprec_src.media.wire import MAX_MESSAGE_BYTES, Message, decode, encode
 from siprec_src.telemetry.log import Logger, get_logger
+from siprec_src.values import immutable
 
 BATCH: Final = 64  #: commands read for one readiness
 MAX_UNREAD: Final = 20_000  #: messages; a control that leaves more unread is cut off and connects again
 SOCKET_BUFFER_BYTES: Final = 1024 * 1024
 STATE_S: Final = 0.5  #: how often it is looked whether control must be told of another state
+KEEP_AGAIN_S: Final = 0.05  #: then the supervisor may have read
 
 
 def listen(path: Path) -> socket.socket:
@@ -50,13 +54,22 @@ class MediaServer:
     """Carries messages between the control process in charge and the engine until `stop`."""
 
     def __init__(
-        self, engine: Engine, listener: socket.socket, log: Logger, io: MediaIo = MediaIo.SOCKETS
+        self,
+        engine: Engine,
+        listener: socket.socket,
+        log: Logger,
+        io: MediaIo = MediaIo.SOCKETS,
+        leaving: Leaving | None = None,
     ) -> None:
-        self._engine = SecureEngine(engine)
+        self._engine = SecureEngine(engine, self._opened)
+        self._leaving = leaving
         self._ways: deque[Way] = deque()
         self._listener = listener
         self._log = log
         self._custody = Custody()
+        left = engine.resumed()
+        self._custody.inherit(left, time.monotonic())
+        self._goes_on = left.resumed
         self._losses = Losses()
         self._state = plane.MediaState(io=io, loads=())
         self._look_at = time.monotonic()
@@ -94,17 +107,24 @@ class MediaServer:
                 now = time.monotonic()
                 for command in self._custody.wake(now):
                     self._submit(command)
+                if self._leaving is not None:
+                    self._leaving.flush()
                 self._deliver_all(self._engine.wake(now))
                 self._tell_losses(now)
                 self._tell_state(now)
-        finally:
-            self._drop_control("")
-            self._selector.close()
-            for sock in (self._listener, self._wakeup, self._waker):
-                sock.close()
-            self._engine.close()
+        except BaseException:
+            # The engine is left as it is: what is in its memory goes on in the process that follows.
+            self._log.error("media.failed", exc_info=True)
+            raise
+        self._drop_control("")
+        self._selector.close()
+        for sock in (self._listener, self._wakeup, self._waker):
+            sock.close()
+        self._engine.close()
 
     def _patience_s(self) -> float:
+        if self._leaving is not None and self._leaving.behind:
+            return KEEP_AGAIN_S
         deadlines = (self._look_at, self._custody.deadline, self._engine.deadline, self._losses.deadline)
         due = min(deadline for deadline in deadlines if deadline is not None)
         return max(0.0, due - time.monotonic())
@@ -135,7 +155,7 @@ class MediaServer:
         self._control = control
         self._selector.register(control, selectors.EVENT_READ)
         self._log.info("media.control-connected", orphaned_ports=self._custody.orphaned_ports)
-        self._send(plane.MediaUp())
+        self._send(plane.MediaUp(resumed=self._goes_on or self._custody.orphaned_ports > 0))
         self._send(self._state)
 
     def _control_ready(self, events: int) -> None:
@@ -169,8 +189,15 @@ class MediaServer:
         else:
             self._log.warning("media.bad-command", error=f"{type(message).__name__} is not a command")
 
-    def _submit(self, command: plane.Command) -> None:
-        self._deliver_all(self._engine.submit(command))
+    def _submit(self, command: plane.Command | plane.Answer) -> None:
+        if isinstance(command, plane.Answer):
+            self._send(command)
+        else:
+            self._deliver_all(self._engine.submit(command))
+
+    def _opened(self, sockets: Sequence[PortSockets]) -> None:
+        if self._leaving is not None:
+            self._leaving.opened(sockets)
 
     def _engine_ready(self) -> None:
         self._deliver_all(self._engine.drain())
@@ -194,6 +221,10 @@ class MediaServer:
     def _deliver_all(self, messages: Sequence[Message]) -> None:
         for message in messages:
             told = self._custody.message(message, time.monotonic())
+            if isinstance(message, plane.PortsClosed) and self._leaving is not None:
+                self._leaving.closed([port for port, _ in message.counters])
+                if isinstance(told, plane.Refused):  # the same numbers are opened again
+                    self._leaving.settle()
             if told is not None:
                 self._send(told)
 
@@ -239,20 +270,41 @@ class MediaServer:
             self._log.info("media.control-gone", why=why, orphaned_ports=self._custody.orphaned_ports)
 
 
-def run(listen_fd: int, *, threads: int, io: MediaIo, cpus: Sequence[int], priority: ThreadPriority) -> int:
-    """Serve on an inherited listening socket until SIGTERM; the exit code of the process."""
+@immutable
+class Wanted:
+    """How the engine is to run."""
+
+    threads: int  #: 0: one for each core
+    io: MediaIo
+    cpus: Sequence[int]
+    priority: ThreadPriority
+
+
+def run(listen_fd: int, wanted: Wanted, memory: int, channel: int) -> int:
+    """Serve on an inherited listening socket until SIGTERM, once told to; the exit code of the process."""
     from siprec_src.media.engine import Engine as NativeEngine
 
     log = get_logger("media")
     open_files = descriptors.allow_all()
+    leaving = Leaving(socket.socket(fileno=channel))
+    kept = leaving.begin()
+    if kept is None:
+        return exits.OK
     try:
-        ways = Ways(io)
+        ways = Ways(wanted.io)
         engine = NativeEngine(
-            threads=threads, render=sounds.render, io=ways.engine, cpus=_there(cpus), priority=priority
+            threads=wanted.threads,
+            render=sounds.render,
+            io=ways.engine,
+            cpus=_there(wanted.cpus),
+            priority=wanted.priority,
+            memory=memory,
+            kept=kept,
         )
     except (OSError, MemoryError, ValueError) as error:
-        log.error("media.no-engine", io=io.value, error=str(error))  # noqa: TRY400 one line is enough
+        log.error("media.no-engine", io=wanted.io.value, error=str(error))  # noqa: TRY400 one line is enough
         return exits.UNAVAILABLE
+    _tell(engine.resumed(), kept, leaving, log)
     way = ways.now()
     engine.pass_by(way.io is not MediaIo.SOCKETS)
     log.info(
@@ -260,18 +312,21 @@ def run(listen_fd: int, *, threads: int, io: MediaIo, cpus: Sequence[int], prior
         io=way.io.value,
         better_io_lacks=way.better_lacks,
         threads=len(engine.stats()),
-        cpus=list(cpus) or "any",
+        cpus=list(wanted.cpus) or "any",
         priority=engine.priority().value,
         open_files=open_files,
     )
-    if engine.priority() is not priority:
-        log.warning("media.priority-refused", wanted=priority.value, needs="CAP_SYS_NICE")
-    server = MediaServer(engine, socket.socket(fileno=listen_fd), log, way.io)
+    if engine.priority() is not wanted.priority:
+        log.warning("media.priority-refused", wanted=wanted.priority.value, needs="CAP_SYS_NICE")
+    server = MediaServer(engine, socket.socket(fileno=listen_fd), log, way.io, leaving)
     watch = Watch(ways, way, server.use)
     signal.signal(orders.DRAIN, lambda _signum, _frame: server.stop())
     signal.signal(orders.RELOAD, lambda _signum, _frame: watch.look())
     orders.listening()
-    server.run()
+    try:
+        server.run()
+    except BaseException:  # noqa: BLE001 it was logged
+        os._exit(exits.FAILED)  # at once: the end of the interpreter would end the engine in order
     watch.stop()
     return exits.OK
 
@@ -282,3 +337,17 @@ def _there(cpus: Sequence[int]) -> Sequence[int]:
     if missing:
         raise ValueError(f"media.cpus: {missing} are not among those of this process, {sorted(allowed)}")
     return cpus
+
+
+def _tell(left: Resumed, kept: Sequence[PortSockets], leaving: Leaving, log: Logger) -> None:
+    """Say what goes on of the process before, and have the supervisor close what does not."""
+    lost = [one.port for one in kept if one.port not in left.ports]
+    if lost:
+        leaving.closed(lost)
+        leaving.settle()
+    if left.refused:
+        log.error(
+            "media.not-resumed", why="what was left is not sound, or of another build", closed=len(lost)
+        )
+    elif left.resumed:
+        log.info("media.resumed", ports=len(left.ports), readers=len(left.readers), closed=len(lost))

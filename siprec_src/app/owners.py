@@ -136,6 +136,15 @@ class Owners:
         self._ports.clear()
         self._readers.clear()
 
+    def void_media_of(self, owner: Owner) -> None:
+        """Its ports and readers are gone."""
+        for port in owner.ports:
+            self._ports.pop(port, None)
+        for reader in owner.readers:
+            self._readers.pop(reader, None)
+        owner.ports.clear()
+        owner.readers.clear()
+
     def forget(self, owner: Owner) -> None:
         owner.forgotten = True
         self._owners.pop(id(owner.machine), None)

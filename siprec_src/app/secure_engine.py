@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from siprec_src.app.handshakes import Effect, Handshakes
 from siprec_src.errors import NoRoom
 from siprec_src.media import plane
 from siprec_src.media.handshake import DtlsReceived, SendDtls
+from siprec_src.media.keeping import PortSockets, Resumed, SocketsOpened
 
 
 class ThreadStats(Protocol):
@@ -26,7 +27,8 @@ class Engine(Protocol):
 
     def submit(self, command: plane.Command | SendDtls) -> None: ...
     def fileno(self) -> int: ...
-    def drain(self) -> Sequence[plane.Answer | plane.Event | DtlsReceived]: ...
+    def drain(self) -> Sequence[plane.Answer | plane.Event | DtlsReceived | SocketsOpened]: ...
+    def resumed(self) -> Resumed: ...
     def stats(self) -> Sequence[ThreadStats]: ...
     def pass_by(self, may: bool) -> None: ...
     def close(self) -> None: ...
@@ -35,8 +37,12 @@ class Engine(Protocol):
 class SecureEngine:
     """Commands in, answers and events out. What was not asked of the engine is answered at once."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self, engine: Engine, opened: Callable[[Sequence[PortSockets]], None] = lambda _sockets: None
+    ) -> None:
+        """``opened`` is told of new sockets, before anybody hears of their ports."""
         self._engine = engine
+        self._opened = opened
         self._handshakes = Handshakes()
 
     @property
@@ -58,6 +64,8 @@ class SecureEngine:
         for message in self._engine.drain():
             if isinstance(message, DtlsReceived):
                 told += self._perform(self._handshakes.received(message, time.monotonic()))
+            elif isinstance(message, SocketsOpened):
+                self._opened(message.sockets)
             elif isinstance(message, plane.Answer):
                 told.append(self._handshakes.answer(message))
             else:

@@ -1,7 +1,8 @@
 """The supervisor: starts the media and the control process, watches them, starts a dead one again.
 
-It knows no SIP and holds no state of a call. The media socket and the settings live in descriptors of the
-supervisor, so that a restarted child finds the same ones.
+It knows no SIP. The media socket, the settings, and what a media process needs that follows a killed one
+(`app.keeping`) live in descriptors of the supervisor, so that a restarted child finds the same ones. A second
+media process waits, loaded and idle, to take the place of the first: its calls wait for nothing but that.
 
 SIGTERM or SIGINT: control drains, then media stops; again: every call is ended now. SIGHUP: the
 configuration is read again; when it is good control takes it over. Media looks again how it may move packets.
@@ -17,19 +18,27 @@ import dataclasses
 import enum
 import os
 import signal
+import socket
 import subprocess
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from siprec_src.app import descriptors as open_files
 from siprec_src.app import exits, orders
+from siprec_src.app.keeping import Keeper
 from siprec_src.app.notify import notify, watchdog_interval_s
 from siprec_src.app.pulse import READY, Pulse
 from siprec_src.telemetry.log import Logger
 from siprec_src.values import immutable
 
 MAX_DEATHS: Final = 5  #: of one child within `DEATHS_WINDOW_S`; then something is wrong for good
+MAX_MEDIA_DEATHS: Final = 30  #: more, since its calls go on; but not for ever
 DEATHS_WINDOW_S: Final = 60.0
+SHORT_LIFE_S: Final = 0.25  #: of a media process that may have died of what it was left
+MAX_SHORT_LIVES: Final = 3  #: in a row; then nothing is left to the next
+SPARE_DELAY_S: Final = 5.0  #: so the start is over, and a service that lives shortly has none
+SPARE_AGAIN_S: Final = 0.5  #: when the spare has begun to serve
 STOP_PATIENCE_S: Final = 10.0  #: between "end now" and SIGKILL
 LAST_WORDS_S: Final = 0.5  #: for the traceback of a hung process, before SIGKILL
 SPAWN_RETRY_S: Final = 1.0  #: when the system has no process to give
@@ -73,6 +82,9 @@ class _Child:
     budget: RestartBudget = dataclasses.field(default_factory=RestartBudget)
     process: subprocess.Popen[bytes] | None = None
     pidfd: int = -1
+    channel: socket.socket | None = None  #: of a media process
+    started: float = 0.0
+    short_lives: int = 0
 
     def signal(self, number: signal.Signals) -> None:
         if self.process is not None:
@@ -92,11 +104,14 @@ class Supervisor:
         reload: Callable[[], bool],
         log: Logger,
     ) -> None:
-        self._media = _Child(media)
+        self._media = _Child(media, RestartBudget(MAX_MEDIA_DEATHS))
+        self._spare = _Child(dataclasses.replace(media, name="spare"))
+        self._keeper = Keeper()
         self._control = _Child(control)
         self._status = status
         self._pulse = Pulse(hang_limit_s)
         self._ready = False
+        self._spared = False  # a spare was asked for before
         self._reload = reload
         self._log = log
         self._phase = _Phase.SERVING
@@ -112,11 +127,13 @@ class Supervisor:
         self._loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         os.set_blocking(self._status, False)
         self._loop.add_reader(self._status, self._told)
+        open_files.allow_all()  # it holds as many sockets as the media process
         self._watchdog()
         self._listen()
         self._start(self._media)
         self._start(self._control)
         await self._done.wait()
+        self._keeper.close()
         self._loop.remove_reader(self._status)
         for number in (signal.SIGTERM, signal.SIGINT):
             # It ends already; one more must not keep it from cleaning up.
@@ -125,14 +142,32 @@ class Supervisor:
         return self._exit_code
 
     def _start(self, child: _Child) -> None:
-        spec = child.spec
         if child is self._control:
             self._pulse.started(self._loop.time())
+        if child is self._media and self._spare.process is not None:
+            self._promote()
+        elif not self._spawn(child):
+            return
+        assert child.process is not None  # noqa: S101 it has just been started
+        child.started = self._loop.time()
+        self._log.info("supervisor.started", child=child.spec.name, pid=child.process.pid)
+        if child is self._media:
+            self._hand_over()
+
+    def _spawn(self, child: _Child) -> bool:
+        spec = child.spec
+        command, descriptors, ours, theirs = spec.command, spec.descriptors, None, None
         try:
+            if child is not self._control:
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                ours.setblocking(False)
+                passed = (self._keeper.memory, theirs.fileno())
+                command += ("--memory-fd", str(passed[0]), "--channel-fd", str(passed[1]))
+                descriptors += passed
             with orders.held_back():
                 # In a process group of its own: what a terminal sends to ours is answered here alone.
                 child.process = subprocess.Popen(
-                    spec.command, pass_fds=spec.descriptors, stdin=subprocess.DEVNULL, process_group=0
+                    command, pass_fds=descriptors, stdin=subprocess.DEVNULL, process_group=0
                 )
             child.pidfd = os.pidfd_open(child.process.pid)
         except OSError as error:
@@ -141,14 +176,59 @@ class Supervisor:
                 child.process.kill()
                 child.process.wait()
                 child.process = None
+            if ours is not None:
+                ours.close()
             self._loop.call_later(SPAWN_RETRY_S, self._gone, child, exits.FAILED)
-            return
+            return False
+        finally:
+            if theirs is not None:
+                theirs.close()
         self._loop.add_reader(child.pidfd, self._ended, child)
-        self._log.info("supervisor.started", child=spec.name, pid=child.process.pid)
+        child.channel = ours
+        if ours is not None:
+            self._loop.add_reader(ours, self._hear, child)
+        return True
+
+    def _promote(self) -> None:
+        """The spare is the media process now."""
+        media, spare = self._media, self._spare
+        self._loop.remove_reader(spare.pidfd)
+        media.process, media.pidfd, media.channel = spare.process, spare.pidfd, spare.channel
+        spare.process, spare.pidfd, spare.channel = None, -1, None
+        self._loop.add_reader(media.pidfd, self._ended, media)
+        if media.channel is not None:
+            self._loop.remove_reader(media.channel)
+            self._loop.add_reader(media.channel, self._hear, media)
+
+    def _hand_over(self) -> None:
+        if self._media.channel is not None:
+            try:
+                self._keeper.hand_over(self._media.channel)
+            except OSError:  # if it has not died, it is of no use: `_ended` is next
+                self._media.signal(signal.SIGKILL)
+        delay_s = SPARE_AGAIN_S if self._spared else SPARE_DELAY_S
+        self._spared = True
+        self._loop.call_later(delay_s, self._start_spare)
+
+    def _start_spare(self) -> None:
+        if self._phase is _Phase.SERVING and self._spare.process is None:
+            self._start(self._spare)
+
+    def _hear(self, child: _Child) -> None:
+        """What a media process leaves, as it goes."""
+        if child.channel is not None and not self._keeper.hear(child.channel):
+            self._loop.remove_reader(child.channel)
+            child.channel.close()
+            child.channel = None
 
     def _ended(self, child: _Child) -> None:
         self._loop.remove_reader(child.pidfd)
         os.close(child.pidfd)
+        self._hear(child)  # to the end
+        if child.channel is not None:
+            self._loop.remove_reader(child.channel)
+            child.channel.close()
+            child.channel = None
         assert child.process is not None  # noqa: S101 it was watched
         code = child.process.wait()
         child.process = None
@@ -157,8 +237,10 @@ class Supervisor:
     def _gone(self, child: _Child, code: int) -> None:
         if child is self._control:
             self._control_ended(code)
-        else:
+        elif child is self._media:
             self._media_ended(code)
+        else:
+            self._spare_ended(code)
 
     def _control_ended(self, code: int) -> None:
         if self._phase is not _Phase.SERVING or code == exits.OK:
@@ -175,9 +257,23 @@ class Supervisor:
             if code not in (exits.OK, -signal.SIGKILL):
                 self._log.warning("supervisor.died", child="media", code=code)
             self._finish()
-        elif not self._again(self._media, code):
+            return
+        short = self._loop.time() - self._media.started < SHORT_LIFE_S
+        self._media.short_lives = self._media.short_lives + 1 if short else 0
+        if self._media.short_lives >= MAX_SHORT_LIVES:
+            self._log.error("supervisor.media-forgotten", ports=self._keeper.ports)
+            self._media.short_lives = 0
+            self._keeper.drop()
+        if not self._again(self._media, code):
             self._exit_code = exits.FAILED
             self._end_now()
+
+    def _spare_ended(self, code: int) -> None:
+        if self._phase is _Phase.SERVING:
+            self._log.warning("supervisor.died", child="spare", code=code)
+            if self._spare.budget.spend(self._loop.time()):
+                self._loop.call_later(SPARE_DELAY_S, self._start_spare)
+        self._finish()
 
     def _again(self, child: _Child, code: int) -> bool:
         """Start a dead child again, if that can help."""
@@ -214,6 +310,7 @@ class Supervisor:
 
     def _stop_media(self) -> None:
         self._phase = _Phase.STOPPING_MEDIA
+        self._spare.signal(signal.SIGKILL)  # it does nothing yet
         if self._media.process is None:
             self._finish()
             return
@@ -222,11 +319,11 @@ class Supervisor:
             self._killer = self._loop.call_later(STOP_PATIENCE_S, self._kill)
 
     def _kill(self) -> None:
-        for child in (self._control, self._media):
+        for child in (self._control, self._media, self._spare):
             child.signal(signal.SIGKILL)
 
     def _finish(self) -> None:
-        if self._control.process is None and self._media.process is None:
+        if all(child.process is None for child in (self._control, self._media, self._spare)):
             if self._killer is not None:
                 self._killer.cancel()
             self._done.set()

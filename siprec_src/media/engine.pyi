@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from siprec_src.media.handshake import DtlsReceived, SendDtls
+from siprec_src.media.keeping import PortSockets, Resumed, SocketsOpened
 from siprec_src.media.model import MediaIo, Sound, ThreadPriority
 from siprec_src.media.plane import Answer, Command, Event
 from siprec_src.values import immutable
@@ -43,6 +44,8 @@ class Engine:
         io: MediaIo = MediaIo.SOCKETS,
         cpus: Sequence[int] = (),
         priority: ThreadPriority = ThreadPriority.NORMAL,
+        memory: int = -1,
+        kept: tuple[PortSockets, ...] = (),
     ) -> None:
         """Start the packet threads.
 
@@ -59,6 +62,8 @@ class Engine:
             io: how packets are moved; not ``AUTO``.
             cpus: numbers of those that the threads run on, each on one of them; none: on any.
             priority: what is not permitted becomes the next one before it, see `priority`.
+            memory: descriptor of a file without a name, for what must outlive the process; -1: nothing does.
+            kept: the sockets of what was left there; they are the engine's from now on.
 
         Raises:
             ValueError: an option is out of range.
@@ -77,8 +82,14 @@ class Engine:
     def fileno(self) -> int:
         """Descriptor that is readable while `drain` may have something (level-triggered)."""
 
-    def drain(self) -> list[Answer | Event | DtlsReceived]:
-        """Take the answers and events that are there, answers first; a call may give none."""
+    def drain(self) -> list[Answer | Event | DtlsReceived | SocketsOpened]:
+        """Take the answers and events that are there, answers first; a call may give none.
+
+        With a ``memory``, `SocketsOpened` comes before each `PortsOpen`.
+        """
+
+    def resumed(self) -> Resumed:
+        """What of a process before goes on, as it was when this engine began."""
 
     def pass_by(self, may: bool) -> None:
         """Whether packets may pass by what the host's own ways would do with them; at first they may.

@@ -8,14 +8,15 @@ The packet threads are native and never take the interpreter's lock. Numbers are
 import errno
 import os
 
-cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.errno cimport errno as system_errno
 from libc.stdint cimport int16_t, uint16_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from siprec_src.media cimport rtpfork as c
 from siprec_src.media.handshake import DtlsReceived, SendDtls
+from siprec_src.media.keeping import PortSockets, Resumed, SocketsOpened
 from siprec_src.media.model import (
     Endpoint,
     MediaIo,
@@ -61,7 +62,6 @@ cdef enum:
 
 _DIGITS = "0123456789*#ABCD"
 _MAX_TAG = 2**64 - 1
-_MAX_SOUNDS = 64
 _IO = {MediaIo.SOCKETS: c.RTPFORK_IO_SOCKETS, MediaIo.PACKET: c.RTPFORK_IO_PACKET}
 _PRIORITIES = {
     ThreadPriority.NORMAL: c.RTPFORK_PRIORITY_NORMAL,
@@ -89,26 +89,17 @@ def cgroup_programs(directory):
 
 
 cdef class _Sound:
-    """Samples that ports play; they last as long as the engine."""
+    """Samples that ports play; the engine's."""
 
-    cdef c.rtpfork_sound *native
-
-    def __cinit__(self, bytes samples):
-        cdef const int16_t *first = <const int16_t *>PyBytes_AS_STRING(samples)
-        self.native = c.rtpfork_sound_new(first, len(samples) // sizeof(int16_t))
-        if self.native == NULL:
-            raise ValueError("a sound without samples")
-
-    def __dealloc__(self):
-        c.rtpfork_sound_free(self.native)
+    cdef const c.rtpfork_sound *native
 
 
-@cython.no_gc_clear  # the packet threads play the sounds until the engine is freed
 cdef class Engine:
     cdef c.rtpfork_engine *_engine
     cdef list _refused
     cdef dict _sounds
     cdef object _render
+    cdef bint _remembers
 
     def __cinit__(
         self,
@@ -124,10 +115,13 @@ cdef class Engine:
         object io=MediaIo.SOCKETS,
         object cpus=(),
         object priority=ThreadPriority.NORMAL,
+        int memory=-1,
+        tuple kept=(),
     ):
         cdef uint16_t[_CPUS] numbers
         cdef c.rtpfork_engine_options options
         cdef int result, system_error
+        cdef c.rtpfork_kept *natives
         if min(threads, max_ports_per_thread, max_readers_per_thread, log_packets, silence_ms,
                port_rest_ms, receive_buffer_bytes) < 0:
             raise ValueError("engine: an option is negative")
@@ -149,6 +143,10 @@ cdef class Engine:
         options.silence_ms = <c.uint32_t>silence_ms
         options.port_rest_ms = <c.uint32_t>port_rest_ms
         options.receive_buffer_bytes = receive_buffer_bytes
+        options.memory_fd = memory
+        self._remembers = memory >= 0
+        options.kept = natives = _kept(kept)
+        options.kept_count = len(kept)
         self._engine = NULL
         self._refused = []
         self._sounds = {}
@@ -156,6 +154,7 @@ cdef class Engine:
         with nogil:
             result = c.rtpfork_engine_new(&options, &self._engine)
             system_error = system_errno
+        free(natives)
         if result == c.RTPFORK_EARGUMENT:
             raise ValueError("engine: " + _words(result))
         if result == c.RTPFORK_ENOMEM:
@@ -208,6 +207,8 @@ cdef class Engine:
         while c.rtpfork_engine_next(self._engine, &message):
             if message.answer != NULL:
                 try:
+                    if self._remembers and message.answer.kind == c.RTPFORK_OPEN:
+                        messages.append(_opened(message.answer))
                     messages.append(_answer(message.answer))
                 finally:
                     c.rtpfork_command_free(message.answer)
@@ -225,6 +226,25 @@ cdef class Engine:
         self._check_open()
         got = c.rtpfork_engine_priority(self._engine)
         return next(priority for priority, native in _PRIORITIES.items() if native == got)
+
+    def resumed(self):
+        self._check_open()
+        cdef size_t count = 0
+        cdef const c.rtpfork_resumed *left = c.rtpfork_engine_resumed(self._engine, &count)
+        cdef c.rtpfork_start start = c.rtpfork_engine_start(self._engine)
+        ports = {}
+        readers = {}
+        for index in range(count):
+            if left[index].reader:
+                readers[left[index].id] = (left[index].ends[0], left[index].ends[1])
+            else:
+                ports[left[index].id] = left[index].ends[0] or None
+        return Resumed(
+            resumed=start == c.RTPFORK_START_RESUMED,
+            refused=start == c.RTPFORK_START_REFUSED,
+            ports=ports,
+            readers=readers,
+        )
 
     def stats(self):
         self._check_open()
@@ -248,9 +268,15 @@ cdef class Engine:
         """Make the sound once."""
         if sound in self._sounds:
             return
-        if self._render is None or len(self._sounds) >= _MAX_SOUNDS:
+        if self._render is None:
             raise ValueError("no more sounds")
-        self._sounds[sound] = _Sound(self._render(sound))
+        cdef bytes samples = self._render(sound)
+        cdef _Sound made = _Sound()
+        cdef const int16_t *first = <const int16_t *>PyBytes_AS_STRING(samples)
+        made.native = c.rtpfork_engine_sound(self._engine, first, len(samples) // sizeof(int16_t))
+        if made.native == NULL:
+            raise ValueError("no samples, or no room for them")
+        self._sounds[sound] = made
 
     cdef _check_open(self):
         if self._engine == NULL:
@@ -350,6 +376,7 @@ cdef int _fill(c.rtpfork_command *native, object command) except -1:
         native.detach.reader = command.reader
     elif native.kind == c.RTPFORK_CLOSE:
         _put_ports(native, dict.fromkeys(command.ports))
+        native.again = command.again
     elif native.kind == c.RTPFORK_COUNTERS:
         _put_ports(native, command.ports)
         for index, reader in enumerate(command.readers):
@@ -500,6 +527,34 @@ cdef int _payload_type(object value) except -1:
     return value
 
 
+# sockets that are kept for the process that follows
+
+
+cdef c.rtpfork_kept *_kept(tuple kept) except NULL:
+    """What the caller frees. The engine owns the sockets."""
+    cdef c.rtpfork_kept *natives = <c.rtpfork_kept *>calloc(len(kept) + 1, sizeof(c.rtpfork_kept))
+    if natives == NULL:
+        raise MemoryError
+    for index, sockets in enumerate(kept):
+        natives[index].port = sockets.port
+        natives[index].fds[0] = sockets.rtp
+        natives[index].fds[1] = sockets.rtcp
+    return natives
+
+
+cdef object _opened(const c.rtpfork_command *native):
+    if native.result != 0:
+        return SocketsOpened(sockets=())
+    return SocketsOpened(
+        sockets=tuple(
+            PortSockets(
+                port=native.ports[i].id, rtp=native.ports[i].sockets[0], rtcp=native.ports[i].sockets[1]
+            )
+            for i in range(native.port_count)
+        )
+    )
+
+
 # answers
 
 
@@ -584,6 +639,8 @@ cdef object _port_counters(const c.rtpfork_port_counters *counters):
         dropped_replay=counters.dropped_replay,
         dropped_unbridged=counters.dropped_unbridged,
         dropped_send=counters.dropped_send,
+        dropped_restart=counters.dropped_restart,
+        lost_restart=counters.lost_restart,
         tones=counters.tones,
         dtmf_unreported=counters.dtmf_unreported,
     )
@@ -602,6 +659,7 @@ cdef object _reader_counters(const c.rtpfork_reader_counters *counters):
         dropped_stale=counters.dropped_stale,
         dropped_overrun=counters.dropped_overrun,
         dropped_send=counters.dropped_send,
+        dropped_restart=counters.dropped_restart,
         rtcp_sent=counters.rtcp_sent,
         rtcp_received=counters.rtcp_received,
         reported_lost=counters.reported_lost,

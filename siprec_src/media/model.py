@@ -116,6 +116,8 @@ class PortCounters:
     dropped_replay: int = 0  #: SRTP replay
     dropped_unbridged: int = 0  #: nobody to relay to (no bridge, or the other party's address is unknown)
     dropped_send: int = 0  #: the relay's send failed (EAGAIN, ENOBUFS, unreachable; SRTP refused the packet)
+    dropped_restart: int = 0  #: taken, but the media process ended before they were sent for all we know
+    lost_restart: int = 0  #: of ``lost``, those between the last packet of such a process and the next
     tones: int = 0  #: begun in what the party was sent
     dtmf_unreported: int = 0  #: RFC 4733 events beyond 50 a second, for which no `DtmfReceived` was sent
 
@@ -138,6 +140,7 @@ class ReaderCounters:
     dropped_stale: int = 0  #: duplicate, or older than the point where the copying (re)started
     dropped_overrun: int = 0  #: the reader fell behind the bounded log
     dropped_send: int = 0  #: EAGAIN, ENOBUFS or unreachable
+    dropped_restart: int = 0  #: the media process ended before they were sent for all we know
     rtcp_sent: int = 0
     rtcp_received: int = 0
     reported_lost: int = 0  #: cumulative loss that the SRS's receiver reports name

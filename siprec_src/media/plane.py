@@ -182,6 +182,20 @@ class ClosePorts:
 
     tag: int
     ports: tuple[PortId, ...]
+    again: bool = False  #: their numbers do not rest, for they are opened again at once
+
+
+@immutable
+class ResumePorts:
+    """Go on with ports and readers of before the connection was lost, if all of them are still there.
+
+    Answered with `Done`, or `Refused` with reason ``gone``: something is missing, and what was there is
+    closed so that the same port numbers can be opened again.
+    """
+
+    tag: int
+    ports: tuple[PortId, ...]
+    readers: tuple[ReaderId, ...]
 
 
 @immutable
@@ -204,6 +218,7 @@ Command = (
     | SetReaderLive
     | DetachReader
     | ClosePorts
+    | ResumePorts
     | ReadCounters
 )
 
@@ -352,7 +367,9 @@ class MediaDown:
 
 @immutable
 class MediaUp:
-    """A media process serves; no port is open on it unless control knew it before."""
+    """A media process serves."""
+
+    resumed: bool = False  #: ports of before may still be open on it: `ResumePorts` tells
 
 
 Event = (

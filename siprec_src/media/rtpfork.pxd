@@ -40,7 +40,7 @@ cdef extern from "rtpfork/reader.h":
     struct rtpfork_reader_counters:
         uint64_t before_attach, offered, delivered, delivered_octets
         uint64_t skipped_paused, skipped_event, skipped_comfort_noise, skipped_format
-        uint64_t dropped_stale, dropped_overrun, dropped_send
+        uint64_t dropped_stale, dropped_overrun, dropped_send, dropped_restart
         uint64_t rtcp_sent, rtcp_received, reported_lost, reported_jitter_us
 
 
@@ -50,10 +50,7 @@ cdef extern from "rtpfork/sound.h":
         RTPFORK_ALAW
 
     struct rtpfork_sound:
-        size_t count
-
-    rtpfork_sound *rtpfork_sound_new(const int16_t *samples, size_t count)
-    void rtpfork_sound_free(rtpfork_sound *sound)
+        pass
 
 
 cdef extern from "rtpfork/core.h":
@@ -110,7 +107,7 @@ cdef extern from "rtpfork/core.h":
         uint64_t lost, duplicate, reordered, jitter_us
         uint64_t rtcp_received, rtcp_relayed, raw_relayed
         uint64_t dropped_foreign, dropped_malformed, dropped_auth, dropped_replay
-        uint64_t dropped_unbridged, dropped_send, dtmf_unreported, tones
+        uint64_t dropped_unbridged, dropped_send, dropped_restart, lost_restart, dtmf_unreported, tones
 
     enum rtpfork_notice_kind:
         RTPFORK_NOTICE_FIRST_PACKET
@@ -170,6 +167,20 @@ cdef extern from "rtpfork/engine.h":
         RTPFORK_PRIORITY_RAISED
         RTPFORK_PRIORITY_REALTIME
 
+    struct rtpfork_kept:
+        uint64_t port
+        int *fds
+
+    enum rtpfork_start:
+        RTPFORK_START_EMPTY
+        RTPFORK_START_RESUMED
+        RTPFORK_START_REFUSED
+
+    struct rtpfork_resumed:
+        uint64_t id
+        bint reader
+        uint64_t *ends
+
     struct rtpfork_engine_options:
         rtpfork_io_kind io
         rtpfork_priority priority
@@ -178,6 +189,9 @@ cdef extern from "rtpfork/engine.h":
         uint32_t threads, max_ports_per_thread, max_readers_per_thread
         uint32_t log_packets, silence_ms, port_rest_ms
         int receive_buffer_bytes
+        int memory_fd
+        const rtpfork_kept *kept
+        size_t kept_count
 
     void rtpfork_engine_defaults(rtpfork_engine_options *options)
 
@@ -198,6 +212,7 @@ cdef extern from "rtpfork/engine.h":
     struct rtpfork_port_item:
         uint64_t id
         uint16_t rtp_port
+        int *sockets
         rtpfork_port_counters counters
 
     struct rtpfork_reader_item:
@@ -268,6 +283,7 @@ cdef extern from "rtpfork/engine.h":
         rtpfork_port_item *ports
         size_t reader_count
         rtpfork_reader_item *readers
+        bint again
 
     rtpfork_command *rtpfork_command_new(rtpfork_command_kind kind, size_t ports, size_t readers)
     bint rtpfork_command_carry(rtpfork_command *command, const uint8_t *data, size_t bytes)
@@ -285,6 +301,10 @@ cdef extern from "rtpfork/engine.h":
 
     int rtpfork_engine_new(const rtpfork_engine_options *options, rtpfork_engine **out) nogil
     void rtpfork_engine_free(rtpfork_engine *engine) nogil
+    rtpfork_start rtpfork_engine_start(const rtpfork_engine *engine)
+    const rtpfork_resumed *rtpfork_engine_resumed(const rtpfork_engine *engine, size_t *count)
+    const rtpfork_sound *rtpfork_engine_sound(rtpfork_engine *engine, const int16_t *samples,
+                                              size_t count)
     void rtpfork_engine_submit(rtpfork_engine *engine, rtpfork_command *command) nogil
     void rtpfork_engine_pass_by(rtpfork_engine *engine, bint may)
     int rtpfork_engine_fd(const rtpfork_engine *engine)

@@ -20,6 +20,7 @@ LOST: Final[Mapping[str, str]] = {  #: what a packet is lost by, and the reason 
     "skipped_format": "format",
     "dropped_overrun": "overrun",
     "dropped_send": "send",
+    "dropped_restart": "media-restart",
 }
 WITHHELD: Final[Mapping[str, str]] = {  #: not sent on purpose: no loss, but nothing is recorded by it either
     "skipped_paused": "paused",
@@ -46,7 +47,7 @@ def totals(lines: Sequence[RecordedLine]) -> Fields:
 
 def dropped(lines: Sequence[RecordedLine]) -> int:
     """Packets that were meant for the SRS and did not get away."""
-    return _sum(lines, "dropped_overrun") + _sum(lines, "dropped_send")
+    return sum(_sum(lines, counter) for counter in ("dropped_overrun", "dropped_send", "dropped_restart"))
 
 
 def judged(outcome: Outcome, lines: Sequence[RecordedLine]) -> Outcome:

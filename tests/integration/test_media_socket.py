@@ -19,12 +19,14 @@ from siprec_src.app.media_io import Way
 from siprec_src.app.media_process import MediaServer, listen
 from siprec_src.media import plane
 from siprec_src.media.handshake import SendDtls
-from siprec_src.media.model import MediaIo, PortId
+from siprec_src.media.keeping import Resumed
+from siprec_src.media.model import MediaIo, PortId, ReaderId
 from siprec_src.media.wire import decode, encode
 from tests.support.log import Log
 from tests.support.media import FakeMedia
 
 PATIENCE_S = 30.0
+NOTHING = Resumed(resumed=False, refused=False, ports={}, readers={})
 OPEN = plane.OpenPorts(tag=7, host="127.0.0.1", low=10000, high=20000, count=2)
 
 
@@ -39,8 +41,9 @@ class FakeStats:
 class FakeEngine:
     """`FakeMedia` behind a descriptor, as the native engine is."""
 
-    def __init__(self) -> None:
+    def __init__(self, left: Resumed) -> None:
         self.media = FakeMedia()
+        self.left = left
         self.answering = True
         self.held_up, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
@@ -61,6 +64,9 @@ class FakeEngine:
     def tell(self, message: plane.Answer | plane.Event) -> None:
         self._ready.append(message)
         os.eventfd_write(self._event, 1)
+
+    def resumed(self) -> Resumed:
+        return self.left
 
     def fileno(self) -> int:
         return self._event
@@ -86,8 +92,8 @@ class FakeEngine:
 class Served:
     """A media server in a thread of its own."""
 
-    def __init__(self, path: Path) -> None:
-        self.engine = FakeEngine()
+    def __init__(self, path: Path, left: Resumed = NOTHING) -> None:
+        self.engine = FakeEngine(left)
         self.log = Log()
         self._server = MediaServer(self.engine, listen(path), self.log)
         self._thread = threading.Thread(target=self._server.run)
@@ -204,19 +210,48 @@ async def test_commands_without_a_media_process_are_refused(path: Path) -> None:
     control.client.close()
 
 
-async def test_the_end_of_media_is_told_before_the_commands_under_way_are_refused(path: Path) -> None:
+async def test_a_media_process_that_begins_anew_is_told_as_the_end_of_the_other(path: Path) -> None:
     served = Served(path)
     control = Control(path)
     assert await control.next() == plane.MediaUp()
     served.engine.answering = False
     control.client.submit(OPEN)
     served.stop()
+    control.client.submit(plane.ReadCounters(tag=8))
+    again = Served(path)
     assert await control.next() == plane.MediaDown()
     assert await control.next() == plane.Refused(tag=7, reason="media-down")
-    again = Served(path)
+    assert await control.next() == plane.Refused(tag=8, reason="media-down")
     assert await control.next() == plane.MediaUp()
     control.client.submit(OPEN)
     assert isinstance(await control.next(), plane.PortsOpen)
+    control.client.close()
+    again.stop()
+
+
+async def test_what_may_be_done_twice_is_done_by_the_process_that_goes_on(path: Path) -> None:
+    served = Served(path)
+    control = Control(path)
+    await control.next()
+    control.client.submit(OPEN)
+    opened = await control.next()
+    assert isinstance(opened, plane.PortsOpen)
+    ids = tuple(port.port for port in opened.ports)
+    served.engine.answering = False
+    control.client.submit(plane.BridgePorts(tag=8, a=ids[0], b=ids[1]))
+    control.client.submit(plane.DetachReader(tag=9, reader=ReaderId(1)))
+    served.stop()
+    control.client.submit(plane.ResumePorts(tag=10, ports=ids, readers=()))
+    left = Resumed(resumed=True, refused=False, ports=dict.fromkeys(ids), readers={})
+    again = Served(path, left)
+    again.engine.media.ports = served.engine.media.ports
+    assert await control.next() == plane.MediaUp(resumed=True)
+    told = {getattr(message, "tag", 0): message for message in [await control.next() for _ in range(3)]}
+    assert told == {
+        8: plane.Done(tag=8),
+        9: plane.Refused(tag=9, reason="media-down"),
+        10: plane.Done(tag=10),
+    }
     control.client.close()
     again.stop()
 
@@ -284,15 +319,17 @@ def test_a_control_that_is_replaced_while_it_speaks_harms_nobody(path: Path, ser
 async def test_a_media_process_that_speaks_otherwise_is_left_and_tried_again(path: Path) -> None:
     with listen(path) as other:
         control = Control(path)
-        for _ in range(2):
-            with contextlib.closing(await asyncio.to_thread(_accept, other)) as media:
-                media.send(encode(plane.MediaUp()))
-                assert await control.next() == plane.MediaUp()
-                control.client.submit(OPEN)
-                media.send(b"garbage")
+        with contextlib.closing(await asyncio.to_thread(_accept, other)) as media:
+            media.send(encode(plane.MediaUp()))
+            assert await control.next() == plane.MediaUp()
+            control.client.submit(OPEN)
+            media.send(b"garbage")
+            with contextlib.closing(await asyncio.to_thread(_accept, other)) as again:
+                again.send(encode(plane.MediaUp()))
                 assert await control.next() == plane.MediaDown()
                 refused = await control.next()
                 assert (refused.tag, refused.reason) == (7, "media-down")  # type: ignore[union-attr]
+                assert await control.next() == plane.MediaUp()
         control.client.close()
 
 

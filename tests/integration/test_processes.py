@@ -84,8 +84,33 @@ def test_no_packet_is_lost_when_control_is_killed_and_its_successor_takes_new_ca
     assert [(r.track("1"), r.track("2")) for r in recordings] == [(call.alice_says, call.bob_says)]
 
 
-def test_a_killed_media_process_interrupts_speech_and_recording_but_not_the_call(service: Service) -> None:
+def test_speech_and_recording_go_on_when_the_media_process_is_killed(service: Service) -> None:
     with service.call(60.0) as call:
+        for deaths in (1, 2):
+            service.kill("media")
+            until(lambda n=deaths: _resumed(service.daemon) == n, 10, "the next")  # type: ignore[misc]
+        call.wind_up(60)
+        for hears, says in ((call.alice_voice, call.bob_says), (call.bob_voice, call.alice_says)):
+            until(lambda v=hears, end=says[-8000:]: v.heard_audio().endswith(end), 10, "the rest")  # type: ignore[misc]
+        call.hang_up()
+        until(lambda: bool(service.daemon.events("recording.end")), 10, "the end of the recording")
+        (end,) = service.daemon.events("recording.end")
+        assert end["offered"] == end["delivered"] + end["dropped_restart"]
+        assert end["dropped_restart"] <= 4  # a packet of each track a death
+        assert (end["result"], end["reason"]) in {("recorded", "call-ended"), ("partly", "media-restart")}
+        assert service.srs.recording().track("1").endswith(call.alice_says[-8000:])
+        assert not service.daemon.events("call.media-down")
+
+
+def _resumed(daemon: Daemon) -> int:
+    return sum(event["process"] == "control" for event in daemon.events("media.resumed"))
+
+
+def test_a_media_process_that_finds_no_sound_memory_interrupts_speech_and_recording_but_not_the_call(
+    service: Service,
+) -> None:
+    with service.call(60.0) as call:
+        service.daemon.spoil_media_memory()
         service.kill("media")
         until(lambda: len(service.daemon.events("recording.begin")) == 2, 10, "recorded again")
         from_here = {voice: voice.sent * 160 for voice in (call.alice_voice, call.bob_voice)}
@@ -110,6 +135,7 @@ def test_a_killed_media_process_interrupts_speech_and_recording_but_not_the_call
         broken, whole = service.daemon.events("recording.end")
         assert (broken["result"], broken["reason"]) == ("interrupted", "media-down")
         assert whole["result"] == "recorded"
+        assert service.daemon.events("media.not-resumed")
 
 
 @pytest.mark.rfc("3261", "21.5.4")

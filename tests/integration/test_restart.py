@@ -126,7 +126,8 @@ def test_media_of_a_call_flows_on_while_control_is_dead_and_when_it_is_back(call
     assert (first["orphaned_ports"], second["orphaned_ports"]) == (0, 2)
 
 
-def test_a_call_has_its_media_again_on_the_same_ports_after_the_media_process_died(call: Call) -> None:
+def test_a_call_has_its_media_again_on_the_same_ports_after_a_media_process_left_nothing(call: Call) -> None:
+    call.daemon.spoil_media_memory()
     os.kill(call.daemon.pid_of("media"), signal.SIGKILL)
     until(lambda: len(call.daemon.events("media.up")) == 2, PATIENCE_S, "media again")
     until(call.talks, PATIENCE_S, "media both ways again")

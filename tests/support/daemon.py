@@ -94,6 +94,13 @@ class Daemon:
         """The process id of the child that was started last."""
         return int([e["pid"] for e in self.events("supervisor.started") if e["child"] == child][-1])
 
+    def spoil_media_memory(self) -> None:
+        """Write over the beginning of what the media process leaves to the next one."""
+        for fd in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            if "siprec-src-media" in str(fd.readlink()):
+                with fd.open("r+b") as memory:
+                    memory.write(b"x" * 64)
+
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a GET."""
         return self._ask("GET", path)

@@ -108,6 +108,11 @@ class FakeMedia:
                 return plane.Done(tag=command.tag) if command.port in self.ports else _gone(command.tag)
             case plane.ClosePorts():
                 return self._close(command)
+            case plane.ResumePorts():
+                there = self.ports.keys() >= set(command.ports) and self.readers.keys() >= set(
+                    command.readers
+                )
+                return plane.Done(tag=command.tag) if there else _gone(command.tag)
             case plane.AttachReader():
                 return self._attach(command)
             case plane.UpdateReader() | plane.SetReaderLive():

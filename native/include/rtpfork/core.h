@@ -111,6 +111,9 @@ struct rtpfork_core_options {
 	uint64_t unix_offset_ns; /* Unix time minus the caller's |now_ns|, the same for all threads
 				  */
 	uint64_t random_seed;	 /* of the RTCP intervals only */
+	void *memory; /* where it lives: rtpfork_core_bytes() of zeros, aligned to 64; NULL: its own
+		       */
+	const struct rtpfork_sounds *sounds; /* those of |memory|; NULL: none */
 	/* Called in place. */
 	void (*notify)(void *owner, const struct rtpfork_notice *notice);
 	void (*hand_over)(void *owner, const struct rtpfork_handed *handed);
@@ -137,6 +140,9 @@ struct rtpfork_port_counters {
 	uint64_t dropped_replay;
 	uint64_t dropped_unbridged;
 	uint64_t dropped_send;
+	uint64_t dropped_restart; /* taken by a process that ended before it was sent for all we
+				     know */
+	uint64_t lost_restart;	  /* of |lost|: from before such a process to after it */
 	uint64_t dtmf_unreported; /* events beyond 50 a second */
 	uint64_t tones;		  /* begun in what the party was sent */
 };
@@ -222,6 +228,26 @@ struct rtpfork_out {
 
 /* RTPFORK_EARGUMENT, RTPFORK_ENOMEM or RTPFORK_ECRYPTO: nothing was made. Slow: libcrypto. */
 int rtpfork_core_new(const struct rtpfork_core_options *options, struct rtpfork_core **out);
+
+/* How much memory a core of these options wants. */
+size_t rtpfork_core_bytes(const struct rtpfork_core_options *options);
+
+/* Go on with what a core of the same options has left in |options->memory|, wherever it was
+ * stopped. Whatever was just being changed is closed, each datagram that was under way is counted
+ * in dropped_restart, no key stream is begun again. Logs are made anew, of |log_packets| and
+ * |log_bytes|. RTPFORK_EDAMAGED: that memory is not sound, and of no use any more; else as
+ * rtpfork_core_new(). */
+int rtpfork_core_resume(const struct rtpfork_core_options *options, size_t log_packets,
+			size_t log_bytes, struct rtpfork_core **out);
+
+/* Visit the open ports and readers: the ids from |*slot| on, which begins at 0. 0: no more. */
+uint64_t rtpfork_core_each_port(const struct rtpfork_core *core, uint32_t *slot);
+uint64_t rtpfork_core_each_reader(const struct rtpfork_core *core, uint32_t *slot);
+
+/* The port with which |port| is bridged, and those between which |reader| is; 0: none. */
+uint64_t rtpfork_core_peer(const struct rtpfork_core *core, uint64_t port);
+void rtpfork_core_ends(const struct rtpfork_core *core, uint64_t reader, uint64_t *stream,
+		       uint64_t *via);
 
 /* Wipe and free everything; logs included. NULL is allowed. */
 void rtpfork_core_free(struct rtpfork_core *core);

@@ -43,6 +43,31 @@ struct rtpfork_engine_options {
 	uint32_t silence_ms;
 	uint32_t port_rest_ms; /* how long a closed pair of ports is not used again */
 	int receive_buffer_bytes;
+	int memory_fd; /* a file without a name for what must outlive the process; -1: nothing does
+			*/
+	const struct rtpfork_kept *kept; /* with what was left there; the engine owns the sockets */
+	size_t kept_count;
+};
+
+/* The sockets of one port, as somebody has kept them for the process that follows. */
+struct rtpfork_kept {
+	uint64_t port;
+	int fds[2];
+};
+
+/* What became of the memory of a process before. */
+enum rtpfork_start {
+	RTPFORK_START_EMPTY,   /* there was none */
+	RTPFORK_START_RESUMED, /* its ports with sockets and their readers go on, the rest is closed
+				*/
+	RTPFORK_START_REFUSED, /* it is not sound, or of another build or shape: nothing goes on */
+};
+
+/* A port or reader that goes on. */
+struct rtpfork_resumed {
+	uint64_t id;
+	bool reader;
+	uint64_t ends[2]; /* of a reader: stream and via; of a port: its peer or 0 */
 };
 
 /* What is good for most. */
@@ -58,7 +83,7 @@ enum rtpfork_command_kind {
 	RTPFORK_UPDATE,	   /* |update| */
 	RTPFORK_SET_LIVE,  /* |set_live| */
 	RTPFORK_DETACH,	   /* |detach| */
-	RTPFORK_CLOSE,	   /* |ports| */
+	RTPFORK_CLOSE,	   /* |ports|, |again| */
 	RTPFORK_COUNTERS,  /* |ports|, |readers| */
 	RTPFORK_SEND_DTLS, /* |send|, after rtpfork_command_carry() */
 	RTPFORK_TONE,	   /* |tone| */
@@ -66,10 +91,12 @@ enum rtpfork_command_kind {
 };
 
 struct rtpfork_port_item {
-	uint64_t id;			       /* OPEN: result */
-	uint16_t rtp_port;		       /* OPEN: result; RTCP is on the next one */
-	bool visited;			       /* private */
-	int fds[2];			       /* private: sockets that the command owns, or -1 */
+	uint64_t id;	   /* OPEN: result */
+	uint16_t rtp_port; /* OPEN: result; RTCP is on the next one */
+	bool visited;	   /* private */
+	int fds[2];	   /* private: sockets that the command owns, or -1 */
+	int sockets[2]; /* OPEN: result; the engine's until the port is closed, for others to keep
+			 */
 	struct rtpfork_port_counters counters; /* CLOSE, COUNTERS: result */
 };
 
@@ -139,6 +166,7 @@ struct rtpfork_command {
 	struct rtpfork_port_item *ports;
 	size_t reader_count;
 	struct rtpfork_reader_item *readers;
+	bool again; /* CLOSE: the port numbers do not rest, they are to be opened again */
 
 	/* Private. */
 	bool checking; /* first round of a CLOSE over several threads */
@@ -181,6 +209,15 @@ struct rtpfork_thread_stats {
 /* Start the threads. RTPFORK_EARGUMENT, RTPFORK_ENOMEM, RTPFORK_ECRYPTO (libcrypto lacks a suite or
  * fails its known answers) or RTPFORK_ESYSTEM: nothing runs. */
 int rtpfork_engine_new(const struct rtpfork_engine_options *options, struct rtpfork_engine **out);
+
+/* How it began, and with what; the list is the engine's. */
+enum rtpfork_start rtpfork_engine_start(const struct rtpfork_engine *engine);
+const struct rtpfork_resumed *rtpfork_engine_resumed(const struct rtpfork_engine *engine,
+						     size_t *count);
+
+/* A sound that lasts as long as the engine, and as its memory. NULL: no samples, or no room. */
+const struct rtpfork_sound *rtpfork_engine_sound(struct rtpfork_engine *engine,
+						 const int16_t *samples, size_t count);
 
 /* Stop the threads, close all sockets, free everything; answers not read yet are lost. */
 void rtpfork_engine_free(struct rtpfork_engine *engine);

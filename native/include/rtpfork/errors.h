@@ -31,8 +31,9 @@ enum rtpfork_error {
 	RTPFORK_EEXHAUSTED = -43, /* a bounded table, ring or port range is full */
 
 	/* The platform is at fault. */
-	RTPFORK_ESYSTEM = -60, /* a system call failed; errno says why */
-	RTPFORK_ECRYPTO = -61, /* libcrypto failed */
+	RTPFORK_ESYSTEM = -60,	/* a system call failed; errno says why */
+	RTPFORK_ECRYPTO = -61,	/* libcrypto failed */
+	RTPFORK_EDAMAGED = -62, /* what another process has left cannot be taken up */
 };
 
 /* English words for |error|, for logs. Static storage, never NULL, any thread. */

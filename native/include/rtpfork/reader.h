@@ -30,6 +30,7 @@ struct rtpfork_reader_counters {
 	uint64_t dropped_stale; /* duplicate, or older than the point where the copy began anew */
 	uint64_t dropped_overrun;
 	uint64_t dropped_send;
+	uint64_t dropped_restart; /* a process ended before it was sent for all we know */
 	uint64_t rtcp_sent;
 	uint64_t rtcp_received;
 	uint64_t reported_lost;

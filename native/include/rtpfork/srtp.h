@@ -84,6 +84,7 @@ struct rtpfork_srtp_source { /* private: roll-over counter and replay lists of o
  * twice. All fields are private. One thread at a time. */
 struct rtpfork_srtp_key {
 	const struct rtpfork_srtp_suite *suite; /* NULL: no key */
+	uint32_t suite_number;			/* the same, for another process; from 1 */
 	enum rtpfork_srtp_direction direction;
 	uint64_t packets;
 	struct rtpfork_srtp_session_key rtp;
@@ -116,6 +117,11 @@ void rtpfork_srtp_key_join(struct rtpfork_srtp_key *key);
 bool rtpfork_srtp_key_matches(const struct rtpfork_srtp_key *key, struct rtpfork_crypto *crypto,
 			      const struct rtpfork_srtp_suite *suite, const uint8_t *material,
 			      size_t material_bytes);
+
+/* Go on with |key| of a process that ended, perhaps over a packet that it never sent: whatever is
+ * not newer than its newest packets counts as seen. False: it is no key of |direction|; then it is
+ * not to be used. */
+bool rtpfork_srtp_key_resume(struct rtpfork_srtp_key *key, enum rtpfork_srtp_direction direction);
 
 /* Wipe |key|. */
 void rtpfork_srtp_key_clear(struct rtpfork_srtp_key *key);

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from siprec_src.app.custody import ORPHAN_CHECK_S, ORPHAN_SILENCE_S, Custody
 from siprec_src.media import plane
+from siprec_src.media.keeping import Resumed
 from siprec_src.media.model import Endpoint, PortCounters, PortId, ReaderCounters, ReaderId
 
 A, B, VIA, OTHER = PortId(11), PortId(12), PortId(13), PortId(14)
@@ -123,6 +126,55 @@ def test_orphans_that_are_gone_are_forgotten(custody: Custody) -> None:
     for command in custody.wake(ORPHAN_CHECK_S):
         custody.message(plane.Refused(tag=command.tag, reason="gone"), ORPHAN_CHECK_S)
     assert custody.orphaned_ports == 0
+
+
+LEFT = Resumed(
+    resumed=True, refused=False, ports={A: B, B: A, VIA: None, OTHER: None}, readers={ReaderId(5): (A, VIA)}
+)
+MINE = plane.ResumePorts(tag=7, ports=(A, B, VIA), readers=(ReaderId(5),))
+
+
+def test_a_control_that_lives_takes_its_ports_up_again_in_a_new_media_process() -> None:
+    custody = Custody()
+    custody.inherit(LEFT, 0.0)
+    assert custody.orphaned_ports == 4
+    assert custody.command(MINE) == plane.Done(tag=7)
+    assert custody.orphaned_ports == 1
+    silent = plane.SilenceChanged(port=A, silent=True)
+    unreachable = plane.ReaderUnreachable(reader=ReaderId(5))
+    assert [custody.message(event, 0.0) for event in (silent, unreachable)] == [silent, unreachable]
+    assert custody.command(MINE) == plane.Refused(tag=7, reason="gone")
+    custody.release(1.0)
+    assert custody.command(MINE) == plane.Done(tag=7)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        dataclasses.replace(LEFT, readers={}),
+        dataclasses.replace(LEFT, ports={A: None, VIA: None, OTHER: None}),
+    ],
+    ids=["without its reader", "without a port"],
+)
+def test_when_something_is_missing_the_rest_is_closed_before_control_is_told(left: Resumed) -> None:
+    custody = Custody()
+    custody.inherit(left, 0.0)
+    closing = custody.command(MINE)
+    assert isinstance(closing, plane.ClosePorts)
+    assert closing.again
+    assert set(closing.ports) == left.ports.keys() - {OTHER}
+    assert custody.orphaned_ports == 1
+    books = tuple((port, PortCounters()) for port in closing.ports)
+    closed = plane.PortsClosed(tag=closing.tag, counters=books)
+    assert custody.message(closed, 0.0) == plane.Refused(tag=7, reason="gone")
+
+
+def test_ports_that_no_control_takes_up_are_closed_when_they_are_silent() -> None:
+    custody = Custody()
+    custody.inherit(LEFT, 0.0)
+    custody.wake(ORPHAN_CHECK_S)
+    closing = [c for c in custody.wake(ORPHAN_SILENCE_S) if isinstance(c, plane.ClosePorts)]
+    assert {frozenset(command.ports) for command in closing} == {frozenset({A, B, VIA}), frozenset({OTHER})}
 
 
 def test_closed_ports_and_detached_readers_are_nobodys(custody: Custody) -> None:

@@ -328,6 +328,22 @@ async def test_every_machine_hears_of_the_end_of_media_and_its_return(world: Wor
     assert world.call.told[2:] == [plane.MediaDown(), plane.MediaUp()]
 
 
+async def test_a_machine_whose_ports_go_on_hears_nothing_of_another_media_process(world: World) -> None:
+    world.call.script = lambda event: [OPEN] if event is ARRIVED else []
+    world.tell(ARRIVED)
+    world.driver.media(PORTS)
+    before = list(world.call.told)
+    world.driver.media(plane.MediaUp(resumed=True))
+    (asked,) = (command for command in world.submitted if isinstance(command, plane.ResumePorts))
+    assert asked.ports == tuple(port.port for port in PORTS.ports)
+    world.driver.media(plane.Done(tag=asked.tag))
+    assert world.call.told == before
+    world.driver.media(plane.MediaUp(resumed=True))
+    asked = [command for command in world.submitted if isinstance(command, plane.ResumePorts)][-1]
+    world.driver.media(plane.Refused(tag=asked.tag, reason="gone"))
+    assert world.call.told == [*before, plane.MediaDown(), plane.MediaUp()]
+
+
 @pytest.mark.rfc("3261", "15")
 async def test_hanging_up_ends_answered_calls_with_bye_and_the_others_with_503(world: World) -> None:
     second, waiting = Scripted(), dataclasses.replace(ARRIVED, usage=2, token=20)
