@@ -141,6 +141,9 @@ static size_t epoll_wait_ins(void *self, int timeout_ms, struct rtpfork_in *ins,
 	int count = epoll_wait(io->epoll, io->events, (int)io->batch, timeout_ms);
 	size_t received = 0;
 	*wakeup = (struct rtpfork_wakeup){.at_ns = clock_now_ns()};
+	for (int i = 0; i < count; i++)
+		if (io->events[i].data.u64 != WAKE)
+			__builtin_prefetch(&io->sockets[io->events[i].data.u64 >> 1]);
 	for (int i = 0; i < count; i++) {
 		if (io->events[i].data.u64 == WAKE) {
 			uint64_t unread;
@@ -156,6 +159,8 @@ static size_t epoll_wait_ins(void *self, int timeout_ms, struct rtpfork_in *ins,
 static void epoll_send(void *self, struct rtpfork_out *outs, size_t count)
 {
 	struct epoll_io *io = self;
+	for (size_t i = 0; i < count; i++)
+		__builtin_prefetch(&io->sockets[outs[i].port].aimed[outs[i].rtcp]);
 	for (size_t i = 0; i < count; i++) {
 		struct rtpfork_out *out = &outs[i];
 		const struct sockets *sockets = &io->sockets[out->port];

@@ -6,6 +6,9 @@
 
 #include "rtpfork/errors.h"
 
+#define LINE_BYTES     64
+#define EXPECTED_BYTES 192 /* of a packet, 20 ms of G.711 */
+
 struct entry {
 	uint64_t start; /* absolute place in the byte ring; grows for ever */
 	struct rtpfork_logged packet;
@@ -46,6 +49,16 @@ struct rtpfork_log *rtpfork_log_new(size_t packets, size_t bytes)
 void rtpfork_log_free(struct rtpfork_log *log)
 {
 	free(log);
+}
+
+void rtpfork_log_expect(const struct rtpfork_log *log)
+{
+	const struct entry *entry = &log->entries[log->head & (log->packets - 1)];
+	const uint8_t *data = log->data + (log->next_start & (log->bytes - 1));
+	__builtin_prefetch(entry, 1);
+	__builtin_prefetch((const uint8_t *)(entry + 1) - 1, 1);
+	for (size_t at = 0; at < EXPECTED_BYTES; at += LINE_BYTES)
+		__builtin_prefetch(data + at, 1);
 }
 
 int rtpfork_log_append(struct rtpfork_log *log, const struct rtpfork_logged *packet)

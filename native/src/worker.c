@@ -51,6 +51,7 @@ void worker_flush(struct worker *worker, uint64_t now_ns)
 
 static void carry_packets(struct worker *worker, size_t received, uint64_t now_ns)
 {
+	rtpfork_core_expect(worker->core, worker->ins, received);
 	for (size_t i = 0; i < received; i++) {
 		worker->ins[i].now_ns = now_ns;
 		rtpfork_core_receive(worker->core, &worker->ins[i]);

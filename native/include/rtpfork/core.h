@@ -334,6 +334,10 @@ const struct rtpfork_address *rtpfork_core_aim(const struct rtpfork_core *core, 
 /* How many datagrams may be received before the outs must be sent. */
 size_t rtpfork_core_room(const struct rtpfork_core *core);
 
+/* Fetch what the next |count| datagrams need into the caches: cheaper than each waiting for it. */
+void rtpfork_core_expect(const struct rtpfork_core *core, const struct rtpfork_in *ins,
+			 size_t count);
+
 /* Take one datagram; queues at most one out. There must be room. */
 void rtpfork_core_receive(struct rtpfork_core *core, const struct rtpfork_in *in);
 

@@ -34,6 +34,9 @@ struct rtpfork_logged {
 struct rtpfork_log *rtpfork_log_new(size_t packets, size_t bytes);
 void rtpfork_log_free(struct rtpfork_log *log);
 
+/* Fetch what the next append needs into the caches. */
+void rtpfork_log_expect(const struct rtpfork_log *log);
+
 /* Copy |packet| (its |data| and |bytes| included) in, overwriting the oldest as needed.
  * RTPFORK_EARGUMENT: longer than the whole log; nothing changed. */
 int rtpfork_log_append(struct rtpfork_log *log, const struct rtpfork_logged *packet);
