@@ -35,8 +35,9 @@ from siprec_src.values import immutable
 MAX_DEATHS: Final = 5  #: of one child within `DEATHS_WINDOW_S`; then something is wrong for good
 MAX_MEDIA_DEATHS: Final = 30  #: more, since its calls go on; but not for ever
 DEATHS_WINDOW_S: Final = 60.0
-SHORT_LIFE_S: Final = 0.25  #: of a media process that may have died of what it was left
-MAX_SHORT_LIVES: Final = 3  #: in a row; then nothing is left to the next
+MAX_CRASHES: Final = (
+    3  #: of media, killed by nobody; then it may be what it is left, and the next gets nothing
+)
 SPARE_DELAY_S: Final = 5.0  #: so the start is over, and a service that lives shortly has none
 SPARE_AGAIN_S: Final = 0.5  #: when the spare has begun to serve
 STOP_PATIENCE_S: Final = 10.0  #: between "end now" and SIGKILL
@@ -57,7 +58,7 @@ class RestartBudget:
     """How often a child may die before it is given up."""
 
     def __init__(self, limit: int = MAX_DEATHS, window_s: float = DEATHS_WINDOW_S) -> None:
-        self._limit = limit
+        self.limit = limit
         self._window_s = window_s
         self._deaths: deque[float] = deque()
 
@@ -66,7 +67,7 @@ class RestartBudget:
         self._deaths.append(now)
         while self._deaths and now - self._deaths[0] > self._window_s:
             self._deaths.popleft()
-        return len(self._deaths) < self._limit
+        return len(self._deaths) < self.limit
 
 
 class _Phase(enum.Enum):
@@ -83,8 +84,6 @@ class _Child:
     process: subprocess.Popen[bytes] | None = None
     pidfd: int = -1
     channel: socket.socket | None = None  #: of a media process
-    started: float = 0.0
-    short_lives: int = 0
 
     def signal(self, number: signal.Signals) -> None:
         if self.process is not None:
@@ -106,6 +105,7 @@ class Supervisor:
     ) -> None:
         self._media = _Child(media, RestartBudget(MAX_MEDIA_DEATHS))
         self._spare = _Child(dataclasses.replace(media, name="spare"))
+        self._crashes = RestartBudget(MAX_CRASHES)
         self._keeper = Keeper()
         self._control = _Child(control)
         self._status = status
@@ -149,7 +149,6 @@ class Supervisor:
         elif not self._spawn(child):
             return
         assert child.process is not None  # noqa: S101 it has just been started
-        child.started = self._loop.time()
         self._log.info("supervisor.started", child=child.spec.name, pid=child.process.pid)
         if child is self._media:
             self._hand_over()
@@ -217,6 +216,10 @@ class Supervisor:
     def _hear(self, child: _Child) -> None:
         """What a media process leaves, as it goes."""
         if child.channel is not None and not self._keeper.hear(child.channel):
+            self._hang_up_on(child)
+
+    def _hang_up_on(self, child: _Child) -> None:
+        if child.channel is not None:
             self._loop.remove_reader(child.channel)
             child.channel.close()
             child.channel = None
@@ -225,10 +228,7 @@ class Supervisor:
         self._loop.remove_reader(child.pidfd)
         os.close(child.pidfd)
         self._hear(child)  # to the end
-        if child.channel is not None:
-            self._loop.remove_reader(child.channel)
-            child.channel.close()
-            child.channel = None
+        self._hang_up_on(child)
         assert child.process is not None  # noqa: S101 it was watched
         code = child.process.wait()
         child.process = None
@@ -258,11 +258,8 @@ class Supervisor:
                 self._log.warning("supervisor.died", child="media", code=code)
             self._finish()
             return
-        short = self._loop.time() - self._media.started < SHORT_LIFE_S
-        self._media.short_lives = self._media.short_lives + 1 if short else 0
-        if self._media.short_lives >= MAX_SHORT_LIVES:
+        if code != -signal.SIGKILL and not self._crashes.spend(self._loop.time()):
             self._log.error("supervisor.media-forgotten", ports=self._keeper.ports)
-            self._media.short_lives = 0
             self._keeper.drop()
         if not self._again(self._media, code):
             self._exit_code = exits.FAILED
@@ -286,7 +283,7 @@ class Supervisor:
             self._start(child)
         else:
             self._log.error(
-                "supervisor.gave-up", child=name, deaths=MAX_DEATHS, within_s=int(DEATHS_WINDOW_S)
+                "supervisor.gave-up", child=name, deaths=child.budget.limit, within_s=int(DEATHS_WINDOW_S)
             )
         return may
 

@@ -126,9 +126,13 @@ def test_media_of_a_call_flows_on_while_control_is_dead_and_when_it_is_back(call
     assert (first["orphaned_ports"], second["orphaned_ports"]) == (0, 2)
 
 
-def test_a_call_has_its_media_again_on_the_same_ports_after_a_media_process_left_nothing(call: Call) -> None:
-    call.daemon.spoil_media_memory()
-    os.kill(call.daemon.pid_of("media"), signal.SIGKILL)
+def test_what_media_processes_crash_over_is_left_to_none_after_the_third(call: Call) -> None:
+    for crash in (1, 2, 3):
+        before = call.daemon.pid_of("media")
+        os.kill(before, signal.SIGABRT)
+        until(lambda old=before: call.daemon.pid_of("media") != old, PATIENCE_S, "the next")  # type: ignore[misc]
+        until(lambda n=crash: len(call.daemon.events("media.serving")) > n, PATIENCE_S, "serving")  # type: ignore[misc]
+    assert call.daemon.event("supervisor.media-forgotten")["ports"] == 2
     until(lambda: len(call.daemon.events("media.up")) == 2, PATIENCE_S, "media again")
     until(call.talks, PATIENCE_S, "media both ways again")
     assert not call.daemon.events("machine.failed")
