@@ -21,6 +21,7 @@ ONLY       ?=
 BENCH_RATE ?=
 
 TARGET     ?=
+MEDIA_IO   ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
@@ -38,10 +39,11 @@ unit: build  ## unit, flow, property and torture tests; no network, no sleep
 	PYTHONASYNCIODEBUG=1 $(PY) -m pytest -q -n 2 tests/unit tests/flows tests/property tests/torture
 
 native-test: build  ## the engine: C tests under ASan, UBSan and TSan, then through its Python door
-	$(MAKE) --no-print-directory -C native test tsan
+	$(MAKE) --no-print-directory -C native -j2 test tsan
 	$(PY) -m pytest -q tests/native
 
-integration: build  ## the real daemon with SIPp as caller, callee and SRS: two files at a time, then load alone
+integration: export TEST_MEDIA_IO := $(MEDIA_IO)
+integration: build  ## the real daemon with SIPp as caller, callee and SRS; MEDIA_IO=sockets: by that, without capabilities
 	$(PY) -m pytest -q -n 2 --dist loadfile tests/integration --ignore tests/integration/test_load.py
 	$(PY) -m pytest -q tests/integration/test_load.py
 

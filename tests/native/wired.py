@@ -24,20 +24,20 @@ class Wired:
         self.reader: ReaderId = self.call.attach()
         self._sequence = 0
 
-    def speak(self, size: int = 160) -> bool:
+    def speak(self, size: int = 160, *, within_s: float = PATIENCE_S) -> bool:
         """Have the caller say something; whether it came to the callee and the SRS as it was said."""
         self._sequence += 1
         packet = rtp(self._sequence, payload=self._sequence.to_bytes(4) * (size // 4))
         self.call.caller.send(packet, self.call.caller_port)
         try:
-            heard = self.call.callee.receive(COMES_WITHIN_S), self.call.srs.receive(COMES_WITHIN_S)
+            heard = self.call.callee.receive(within_s), self.call.srs.receive(within_s)
         except AssertionError:
             return False
         return heard[0] == packet and read_rtp(heard[1]).payload == packet[12:]
 
     def speak_until(self, *, heard: bool) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while self.speak() != heard:
+        while self.speak(within_s=COMES_WITHIN_S) != heard:
             assert time.monotonic() < deadline, "nothing comes through" if heard else "it comes through"
             for peer in (self.call.callee, self.call.srs):
                 peer.hear_out()

@@ -17,10 +17,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from siprec_src.media.model import MediaIo
+from tests.support import capabilities
 from tests.support.ports import free_port as free_port  # noqa: PLC0414 - tests take it from here
 from tests.support.ports import media_ports
 
 LOOPBACK = "127.0.0.1"
+FORCED_IO = os.environ.get("TEST_MEDIA_IO", "")  #: the engine of daemons; by sockets they have no capability
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -66,7 +69,11 @@ class Daemon:
         self.http = http
         self.log_file = directory / "daemon.log"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SIPREC_SRC_")}
-        with self.log_file.open("wb") as log:
+        by_sockets = (
+            environment is not None and environment.get("SIPREC_SRC_MEDIA_IO") == MediaIo.SOCKETS.value
+        )
+        rights = capabilities.dropped() if by_sockets else contextlib.nullcontext()
+        with self.log_file.open("wb") as log, rights:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "siprec_src", *arguments],
                 stdin=subprocess.DEVNULL,
@@ -222,6 +229,8 @@ def _unless_said(config: str) -> Mapping[str, str]:
     settings: dict[str, str] = {}
     if "rtp_low" not in config:
         settings |= {"SIPREC_SRC_MEDIA_RTP_LOW": str(low), "SIPREC_SRC_MEDIA_RTP_HIGH": str(high)}
+    if FORCED_IO and "\nio = " not in config:
+        settings |= {"SIPREC_SRC_MEDIA_IO": FORCED_IO}
     if "options_interval_s" not in config:
         settings |= {"SIPREC_SRC_RECORDING_OPTIONS_INTERVAL_S": "0"}
     return settings

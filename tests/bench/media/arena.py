@@ -25,8 +25,8 @@ LOOK_EVERY_NS, LOOKS = 50_000, 100
 
 _SIOCETHTOOL, _ETHTOOL_SGRO, _ETHTOOL_STSO = 0x8946, 0x2C, 0x1F
 _REAL_TIME = 50  #: priority of the kernel's receiving, which elsewhere is that of interrupts
-#: Before all other work of the machine: the scheduler weighs sessions before it weighs their processes.
-_FIRST = 'echo -20 2>/dev/null >/proc/self/autogroup; exec nice -n -20 "$@"'
+#: Before all other work of the machine, if in a session of its own: the scheduler weighs sessions first.
+FIRST = 'echo -20 2>/dev/null >/proc/self/autogroup; exec nice -n -20 "$@"'
 
 
 class Arena:
@@ -129,7 +129,7 @@ def _cpu_s(process: int) -> float:
 
 def _inside(space: str, core: int, command: tuple[str, ...]) -> list[str]:
     limited = ("timeout", "--kill-after", "5", str(LIMIT_S), *command)
-    return ["ip", "netns", "exec", space, "taskset", "-c", str(core), "sh", "-c", _FIRST, "sh", *limited]
+    return ["ip", "netns", "exec", space, "taskset", "-c", str(core), "sh", "-c", FIRST, "sh", *limited]
 
 
 def _ip(*arguments: str) -> None:
