@@ -131,15 +131,15 @@ static void check_books(const struct call *call)
 	must(rtpfork_core_reader_counters(call->core, call->reader, &c) == 0);
 	must(c.offered == c.delivered + c.skipped_paused + c.skipped_event +
 				  c.skipped_comfort_noise + c.skipped_format + c.dropped_stale +
-				  c.dropped_overrun + c.dropped_send);
+				  c.dropped_overrun + c.dropped_full + c.dropped_send);
 	for (int i = 0; i < 3; i++) {
 		struct rtpfork_port_counters p;
 		must(rtpfork_core_port_counters(call->core, call->ports[i], &p) == 0);
 		uint64_t srs = i == 2 ? c.rtcp_received + handed : 0;
-		must(call->arrived[i] == p.relayed + p.rtcp_relayed + p.raw_relayed +
-						 p.dropped_unbridged + p.dropped_send +
-						 p.dropped_foreign + p.dropped_malformed +
-						 p.dropped_auth + p.dropped_replay + srs);
+		must(call->arrived[i] ==
+		     p.relayed + p.rtcp_relayed + p.raw_relayed + p.dropped_unbridged +
+			     p.dropped_full + p.dropped_send + p.dropped_foreign +
+			     p.dropped_malformed + p.dropped_auth + p.dropped_replay + srs);
 	}
 }
 

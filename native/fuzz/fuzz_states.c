@@ -134,8 +134,8 @@ static void flush(bool failing)
 static uint64_t explained(const struct rtpfork_port_counters *p)
 {
 	return p->relayed + p->rtcp_relayed + p->raw_relayed + p->dropped_unbridged +
-	       p->dropped_send + p->dropped_foreign + p->dropped_malformed + p->dropped_auth +
-	       p->dropped_replay;
+	       p->dropped_full + p->dropped_send + p->dropped_foreign + p->dropped_malformed +
+	       p->dropped_auth + p->dropped_replay;
 }
 
 /* Of all that its stream received, each packet has a name. */
@@ -146,7 +146,7 @@ static void check_reader(const struct listener *listener, const struct rtpfork_r
 	must(p.received == c->before_attach + c->offered);
 	must(c->offered == c->delivered + c->skipped_paused + c->skipped_event +
 				   c->skipped_comfort_noise + c->skipped_format + c->dropped_stale +
-				   c->dropped_overrun + c->dropped_send);
+				   c->dropped_overrun + c->dropped_full + c->dropped_send);
 }
 
 static void check_port(const struct seat *seat, const struct rtpfork_port_counters *p)

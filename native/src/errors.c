@@ -1,6 +1,13 @@
 /* Words for the error codes. */
 #include "rtpfork/errors.h"
 
+#include <errno.h>
+
+bool rtpfork_is_full(int system_error)
+{
+	return system_error == EAGAIN || system_error == ENOBUFS || system_error == ENOMEM;
+}
+
 const char *rtpfork_strerror(int error)
 {
 	switch (error) {

@@ -17,7 +17,7 @@ static void queue_fork(struct rtpfork_core *core, uint32_t slot,
 		result = rtpfork_srtp_protect(core_key(core, &fork->send), core->crypto, buffer,
 					      bytes, buffer, OUT_BYTES, &bytes);
 	if (result != 0) {
-		rtpfork_reader_settle(&fork->reader, false, 0);
+		rtpfork_reader_settle(&fork->reader, ECANCELED, 0);
 		return;
 	}
 	*out = (struct rtpfork_out){
@@ -91,7 +91,7 @@ static void settle_reader(struct rtpfork_core *core, const struct rtpfork_out *o
 	if (is_unreachable(out->error))
 		core_notice_unreachable(core, out->owner, now_ns);
 	if (out->kind == RTPFORK_OUT_FORK)
-		rtpfork_reader_settle(&fork->reader, out->error == 0, out->payload_bytes);
+		rtpfork_reader_settle(&fork->reader, out->error, out->payload_bytes);
 	else if (out->error == 0)
 		fork->reader.counters.rtcp_sent++;
 }
@@ -99,7 +99,9 @@ static void settle_reader(struct rtpfork_core *core, const struct rtpfork_out *o
 static void settle_relay(struct rtpfork_core *core, const struct rtpfork_out *out)
 {
 	struct rtpfork_port_counters *counters = &core->ports[out->owner].counters;
-	if (out->error != 0)
+	if (rtpfork_is_full(out->error))
+		counters->dropped_full++;
+	else if (out->error != 0)
 		counters->dropped_send++;
 	else if (out->kind == RTPFORK_OUT_RTP)
 		counters->relayed++;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "order.h"
+#include "rtpfork/errors.h"
 
 #define NS_PER_S      1000000000U
 #define COMFORT_NOISE 13 /* payload type, RFC 3389 4 */
@@ -155,9 +156,13 @@ bool rtpfork_reader_take(struct rtpfork_reader *reader, const struct rtpfork_log
 	return true;
 }
 
-void rtpfork_reader_settle(struct rtpfork_reader *reader, bool sent, uint64_t payload_octets)
+void rtpfork_reader_settle(struct rtpfork_reader *reader, int system_error, uint64_t payload_octets)
 {
-	if (!sent) {
+	if (rtpfork_is_full(system_error)) {
+		reader->counters.dropped_full++;
+		return;
+	}
+	if (system_error != 0) {
 		reader->counters.dropped_send++;
 		return;
 	}

@@ -142,7 +142,7 @@ static void settle_port(struct rtpfork_port_counters *c, uint64_t raw_received)
 {
 	uint64_t taken = c->received + c->rtcp_received + raw_received;
 	uint64_t settled = c->relayed + c->rtcp_relayed + c->raw_relayed + c->dropped_unbridged +
-			   c->dropped_send + c->dropped_restart;
+			   c->dropped_full + c->dropped_send + c->dropped_restart;
 	if (taken > settled)
 		c->dropped_restart += taken - settled;
 }
@@ -154,7 +154,8 @@ static void settle_fork(struct rtpfork_reader_counters *c, uint64_t received)
 		c->offered += received - seen;
 	uint64_t settled = c->delivered + c->skipped_paused + c->skipped_event +
 			   c->skipped_comfort_noise + c->skipped_format + c->dropped_stale +
-			   c->dropped_overrun + c->dropped_send + c->dropped_restart;
+			   c->dropped_overrun + c->dropped_full + c->dropped_send +
+			   c->dropped_restart;
 	if (c->offered > settled)
 		c->dropped_restart += c->offered - settled;
 }

@@ -122,10 +122,12 @@ static void a_failed_send_is_counted_where_it_failed(void)
 		fixture_settle(&f, i == 0 ? EAGAIN : ECONNREFUSED);
 		f.now_ns += 20 * MS;
 	}
-	CHECK_EQ(fixture_books(&f, reader).dropped_send, 3);
+	CHECK_EQ(fixture_books(&f, reader).dropped_full, 1);
+	CHECK_EQ(fixture_books(&f, reader).dropped_send, 2);
 	CHECK_EQ(fixture_books(&f, reader).delivered, 0);
 	CHECK_EQ(rtpfork_core_port_counters(f.core, f.ids[CALLER], &port), 0);
-	CHECK_EQ(port.dropped_send, 3);
+	CHECK_EQ(port.dropped_full, 1);
+	CHECK_EQ(port.dropped_send, 2);
 	CHECK_EQ(port.relayed, 0);
 	CHECK_EQ(f.notice_count, 2);
 	CHECK_EQ(f.notices[1].kind, RTPFORK_NOTICE_UNREACHABLE);

@@ -38,7 +38,8 @@ static uint64_t accounted(const struct rtpfork_reader_counters *counters)
 {
 	return counters->delivered + counters->skipped_paused + counters->skipped_event +
 	       counters->skipped_comfort_noise + counters->skipped_format +
-	       counters->dropped_stale + counters->dropped_overrun + counters->dropped_send;
+	       counters->dropped_stale + counters->dropped_overrun + counters->dropped_full +
+	       counters->dropped_send;
 }
 
 static void run_step(struct rtpfork_reader *reader, const struct step *step)
@@ -62,7 +63,7 @@ static void run_step(struct rtpfork_reader *reader, const struct step *step)
 	CHECK_EQ(to.timestamp, step->out_timestamp);
 	CHECK_EQ(to.marker, step->out_marker);
 	CHECK_EQ(to.payload_type, step->payload_type == 101 ? 102 : 8);
-	rtpfork_reader_settle(reader, true, 160);
+	rtpfork_reader_settle(reader, 0, 160);
 }
 
 static void run(struct rtpfork_reader *reader, const struct step *steps, size_t count)

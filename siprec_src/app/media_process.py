@@ -140,9 +140,9 @@ class MediaServer:
 
     def _go(self, way: Way) -> None:
         self._engine.pass_by(may=way.io is not MediaIo.SOCKETS)
+        self._log.warning("media.io-changed", io=way.io.value, better_io_lacks=way.better_lacks)
         self._state = dataclasses.replace(self._state, io=way.io)
         self._send(self._state)
-        self._log.warning("media.io-changed", io=way.io.value, better_io_lacks=way.better_lacks)
 
     def _accept(self) -> None:
         try:

@@ -115,7 +115,8 @@ class PortCounters:
     dropped_auth: int = 0  #: SRTP authentication failed
     dropped_replay: int = 0  #: SRTP replay
     dropped_unbridged: int = 0  #: nobody to relay to (no bridge, or the other party's address is unknown)
-    dropped_send: int = 0  #: the relay's send failed (EAGAIN, ENOBUFS, unreachable; SRTP refused the packet)
+    dropped_full: int = 0  #: the kernel had no room to relay it (EAGAIN, ENOBUFS)
+    dropped_send: int = 0  #: the relay's send failed otherwise (unreachable; SRTP refused the packet)
     dropped_restart: int = 0  #: taken, but the media process ended before they were sent for all we know
     lost_restart: int = 0  #: of ``lost``, those between the last packet of such a process and the next
     tones: int = 0  #: begun in what the party was sent
@@ -139,7 +140,8 @@ class ReaderCounters:
     skipped_format: int = 0  #: payload type that the SRS did not accept
     dropped_stale: int = 0  #: duplicate, or older than the point where the copying (re)started
     dropped_overrun: int = 0  #: the reader fell behind the bounded log
-    dropped_send: int = 0  #: EAGAIN, ENOBUFS or unreachable
+    dropped_full: int = 0  #: the kernel had no room to send it (EAGAIN, ENOBUFS)
+    dropped_send: int = 0  #: it could not be protected, or sent for another reason (unreachable)
     dropped_restart: int = 0  #: the media process ended before they were sent for all we know
     rtcp_sent: int = 0
     rtcp_received: int = 0

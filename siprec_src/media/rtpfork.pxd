@@ -40,7 +40,7 @@ cdef extern from "rtpfork/reader.h":
     struct rtpfork_reader_counters:
         uint64_t before_attach, offered, delivered, delivered_octets
         uint64_t skipped_paused, skipped_event, skipped_comfort_noise, skipped_format
-        uint64_t dropped_stale, dropped_overrun, dropped_send, dropped_restart
+        uint64_t dropped_stale, dropped_overrun, dropped_full, dropped_send, dropped_restart
         uint64_t rtcp_sent, rtcp_received, reported_lost, reported_jitter_us
 
 
@@ -107,7 +107,8 @@ cdef extern from "rtpfork/core.h":
         uint64_t lost, duplicate, reordered, jitter_us
         uint64_t rtcp_received, rtcp_relayed, raw_relayed
         uint64_t dropped_foreign, dropped_malformed, dropped_auth, dropped_replay
-        uint64_t dropped_unbridged, dropped_send, dropped_restart, lost_restart, dtmf_unreported, tones
+        uint64_t dropped_unbridged, dropped_full, dropped_send, dropped_restart, lost_restart
+        uint64_t dtmf_unreported, tones
 
     enum rtpfork_notice_kind:
         RTPFORK_NOTICE_FIRST_PACKET

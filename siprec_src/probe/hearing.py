@@ -61,10 +61,10 @@ def _judge(label: str, track: Track, books: ReaderCounters, report: Report) -> N
         )
     elif not books.delivered:
         report.failed("media", f"{sent}: the SRS's answer lets none go", "see the answer above", **facts)
-    elif books.dropped_send:
+    elif unsent := books.dropped_full + books.dropped_send:
         report.failed(
             "media",
-            f"{sent}; {books.dropped_send} could not be sent at all",
+            f"{sent}; {unsent} could not be sent at all",
             "see the route from this machine to that address",
             **facts,
         )

@@ -19,6 +19,7 @@ from siprec_src.recording.outcome import Fields, Outcome, Result
 LOST: Final[Mapping[str, str]] = {  #: what a packet is lost by, and the reason that it gives
     "skipped_format": "format",
     "dropped_overrun": "overrun",
+    "dropped_full": "full",
     "dropped_send": "send",
     "dropped_restart": "media-restart",
 }
@@ -47,7 +48,7 @@ def totals(lines: Sequence[RecordedLine]) -> Fields:
 
 def dropped(lines: Sequence[RecordedLine]) -> int:
     """Packets that were meant for the SRS and did not get away."""
-    return sum(_sum(lines, counter) for counter in ("dropped_overrun", "dropped_send", "dropped_restart"))
+    return sum(_sum(lines, fate) for fate in LOST if fate.startswith("dropped_"))
 
 
 def judged(outcome: Outcome, lines: Sequence[RecordedLine]) -> Outcome:

@@ -102,6 +102,7 @@ _REASONS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "unaccounted": ("nobody knows how much of a track was sent", "the media process died; see its log"),
     "send": ("packets could not be sent", "see the network between us and the SRS"),
+    "full": ("the system took no more packets for it", "see the interface towards the SRS, and its queue"),
     "overrun": ("packets came faster than they were sent on", "this machine is overloaded"),
     "format": (
         "a party used a codec that the SRS did not accept",

@@ -95,10 +95,10 @@ def test_what_the_kernel_has_no_room_for_is_named_and_the_rest_goes_on(wire: Wir
     wire.run("tc", "qdisc", "add", "dev", wire.near_device, "root",
              "tbf", "rate", "64kbit", "burst", "2kb", "limit", "64mb")  # fmt: skip
     plane, port = wired.call.plane, wired.call.caller_port
-    plane.until(lambda: wired.flood(200) and plane.port_counters(port).dropped_send > 0)
-    plane.until(lambda: wired.flood(200) and plane.reader_counters(wired.reader).dropped_send > 0)
+    plane.until(lambda: wired.flood(200) and plane.port_counters(port).dropped_full > 0)
+    plane.until(lambda: wired.flood(200) and plane.reader_counters(wired.reader).dropped_full > 0)
     wire.run("tc", "qdisc", "del", "dev", wire.near_device, "root")
     wired.settle()
     told, copied = plane.port_counters(port), plane.reader_counters(wired.reader)
-    assert told.received == told.relayed + told.dropped_send == copied.offered
-    assert copied.offered == copied.delivered + copied.dropped_send
+    assert told.received == told.relayed + told.dropped_full == copied.offered
+    assert copied.offered == copied.delivered + copied.dropped_full

@@ -139,7 +139,8 @@ struct rtpfork_port_counters {
 	uint64_t dropped_auth;
 	uint64_t dropped_replay;
 	uint64_t dropped_unbridged;
-	uint64_t dropped_send;
+	uint64_t dropped_full;	  /* the kernel had no room to relay it */
+	uint64_t dropped_send;	  /* it could not be protected, or sent for another reason */
 	uint64_t dropped_restart; /* taken by a process that ended before it was sent for all we
 				     know */
 	uint64_t lost_restart;	  /* of |lost|: from before such a process to after it */

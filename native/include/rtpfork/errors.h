@@ -2,6 +2,8 @@
 #ifndef RTPFORK_ERRORS_H
 #define RTPFORK_ERRORS_H
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -35,6 +37,10 @@ enum rtpfork_error {
 	RTPFORK_ECRYPTO = -61,	/* libcrypto failed */
 	RTPFORK_EDAMAGED = -62, /* what another process has left cannot be taken up */
 };
+
+/* Whether |system_error|, an errno of a send, says that the kernel has no room for more just now.
+ */
+bool rtpfork_is_full(int system_error);
 
 /* English words for |error|, for logs. Static storage, never NULL, any thread. */
 const char *rtpfork_strerror(int error);

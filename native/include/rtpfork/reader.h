@@ -29,7 +29,8 @@ struct rtpfork_reader_counters {
 	uint64_t skipped_format;
 	uint64_t dropped_stale; /* duplicate, or older than the point where the copy began anew */
 	uint64_t dropped_overrun;
-	uint64_t dropped_send;
+	uint64_t dropped_full;	  /* the kernel had no room to send it */
+	uint64_t dropped_send;	  /* it could not be protected, or sent for another reason */
 	uint64_t dropped_restart; /* a process ended before it was sent for all we know */
 	uint64_t rtcp_sent;
 	uint64_t rtcp_received;
@@ -81,8 +82,9 @@ void rtpfork_reader_set_live(struct rtpfork_reader *reader, bool live);
 bool rtpfork_reader_take(struct rtpfork_reader *reader, const struct rtpfork_logged *packet,
 			 struct rtpfork_rtp_rewrite *to);
 
-/* Say what became of a packet that was taken. */
-void rtpfork_reader_settle(struct rtpfork_reader *reader, bool sent, uint64_t payload_octets);
+/* Say what became of a packet that was taken: 0, or the errno for which it was not sent. */
+void rtpfork_reader_settle(struct rtpfork_reader *reader, int system_error,
+			   uint64_t payload_octets);
 
 /* Account |packets| that were overwritten before they were read. */
 void rtpfork_reader_overrun(struct rtpfork_reader *reader, uint64_t packets);

@@ -73,6 +73,7 @@ def test_a_session_of_which_no_packet_arrived_is_empty_and_says_why(
         (ReaderCounters(offered=50, skipped_format=50), "format"),
         (ReaderCounters(offered=50, delivered=49, dropped_overrun=1), "overrun"),
         (ReaderCounters(offered=50, delivered=40, dropped_send=10), "send"),
+        (ReaderCounters(offered=50, delivered=40, dropped_full=6, dropped_send=4), "full"),
     ],
 )
 def test_a_session_that_lost_some_is_partly_recorded(books: ReaderCounters, reason: str) -> None:
@@ -125,10 +126,10 @@ def test_books_that_did_not_come_in_time_are_missing_not_zero() -> None:
 @pytest.mark.parametrize("label", ["", "_1", "_2"])
 def test_offered_is_delivered_and_what_is_named(label: str) -> None:
     one = ReaderCounters(
-        offered=36, delivered=1, skipped_paused=2, skipped_event=3, skipped_format=4,
-        skipped_comfort_noise=8, dropped_stale=5, dropped_overrun=6, dropped_send=7,
+        offered=45, delivered=1, skipped_paused=2, skipped_event=3, skipped_format=4,
+        skipped_comfort_noise=8, dropped_stale=5, dropped_overrun=6, dropped_send=7, dropped_full=9,
     )  # fmt: skip
-    _, end = last_line(recorded(one, dataclasses.replace(one, offered=37, delivered=2)))
+    _, end = last_line(recorded(one, dataclasses.replace(one, offered=46, delivered=2)))
     names = (
         "skipped_paused",
         "skipped_event",
@@ -136,6 +137,7 @@ def test_offered_is_delivered_and_what_is_named(label: str) -> None:
         "skipped_format",
         "dropped_stale",
         "dropped_overrun",
+        "dropped_full",
         "dropped_send",
     )
     named = sum(int(str(end[name + label])) for name in names)
