@@ -9,14 +9,27 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from siprec_src.sip.throttle import SMOOTHING, Throttle
 from siprec_src.telemetry.log import Logger
 
 PERIOD_S: Final = 0.1
+MOST_GROWTH: Final = 2.0  #: that is believed in: a few that talk say little of what many will cost
 TELL_S: Final = 10.0  #: at most so often the log says that calls are refused
+
+
+def expected_load(loads: Sequence[float], calls: int, talking: int) -> float:
+    """How busy the media thread of the next call will be, when the calls that ring talk like the others.
+
+    Args:
+        loads: of each thread, the share of its time that it is busy now.
+        calls: how many there are.
+        talking: how many of them have been answered.
+    """
+    growth = min(MOST_GROWTH, calls / talking) if talking else 1.0
+    return min(1.0, min(loads, default=0.0) * growth)
 
 
 class _IdleSelector(selectors.DefaultSelector):
@@ -34,7 +47,7 @@ class _IdleSelector(selectors.DefaultSelector):
 class Occupancy:
     """Tells a throttle how busy the loop is that was made by `new_loop`, and the log what came of it.
 
-    ``media_load`` is how busy whoever carries the media of the next call is: the call needs both.
+    ``media_load`` is how busy whoever carries the media of the next call will be (`expected_load`).
     """
 
     def __init__(self, throttle: Throttle, log: Logger, media_load: Callable[[], float]) -> None:
@@ -61,7 +74,8 @@ class Occupancy:
         idle_s = self._selector.idle_s - self._idle_s
         busy = max(0.0, 1.0 - idle_s / (now - self._begun))
         self.load += (busy - self.load) * SMOOTHING
-        self._throttle.measured(max(busy, self._media_load()))
+        self._throttle.measured(busy)
+        self._throttle.expected(self._media_load())
         refused = self._throttle.refused
         if refused != self._told and now >= self._tell_at:
             self._log.warning(

@@ -15,7 +15,7 @@ from siprec_src.app.driver import Driver
 from siprec_src.app.entropy import SystemIdentity
 from siprec_src.app.http import HttpRequest, HttpServer, Page
 from siprec_src.app.media_client import MediaClient, Told
-from siprec_src.app.occupancy import Occupancy
+from siprec_src.app.occupancy import Occupancy, expected_load
 from siprec_src.app.pulse import Heart
 from siprec_src.config import Config, read_tls
 from siprec_src.daemon import settings, watching
@@ -197,8 +197,8 @@ class _ControlProcess:
         self._driver.media(message)
 
     def _media_load(self) -> float:
-        """How busy the thread is that gets the next call."""
-        return min(self._media_state.loads, default=0.0) if self._media_state else 0.0
+        loads = self._media_state.loads if self._media_state else ()
+        return expected_load(loads, self._ingest.calls, self._ingest.talking)
 
     def _refuse_calls(self) -> None:
         self._user_agent.draining = True

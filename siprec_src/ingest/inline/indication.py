@@ -71,7 +71,7 @@ class CallIndication(CallResponses):
 
     def _tell_parties(self) -> None:
         """Tell the parties what they do not know, where nothing is under way that it could disturb."""
-        if not self._lasts or self._wait is not None or self._dialog is None:
+        if not self.lasts or self._wait is not None or self._dialog is None:
             return
         self._sound_tones()
         if self._wait is not None or self._relays.exchanging:

@@ -57,6 +57,11 @@ class InlineIngest:
         """Live calls."""
         return len(self._calls)
 
+    @property
+    def talking(self) -> int:
+        """Those that were answered and go on."""
+        return sum(call.lasts for call in self._calls)
+
     def reroute(self, routing: RoutingTable) -> None:
         """New calls go by this table; those that run keep their way."""
         self._routing = routing

@@ -131,13 +131,13 @@ class CallLife:
     @property
     def _present_until(self) -> float | None:
         """When an answered call is given up, as things are."""
-        return self._vigil.deadline if self._lasts else None
+        return self._vigil.deadline if self.lasts else None
 
     @property
     def _resume_at(self) -> float | None:
         """When a party is asked again that could not be told of the recording, or is not waited for."""
         times: list[float | None] = []
-        for party in self._told.values() if self._lasts else ():
+        for party in self._told.values() if self.lasts else ():
             times += (party.retry_at, None if party.offered is None else party.offered.until)
         return min((at for at in times if at is not None), default=None)
 
@@ -147,7 +147,7 @@ class CallLife:
         return self._finished
 
     @property
-    def _lasts(self) -> bool:
+    def lasts(self) -> bool:
         """Whether the call was answered and goes on."""
         return self._ending is None and self._publication.started is not None
 
