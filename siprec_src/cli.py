@@ -245,6 +245,7 @@ def version() -> None:
 @click.option("--listen-fd", type=int, required=True)
 @click.option("--threads", type=int, default=0)
 @click.option("--io", default="auto")
+@click.option("--pins", default="")
 @click.option("--cpu", "cpus", type=int, multiple=True)
 @click.option("--priority", default="normal")
 @click.option("--memory-fd", type=int, required=True)
@@ -257,6 +258,7 @@ def media(
     listen_fd: int,
     threads: int,
     io: str,
+    pins: str,
     cpus: tuple[int, ...],
     priority: str,
     memory_fd: int,
@@ -277,7 +279,7 @@ def media(
 
     log.configure(format_=log_format, level=log_level)
     wanted = media_process.Wanted(
-        threads=threads, io=MediaIo(io), cpus=cpus, priority=ThreadPriority(priority)
+        threads=threads, io=MediaIo(io), pins=pins, cpus=cpus, priority=ThreadPriority(priority)
     )
     sys.exit(media_process.run(listen_fd, wanted, memory_fd, channel_fd))
 

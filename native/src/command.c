@@ -83,6 +83,7 @@ static int close_port(struct worker *worker, struct rtpfork_command *command,
 	int result = rtpfork_core_slot(worker->core, item->id, &slot);
 	if (result != 0)
 		return result;
+	worker_withdraw(worker, slot, now_ns);
 	rtpfork_core_close(worker->core, item->id, now_ns, &item->counters, &command->garbage);
 	worker_flush(worker, now_ns);
 	worker->ops->remove(worker->io, slot, item->fds);

@@ -86,6 +86,7 @@ static int connect_port(struct rtpfork_core *core, struct port *port,
 	port->event_type_count = (uint8_t)party->event_type_count;
 	memcpy(port->event_types, party->event_types, sizeof port->event_types);
 	resolve_rtcp(&port->rtcp_target, &party->remote_rtcp, &party->remote, party->rtcp_mux);
+	core_touch_both(core, port);
 	return 0;
 }
 
@@ -107,8 +108,10 @@ int rtpfork_core_take_dtls(struct rtpfork_core *core, uint64_t id)
 {
 	struct port *port = NULL;
 	int result = find_port(core, id, &port);
-	if (result == 0)
+	if (result == 0) {
 		port->dtls = true;
+		core_touch(core, port);
+	}
 	return result;
 }
 
@@ -137,6 +140,7 @@ int rtpfork_core_send_dtls(struct rtpfork_core *core, uint64_t id, bool rtcp,
 
 static void unbridge(struct rtpfork_core *core, struct port *port)
 {
+	core_touch_both(core, port);
 	if (port->peer != NONE)
 		core->ports[port->peer].peer = NONE;
 	port->peer = NONE;
@@ -161,6 +165,7 @@ int rtpfork_core_bridge(struct rtpfork_core *core, uint64_t a, uint64_t b)
 	other->peer = one->slot;
 	core_end_change(&one->whole);
 	core_end_change(&other->whole);
+	core_touch_both(core, one);
 	return 0;
 }
 
@@ -175,6 +180,7 @@ int rtpfork_core_set_tone(struct rtpfork_core *core, uint64_t port, const struct
 	core_begin_change(&hears->whole);
 	tone_set(&hears->tone, tone);
 	core_end_change(&hears->whole);
+	core_touch_both(core, hears);
 	return 0;
 }
 
@@ -183,7 +189,7 @@ static void read_port(const struct port *port, struct rtpfork_port_counters *cou
 	struct rtpfork_source_totals totals;
 	rtpfork_source_totals(&port->source, &totals);
 	*counters = port->counters;
-	counters->lost = totals.lost;
+	counters->lost = totals.lost < port->missed ? 0 : totals.lost - port->missed;
 	counters->duplicate = totals.duplicate;
 	counters->reordered = totals.reordered;
 	counters->jitter_us = totals.jitter_us;
@@ -274,6 +280,8 @@ static void join(struct rtpfork_core *core, uint32_t slot, struct port *stream, 
 	stream->stream_readers = slot;
 	fork->next_of_via = via->via_readers;
 	via->via_readers = slot;
+	core_touch(core, stream);
+	core_touch(core, via);
 }
 
 static void give_fork(struct rtpfork_core *core, uint32_t slot)
@@ -339,6 +347,7 @@ int rtpfork_core_set_live(struct rtpfork_core *core, uint64_t reader, bool live,
 	if (result != 0)
 		return result;
 	rtpfork_reader_set_live(&core->forks[slot].reader, live);
+	core_touch(core, &core->ports[core->forks[slot].stream]);
 	core_begin_reports(core, &core->forks[slot], now_ns);
 	return 0;
 }
@@ -364,6 +373,8 @@ int rtpfork_core_detach(struct rtpfork_core *core, uint64_t reader, uint64_t now
 	core_begin_change(&fork->whole);
 	if (fork->rtcp_reported || fork->reader.begun)
 		core_queue_report(core, slot, now_ns, true);
+	core_touch(core, stream);
+	core_touch(core, &core->ports[fork->via]);
 	unlink_fork(core, &stream->stream_readers, slot, false);
 	unlink_fork(core, &core->ports[fork->via].via_readers, slot, true);
 	if (stream->stream_readers == NONE) {

@@ -68,6 +68,7 @@ struct port {
 	struct rtpfork_source source;
 	struct rtpfork_port_counters counters;
 	uint64_t raw_received;
+	uint64_t missed;  /* relayed by the I/O, which could not tell of them */
 	struct tone tone; /* that its party hears */
 	/* Read now and then. */
 	struct rtpfork_address latched_rtcp;
@@ -128,6 +129,9 @@ struct rtpfork_core {
 	struct pool sent_with; /* likewise */
 	uint32_t *dirty;       /* slots of ports */
 	size_t dirty_count;
+	uint32_t *changed; /* slots of ports whose flow may be another */
+	bool *is_changed;  /* by slot: it is in there */
+	size_t changed_count;
 	uint32_t *speaking; /* slots of ports with an announcement */
 	size_t speaking_count;
 	struct rtpfork_out *outs;
@@ -189,6 +193,15 @@ int core_set_up(struct rtpfork_core *core, const struct rtpfork_core_options *op
 
 /* Where RTP for the party of |port| goes; unknown: nowhere. */
 const struct rtpfork_address *core_rtp_target(const struct port *port);
+
+/* Note that the flow of |port|, or of it and its peer, may be another. */
+void core_touch(struct rtpfork_core *core, struct port *port);
+void core_touch_both(struct rtpfork_core *core, struct port *port);
+
+/* Whether the payload of what |port| receives may be kept: some reader of it copies, or there is
+ * none that would not. What is said in a pause, such as a card number, is in no memory of ours: its
+ * header is, for the books. */
+bool core_may_keep(const struct rtpfork_core *core, const struct port *port);
 
 static inline void core_notify(struct rtpfork_core *core, const struct rtpfork_notice *notice)
 {

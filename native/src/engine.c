@@ -124,6 +124,8 @@ static int bind_ports(struct rtpfork_engine *engine, struct rtpfork_command *com
 	int result = rtpfork_address_parse(&address, command->open.host, 0);
 	if (result != 0 || command->port_count == 0)
 		return RTPFORK_EARGUMENT;
+	if (engine->relay)
+		relay_serve(engine->relay, &address, clock_now_ns());
 	for (size_t i = 0; i < command->port_count; i++) {
 		struct rtpfork_port_item *item = &command->ports[i];
 		result = rtpfork_ports_bind(engine->ports, &address, command->open.low,

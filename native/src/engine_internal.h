@@ -5,6 +5,7 @@
 #include "memory.h"
 #include "placement.h"
 #include "ports.h"
+#include "relay.h"
 #include "rtpfork/engine.h"
 #include "worker.h"
 
@@ -15,6 +16,7 @@ struct rtpfork_engine {
 	struct rtpfork_resumed *resumed;
 	size_t resumed_count;
 	struct rtpfork_ports *ports;
+	struct relay *relay;   /* NULL: there is none in the kernel */
 	uint32_t threads;      /* wanted */
 	uint32_t thread_count; /* made */
 	struct placement placement;

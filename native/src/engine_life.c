@@ -162,9 +162,28 @@ static int begin(struct rtpfork_engine *engine, enum memory_found found)
 	return begin_anew(engine);
 }
 
+/* The relay in the kernel; where none is wanted, one that a crash has left there ends. */
+static int take_relay(struct rtpfork_engine *engine)
+{
+	const struct rtpfork_engine_options *options = &engine->options;
+	bool wanted = options->io == RTPFORK_IO_BPF;
+	if (!wanted && (!options->pins || access(options->pins, F_OK) != 0))
+		return 0;
+	int result = relay_new(options->pins, engine->threads, options->max_ports_per_thread,
+			       &engine->relay);
+	if (!wanted) {
+		relay_free(engine->relay);
+		engine->relay = NULL;
+		return 0;
+	}
+	for (uint32_t i = 0; result == 0 && i < engine->thread_count; i++)
+		result = engine->workers[i].ops->use(engine->workers[i].io, engine->relay, i);
+	return result;
+}
+
 static int start_workers(struct rtpfork_engine *engine, struct rtpfork_kept *kept)
 {
-	int result = 0;
+	int result = take_relay(engine);
 	uint64_t now_ns = clock_now_ns();
 	for (uint32_t i = 0; result == 0 && i < engine->thread_count; i++)
 		result = worker_take_up(&engine->workers[i], kept, engine->options.kept_count,
@@ -249,6 +268,7 @@ void rtpfork_engine_free(struct rtpfork_engine *engine)
 		engine->answered = command->next;
 		rtpfork_command_free(command);
 	}
+	relay_free(engine->relay);
 	free(engine->workers);
 	free(engine->resumed);
 	memory_close(&engine->memory);

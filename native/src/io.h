@@ -14,6 +14,8 @@ struct rtpfork_wakeup {
 	bool told;	/* |wake_fd| was written to */
 };
 
+struct relay;
+
 /* One way of doing it; |io| is its own. All but |open| and |close| are called by the engine thread
  * only; none blocks but |wait|. Results are 0 or RTPFORK_E... */
 struct rtpfork_io_ops {
@@ -44,6 +46,18 @@ struct rtpfork_io_ops {
 	/* Whether packets may pass by what the host's own ways would do with them; until this is
 	 * said, they may. NULL: they never do. */
 	void (*pass_by)(void *io, bool may);
+
+	/* The following are NULL where the engine relays all itself. */
+
+	/* Use |relay|, the caller's, as its thread |thread|; once, after |open|. */
+	int (*use)(void *io, struct relay *relay, uint32_t thread);
+
+	/* Relay what belongs to |flow| from now on and tell of it by |wait|, as far as that can be;
+	 * NULL: no more. */
+	void (*flow)(void *io, uint32_t slot, const struct rtpfork_flow *flow);
+
+	/* As |wait|, of what was relayed alone and without waiting. 0: all was told. */
+	size_t (*told)(void *io, struct rtpfork_in *ins);
 };
 
 /* epoll, one recv() an event, send() on connected sockets where that can be: everywhere there. */
@@ -51,5 +65,8 @@ extern const struct rtpfork_io_ops rtpfork_io_epoll;
 
 /* The same, but sends by a packet(7) socket; |open| fails without CAP_NET_RAW. */
 extern const struct rtpfork_io_ops rtpfork_io_packet;
+
+/* The same, but plain flows are relayed by a program in the kernel (relay.h). */
+extern const struct rtpfork_io_ops rtpfork_io_bpf;
 
 #endif

@@ -61,7 +61,9 @@ int core_set_up(struct rtpfork_core *core, const struct rtpfork_core_options *op
 		result = rtpfork_crypto_new(&core->crypto);
 	core->outs = calloc(options->max_outs, sizeof *core->outs);
 	core->buffers = calloc(options->max_outs, sizeof *core->buffers);
-	if (result == 0 && (!core->outs || !core->buffers))
+	core->changed = calloc(options->max_ports, sizeof *core->changed);
+	core->is_changed = calloc(options->max_ports, sizeof *core->is_changed);
+	if (result == 0 && (!core->outs || !core->buffers || !core->changed || !core->is_changed))
 		result = RTPFORK_ENOMEM;
 	return result;
 }
@@ -95,6 +97,8 @@ void rtpfork_core_free(struct rtpfork_core *core)
 	rtpfork_crypto_free(core->crypto);
 	free(core->outs);
 	free(core->buffers);
+	free(core->changed);
+	free(core->is_changed);
 	if (core->own_memory)
 		free(core);
 }

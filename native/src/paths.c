@@ -287,8 +287,8 @@ static struct entry *look_up(struct paths *paths, const struct rtpfork_address *
 	}
 }
 
-const struct path *paths_find(struct paths *paths, const struct rtpfork_address *from,
-			      const struct rtpfork_address *to, uint64_t now_ns)
+static struct path *look(struct paths *paths, const struct rtpfork_address *from,
+			 const struct rtpfork_address *to, uint64_t now_ns)
 {
 	struct entry *entry = look_up(paths, from, to);
 	struct path *path = &entry->path;
@@ -297,15 +297,27 @@ const struct path *paths_find(struct paths *paths, const struct rtpfork_address 
 		entry->ask_ns = 0;
 		forget(path);
 	}
-	if (!path->ready) {
-		if (now_ns >= entry->ask_ns && paths->asked < ASKED) {
-			paths->asked++;
-			entry->ask_ns = now_ns + ASK_AGAIN_NS;
-			ask_route(paths, entry);
-		}
-		return NULL;
+	if (path->ready)
+		return path;
+	if (now_ns >= entry->ask_ns && paths->asked < ASKED) {
+		paths->asked++;
+		entry->ask_ns = now_ns + ASK_AGAIN_NS;
+		ask_route(paths, entry);
 	}
-	if (now_ns < path->nudge_ns)
+	return NULL;
+}
+
+const struct path *paths_look(struct paths *paths, const struct rtpfork_address *from,
+			      const struct rtpfork_address *to, uint64_t now_ns)
+{
+	return look(paths, from, to, now_ns);
+}
+
+const struct path *paths_find(struct paths *paths, const struct rtpfork_address *from,
+			      const struct rtpfork_address *to, uint64_t now_ns)
+{
+	struct path *path = look(paths, from, to, now_ns);
+	if (!path || now_ns < path->nudge_ns)
 		return path;
 	path->nudge_ns = now_ns + NUDGE_NS;
 	return NULL;

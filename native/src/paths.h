@@ -44,6 +44,10 @@ uint32_t paths_version(const struct paths *paths);
 const struct path *paths_find(struct paths *paths, const struct rtpfork_address *from,
 			      const struct rtpfork_address *to, uint64_t now_ns);
 
+/* The same, told always: for what goes by the kernel's own neighbours. */
+const struct path *paths_look(struct paths *paths, const struct rtpfork_address *from,
+			      const struct rtpfork_address *to, uint64_t now_ns);
+
 /* Sending by that path has failed: ask again. */
 void paths_doubt(struct paths *paths, const struct rtpfork_address *from,
 		 const struct rtpfork_address *to);

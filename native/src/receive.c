@@ -61,7 +61,7 @@ static bool proven(const struct port *port, const struct rtpfork_in *in)
 	       rtpfork_address_equal(&in->from, &port->remote);
 }
 
-static void learn(const struct port *port, struct rtpfork_address *latched,
+static void learn(struct rtpfork_core *core, struct port *port, struct rtpfork_address *latched,
 		  const struct rtpfork_address *from)
 {
 	if (!port->learn || rtpfork_address_known(latched))
@@ -71,6 +71,7 @@ static void learn(const struct port *port, struct rtpfork_address *latched,
 	*latched = source;
 	in_order(); /* half of an address is none */
 	latched->any.sa_family = from->any.sa_family;
+	core_touch_both(core, port);
 }
 
 /* relay */
@@ -237,10 +238,7 @@ static void hear(struct rtpfork_core *core, struct port *port, const struct rtpf
 	core_notify(core, &notice);
 }
 
-/* Whether the payload may be kept: some reader of |port| copies, or there is none that would not.
- * What is said in a pause, such as a card number, is in no memory of ours: its header is, for the
- * books. */
-static bool may_keep(const struct rtpfork_core *core, const struct port *port)
+bool core_may_keep(const struct rtpfork_core *core, const struct port *port)
 {
 	for (uint32_t slot = port->stream_readers; slot != NONE;
 	     slot = core->forks[slot].next_of_stream)
@@ -253,7 +251,8 @@ static void append(struct rtpfork_core *core, struct port *port, const struct rt
 		   const struct rtpfork_rtp *rtp, const struct rtpfork_source_packet *place,
 		   bool event)
 {
-	bool kept = may_keep(core, port);
+	bool cut = in->relayed && in->held < in->bytes;
+	bool kept = !cut && core_may_keep(core, port);
 	struct rtpfork_logged packet = {
 		.data = in->data,
 		.bytes = (uint16_t)(kept ? in->bytes : rtp->header_bytes),
@@ -285,19 +284,14 @@ static void count_gap(struct port *port, const struct rtpfork_source_packet *pla
 		port->counters.lost_restart += (uint64_t)(place->extended - highest - 1);
 }
 
-static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtpfork_in *in)
+/* Account |rtp|, relay it unless that is done, and keep it for the readers. */
+static void take_rtp(struct rtpfork_core *core, struct port *port, const struct rtpfork_in *in,
+		     const struct rtpfork_rtp *rtp)
 {
-	struct rtpfork_rtp rtp;
-	int result = open_rtp(core, port, in, &rtp);
-	if (result != 0) {
-		core_count_refused(port, result);
-		return;
-	}
-	learn(port, &port->latched, &in->from);
-	hear(core, port, in, &rtp);
-	bool event = is_event(port, rtp.payload_type);
+	hear(core, port, in, rtp);
+	bool event = is_event(port, rtp->payload_type);
 	int64_t highest = port->source.highest;
-	struct rtpfork_source_packet place = rtpfork_source_receive(&port->source, &rtp, in->now_ns,
+	struct rtpfork_source_packet place = rtpfork_source_receive(&port->source, rtp, in->now_ns,
 								    event ? 0 : port->clock_rate);
 	if (port->resumed)
 		count_gap(port, &place, highest);
@@ -306,12 +300,43 @@ static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtp
 		end_events(core, port, in->now_ns);
 	}
 	port->counters.received++;
-	port->counters.received_octets += rtp.payload_bytes;
-	relay_rtp(core, port, in, &rtp);
+	port->counters.received_octets += rtp->payload_bytes;
+	if (in->relayed)
+		port->counters.relayed++;
+	else
+		relay_rtp(core, port, in, rtp);
 	if (event)
-		follow_event(core, port, in, &rtp);
+		follow_event(core, port, in, rtp);
 	if (port->log)
-		append(core, port, in, &rtp, &place, event);
+		append(core, port, in, rtp, &place, event);
+}
+
+static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtpfork_in *in)
+{
+	struct rtpfork_rtp rtp;
+	int result = open_rtp(core, port, in, &rtp);
+	if (result != 0) {
+		core_count_refused(port, result);
+		return;
+	}
+	learn(core, port, &port->latched, &in->from);
+	take_rtp(core, port, in, &rtp);
+}
+
+/* What the I/O has relayed by itself. Packets that it could not tell of are no loss of the
+ * source's, but the readers have overslept them. */
+static void receive_relayed(struct rtpfork_core *core, struct port *port,
+			    const struct rtpfork_in *in)
+{
+	struct rtpfork_rtp rtp;
+	port->missed += in->missed;
+	port->counters.received += in->missed;
+	port->counters.relayed += in->missed;
+	for (uint32_t slot = in->missed == 0 ? NONE : port->stream_readers; slot != NONE;
+	     slot = core->forks[slot].next_of_stream)
+		rtpfork_reader_overrun(&core->forks[slot].reader, in->missed);
+	if (in->bytes != 0 && rtpfork_rtp_parse_header(in->data, in->bytes, &rtp) == 0)
+		take_rtp(core, port, in, &rtp);
 }
 
 /* the rest */
@@ -330,7 +355,7 @@ static void receive_rtcp(struct rtpfork_core *core, struct port *port, struct rt
 		return;
 	}
 	if (in->rtcp && rtpfork_rtcp_check(in->data, in->bytes) == 0)
-		learn(port, &port->latched_rtcp, &in->from);
+		learn(core, port, &port->latched_rtcp, &in->from);
 	port->counters.rtcp_received++;
 	relay(core, port, in, RTPFORK_OUT_RTCP);
 }
@@ -338,7 +363,7 @@ static void receive_rtcp(struct rtpfork_core *core, struct port *port, struct rt
 static void receive_raw(struct rtpfork_core *core, struct port *port, const struct rtpfork_in *in)
 {
 	if (port->raw)
-		learn(port, in->rtcp ? &port->latched_rtcp : &port->latched, &in->from);
+		learn(core, port, in->rtcp ? &port->latched_rtcp : &port->latched, &in->from);
 	port->raw_received++;
 	relay(core, port, in, RTPFORK_OUT_RAW);
 }
@@ -389,6 +414,10 @@ void rtpfork_core_receive(struct rtpfork_core *core, const struct rtpfork_in *in
 	struct port *port = &core->ports[in->port];
 	if (in->error != 0) {
 		core_unreachable(core, port, in->rtcp, in->now_ns);
+		return;
+	}
+	if (in->relayed) {
+		receive_relayed(core, port, in);
 		return;
 	}
 	if (in->bytes > RTPFORK_MAX_DATAGRAM_BYTES) {

@@ -254,6 +254,9 @@ int rtpfork_core_resume(const struct rtpfork_core_options *options, size_t log_p
 		rtpfork_core_free(core);
 		return result;
 	}
+	uint32_t slot = 0;
+	while (rtpfork_core_each_port(core, &slot) != 0)
+		core_touch(core, &core->ports[slot - 1]);
 	*out = core;
 	return 0;
 }

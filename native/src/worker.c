@@ -51,18 +51,50 @@ void worker_flush(struct worker *worker, uint64_t now_ns)
 
 static void carry_packets(struct worker *worker, size_t received, uint64_t now_ns)
 {
+	uint64_t relayed = 0;
 	rtpfork_core_expect(worker->core, worker->ins, received);
 	for (size_t i = 0; i < received; i++) {
-		worker->ins[i].now_ns = now_ns;
+		if (worker->ins[i].relayed)
+			relayed += worker->ins[i].missed + (worker->ins[i].bytes != 0);
+		else
+			worker->ins[i].now_ns = now_ns;
 		rtpfork_core_receive(worker->core, &worker->ins[i]);
 	}
 	count(&worker->packets_received, received);
+	count(&worker->packets_sent, relayed);
 	/* What the parties wait for is not held up by copying and encrypting for an SRS. */
 	worker_flush(worker, now_ns);
 	bool more = true;
 	while (more) {
 		more = rtpfork_core_fork(worker->core);
 		worker_flush(worker, now_ns);
+	}
+}
+
+/* Account all that the I/O has relayed up to now. */
+static void hear_out(struct worker *worker, uint64_t now_ns)
+{
+	size_t told = 0;
+	while (worker->ops->told && (told = worker->ops->told(worker->io, worker->ins)) != 0)
+		carry_packets(worker, told, now_ns);
+}
+
+void worker_withdraw(struct worker *worker, uint32_t slot, uint64_t now_ns)
+{
+	if (worker->ops->flow)
+		worker->ops->flow(worker->io, slot, NULL);
+	hear_out(worker, now_ns);
+}
+
+void worker_follow(struct worker *worker, uint64_t now_ns)
+{
+	uint32_t slot = 0;
+	struct rtpfork_flow flow;
+	while (rtpfork_core_changed(worker->core, &slot)) {
+		if (!rtpfork_core_flow(worker->core, slot, &flow))
+			worker_withdraw(worker, slot, now_ns);
+		else if (worker->ops->flow)
+			worker->ops->flow(worker->io, slot, &flow);
 	}
 }
 
@@ -91,6 +123,8 @@ static void choose_way(struct worker *worker)
 /* A few, so that no packet waits for a crowd of calls to be set up. True: there may be more. */
 static bool take_commands(struct worker *worker, uint64_t now_ns)
 {
+	/* What came before a command is not to be found after it. */
+	hear_out(worker, now_ns);
 	for (int i = 0; i < COMMANDS_A_TURN; i++) {
 		struct rtpfork_command *command = NULL;
 		bool popped = rtpfork_ring_pop(worker->commands, &command);
@@ -99,6 +133,7 @@ static bool take_commands(struct worker *worker, uint64_t now_ns)
 			return false;
 		worker_run(worker, command, now_ns);
 		worker_flush(worker, now_ns);
+		worker_follow(worker, now_ns);
 		rtpfork_ring_push(worker->answers, &command);
 		worker->said = true;
 	}
@@ -137,6 +172,7 @@ static void *turn(void *argument)
 		uint64_t now_ns = wakeup.at_ns;
 		if (received != 0)
 			carry_packets(worker, received, now_ns);
+		worker_follow(worker, now_ns);
 		speak(worker, now_ns);
 		keep_time(worker, now_ns);
 		if (wakeup.told || more)
@@ -187,13 +223,26 @@ int worker_start(struct worker *worker, uint32_t index,
 	return 0;
 }
 
+static const struct rtpfork_io_ops *ops_of(enum rtpfork_io_kind kind)
+{
+	switch (kind) {
+	case RTPFORK_IO_PACKET:
+		return &rtpfork_io_packet;
+	case RTPFORK_IO_BPF:
+		return &rtpfork_io_bpf;
+	case RTPFORK_IO_SOCKETS:
+		break;
+	}
+	return &rtpfork_io_epoll;
+}
+
 int worker_make(struct worker *worker, uint32_t index, const struct rtpfork_engine_options *options,
 		const struct memory *memory, bool resumed, int said_fd)
 {
 	worker->waiting_end = &worker->waiting;
 	worker->said_fd = said_fd;
 	worker->max_ports = options->max_ports_per_thread;
-	worker->ops = options->io == RTPFORK_IO_PACKET ? &rtpfork_io_packet : &rtpfork_io_epoll;
+	worker->ops = ops_of(options->io);
 	worker->commands = rtpfork_ring_new(WORKER_COMMANDS, sizeof(struct rtpfork_command *));
 	worker->answers = rtpfork_ring_new(WORKER_COMMANDS, sizeof(struct rtpfork_command *));
 	worker->notices = rtpfork_ring_new(WORKER_NOTICES, sizeof(struct rtpfork_notice));

@@ -73,6 +73,12 @@ void worker_free(struct worker *worker);
 /* Send what the core has queued. Engine thread only. */
 void worker_flush(struct worker *worker, uint64_t now_ns);
 
+/* Tell the I/O which flows have changed. Engine thread only. */
+void worker_follow(struct worker *worker, uint64_t now_ns);
+
+/* Have port |slot| relayed by the core alone, and account all that was not. Engine thread only. */
+void worker_withdraw(struct worker *worker, uint32_t slot, uint64_t now_ns);
+
 /* Carry out |command|. Engine thread only. */
 void worker_run(struct worker *worker, struct rtpfork_command *command, uint64_t now_ns);
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import queue
 import socket
 import threading
@@ -76,6 +77,21 @@ class Watch:
             return self._wanted.get(timeout=LOOK_S)
         except queue.Empty:
             return True
+
+
+def lacking(io: MediaIo, error: Exception, pins: str) -> str:
+    """What an engine that could not be made for ``io`` wants of the host; empty: that is not known."""
+    number = error.errno if isinstance(error, OSError) else None
+    match io, number:
+        case MediaIo.PACKET, errno.EPERM:
+            return "CAP_NET_RAW"
+        case MediaIo.BPF, errno.EPERM | errno.EACCES:
+            return "CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW, Linux 5.10, and a directory that it may write to"
+        case MediaIo.BPF, errno.ENOSYS:
+            return "a build with clang and libbpf"
+        case MediaIo.BPF, errno.ENODEV | errno.ENOENT:
+            return f"a bpffs, in which {pins} is"
+    return ""
 
 
 def _packet_lacks() -> str:

@@ -22,7 +22,7 @@ from siprec_src.app import descriptors, exits, orders, sounds
 from siprec_src.app.custody import Custody
 from siprec_src.app.keeping import Leaving
 from siprec_src.app.losses import Losses
-from siprec_src.app.media_io import Watch, Way, Ways
+from siprec_src.app.media_io import Watch, Way, Ways, lacking
 from siprec_src.app.secure_engine import Engine, SecureEngine
 from siprec_src.errors import NoRoom, RemoteProtocolError
 from siprec_src.media import plane
@@ -276,6 +276,7 @@ class Wanted:
 
     threads: int  #: 0: one for each core
     io: MediaIo
+    pins: str  #: where its relay in the kernel is kept over its death
     cpus: Sequence[int]
     priority: ThreadPriority
 
@@ -296,13 +297,17 @@ def run(listen_fd: int, wanted: Wanted, memory: int, channel: int) -> int:
             threads=wanted.threads,
             render=sounds.render,
             io=ways.engine,
+            pins=wanted.pins,
             cpus=_there(wanted.cpus),
             priority=wanted.priority,
             memory=memory,
             kept=kept,
         )
     except (OSError, MemoryError, ValueError) as error:
-        log.error("media.no-engine", io=wanted.io.value, error=str(error))  # noqa: TRY400 one line is enough
+        lacks = lacking(wanted.io, error, wanted.pins)
+        log.error(  # noqa: TRY400 one line is enough
+            "media.no-engine", io=wanted.io.value, error=str(error), lacks=lacks
+        )
         return exits.UNAVAILABLE
     _tell(engine.resumed(), kept, leaving, log)
     way = ways.now()

@@ -94,9 +94,12 @@ class SipSettings:
 class MediaSettings:
     """The media engine, and the ports of the edge that is made when there is no ``[[edge]]``."""
 
-    io: Literal["auto", "sockets", "packet"] = (
-        "auto"  #: the best that passes by nothing; packet: cheaper than sockets, past a firewall, CAP_NET_RAW
+    io: Literal["auto", "sockets", "packet", "bpf"] = (
+        "auto"  #: the best that passes by nothing; packet, bpf: cheaper, past a firewall, privileged
     )
+    pins: Path = Path(
+        "/sys/fs/bpf/siprec-src"
+    )  #: directory in a bpffs, where the relay of bpf is kept over the death of a process
     threads: int = 0  #: engine threads; 0: one for each of ``cpus``, else for each core of this process
     cpus: tuple[int, ...] = ()  #: numbers of those that they run on, each on one; by default on any
     priority: Literal["normal", "raised", "realtime"] = (

@@ -92,13 +92,20 @@ def _reader(reload: Callable[[], Config], shared: int, log: logs.Logger) -> Call
 
 def _media_child(config: Config, listener: int) -> ChildSpec:
     options = ["--listen-fd", str(listener), "--threads", str(config.media.threads)]
-    options += ["--io", config.media.io, "--priority", config.media.priority]
+    options += ["--io", config.media.io, "--pins", str(_pins(config))]
+    options += ["--priority", config.media.priority]
     for cpu in config.media.cpus:
         options += ["--cpu", str(cpu)]
     options += ["--log-level", config.daemon.log_level]
     if config.daemon.log_format is not None:
         options += ["--log-format", config.daemon.log_format]
     return ChildSpec(name="media", command=_child_command("media", *options), descriptors=(listener,))
+
+
+def _pins(config: Config) -> Path:
+    """Ours alone and the same after a crash; a bpffs takes no dots in names."""
+    bound = next(iter(config.edges.values())).sip_bind
+    return config.media.pins / f"{bound.host}_{bound.port}".translate(str.maketrans(".:", "__"))
 
 
 def _control_child(media_socket: Path, settings: int, status: int) -> ChildSpec:

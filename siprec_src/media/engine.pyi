@@ -46,6 +46,7 @@ class Engine:
         priority: ThreadPriority = ThreadPriority.NORMAL,
         memory: int = -1,
         kept: tuple[PortSockets, ...] = (),
+        pins: str = "",
     ) -> None:
         """Start the packet threads.
 
@@ -60,6 +61,8 @@ class Engine:
                 for one that there is not.
             receive_buffer_bytes: of a socket; the kernel silently gives less if it must.
             io: how packets are moved; not ``AUTO``.
+            pins: directory in a bpffs where the relay of ``BPF`` is found after a crash, and ended by one
+                that wants none; empty: nowhere.
             cpus: numbers of those that the threads run on, each on one of them; none: on any.
             priority: what is not permitted becomes the next one before it, see `priority`.
             memory: descriptor of a file without a name, for what must outlive the process; -1: nothing does.

@@ -62,7 +62,11 @@ cdef enum:
 
 _DIGITS = "0123456789*#ABCD"
 _MAX_TAG = 2**64 - 1
-_IO = {MediaIo.SOCKETS: c.RTPFORK_IO_SOCKETS, MediaIo.PACKET: c.RTPFORK_IO_PACKET}
+_IO = {
+    MediaIo.SOCKETS: c.RTPFORK_IO_SOCKETS,
+    MediaIo.PACKET: c.RTPFORK_IO_PACKET,
+    MediaIo.BPF: c.RTPFORK_IO_BPF,
+}
 _PRIORITIES = {
     ThreadPriority.NORMAL: c.RTPFORK_PRIORITY_NORMAL,
     ThreadPriority.RAISED: c.RTPFORK_PRIORITY_RAISED,
@@ -117,6 +121,7 @@ cdef class Engine:
         object priority=ThreadPriority.NORMAL,
         int memory=-1,
         tuple kept=(),
+        str pins="",
     ):
         cdef uint16_t[_CPUS] numbers
         cdef c.rtpfork_engine_options options
@@ -136,6 +141,8 @@ cdef class Engine:
         options.cpus = numbers
         options.cpu_count = len(cpus)
         options.priority = _PRIORITIES[priority]
+        pins_path = os.fsencode(pins)
+        options.pins = <const char *>pins_path if pins else NULL
         options.threads = <c.uint32_t>threads
         options.max_ports_per_thread = <c.uint32_t>max_ports_per_thread
         options.max_readers_per_thread = <c.uint32_t>max_readers_per_thread

@@ -59,6 +59,7 @@ class MediaIo(enum.Enum):
     AUTO = "auto"  #: the best that the host permits
     SOCKETS = "sockets"  #: UDP sockets, everywhere there
     PACKET = "packet"  #: sent by packet(7), past the host's firewall; the rest goes by sockets
+    BPF = "bpf"  #: plain flows are relayed by a program in the kernel; the rest goes as with packet
 
 
 class ThreadPriority(enum.Enum):

@@ -162,6 +162,7 @@ cdef extern from "rtpfork/engine.h":
     enum rtpfork_io_kind:
         RTPFORK_IO_SOCKETS
         RTPFORK_IO_PACKET
+        RTPFORK_IO_BPF
 
     enum rtpfork_priority:
         RTPFORK_PRIORITY_NORMAL
@@ -187,6 +188,7 @@ cdef extern from "rtpfork/engine.h":
         rtpfork_priority priority
         const uint16_t *cpus
         size_t cpu_count
+        const char *pins
         uint32_t threads, max_ports_per_thread, max_readers_per_thread
         uint32_t log_packets, silence_ms, port_rest_ms
         int receive_buffer_bytes

@@ -74,10 +74,10 @@ def test_an_interface_that_was_down_is_used_again(wire: Wire, wired: Wired) -> N
 
 
 def test_a_route_that_goes_elsewhere_is_followed(wire: Wire, wired: Wired) -> None:
+    plane, port = wired.call.plane, wired.call.caller_port
     wire.ip("route", "add", "blackhole", f"{wire.far_host}/32")
-    wired.speak_until(heard=False)
-    assert wired.call.plane.port_counters(wired.call.caller_port).dropped_send > 0
-    assert wired.call.plane.reader_counters(wired.reader).dropped_send > 0
+    plane.until(lambda: not wired.speak() and plane.port_counters(port).dropped_send > 0)
+    assert plane.reader_counters(wired.reader).dropped_send > 0
     wire.ip("route", "del", "blackhole", f"{wire.far_host}/32")
     wired.settle()
 
@@ -92,6 +92,8 @@ def test_what_the_wire_no_longer_carries_goes_in_pieces(wire: Wire, wired: Wired
 
 def test_what_the_kernel_has_no_room_for_is_named_and_the_rest_goes_on(wire: Wire, wired: Wired) -> None:
     """A wire of 64 kbit/s: first the queues behind it fill, then the buffers of the sockets."""
+    if wired.site.io is MediaIo.BPF:
+        pytest.skip("what the kernel relays it drops without a word to us")
     wire.run("tc", "qdisc", "add", "dev", wire.near_device, "root",
              "tbf", "rate", "64kbit", "burst", "2kb", "limit", "64mb")  # fmt: skip
     plane, port = wired.call.plane, wired.call.caller_port

@@ -200,6 +200,18 @@ struct rtpfork_in {
 	uint8_t *data; /* decrypted in place; borrowed until the outs are settled */
 	size_t bytes;
 	uint64_t now_ns;
+	/* RTP of a flow, without padding, and sent on already. */
+	bool relayed;
+	size_t held;	 /* octets of |data|, at least its header and a telephone event */
+	uint64_t missed; /* packets sent on before it of which nothing is known; |bytes| may be 0 */
+};
+
+/* What a port receives, where it only has to be passed on. */
+struct rtpfork_flow {
+	struct rtpfork_address source; /* the only one that is heard */
+	uint32_t from;		       /* slot of the port that sends */
+	struct rtpfork_address to;
+	bool keep; /* payloads are wanted too, for a reader that copies */
 };
 
 enum rtpfork_out_kind {
@@ -329,6 +341,16 @@ int rtpfork_core_via(const struct rtpfork_core *core, uint64_t reader, uint32_t 
  * can be connected to it; NULL when there is none or more than one, or the port has a party. */
 const struct rtpfork_address *rtpfork_core_aim(const struct rtpfork_core *core, uint32_t slot,
 					       bool rtcp);
+
+/* the flows */
+
+/* A port that may be another flow than it was, or none; false: there is none of which it was not
+ * said. To be asked after every turn and every change. */
+bool rtpfork_core_changed(struct rtpfork_core *core, uint32_t *slot);
+
+/* Whether whoever has |*flow| could pass on by himself what port |slot| receives as RTP from its
+ * source, telling the core of each packet: neither SRTP nor tone nor learning is in the way. */
+bool rtpfork_core_flow(const struct rtpfork_core *core, uint32_t slot, struct rtpfork_flow *flow);
 
 /* the packet path */
 

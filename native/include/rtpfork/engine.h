@@ -19,6 +19,7 @@ struct rtpfork_engine;
 enum rtpfork_io_kind {
 	RTPFORK_IO_SOCKETS, /* by UDP sockets: needs nothing */
 	RTPFORK_IO_PACKET,  /* sent by packet(7), past the host's firewall rules: CAP_NET_RAW */
+	RTPFORK_IO_BPF,	    /* plain flows relayed in the kernel: CAP_BPF, CAP_NET_ADMIN too */
 };
 
 /* How urgently the packet threads run; what is not permitted becomes the next one before it. */
@@ -36,6 +37,8 @@ struct rtpfork_engine_options {
 	const uint16_t *cpus; /* thread n runs on number n of them, and again from the first one;
 				 the caller's, read while the engine is made */
 	size_t cpu_count;     /* 0: wherever the kernel lets them run */
+	const char *pins; /* directory in a bpffs where the relay of RTPFORK_IO_BPF is found after a
+			     crash, and ended by an engine that wants none; NULL: nowhere */
 	uint32_t max_ports_per_thread;
 	uint32_t max_readers_per_thread;
 	uint32_t log_packets; /* of each recorded stream, a power of two; 256 bytes a packet, in
@@ -207,7 +210,8 @@ struct rtpfork_thread_stats {
 };
 
 /* Start the threads. RTPFORK_EARGUMENT, RTPFORK_ENOMEM, RTPFORK_ECRYPTO (libcrypto lacks a suite or
- * fails its known answers) or RTPFORK_ESYSTEM: nothing runs. */
+ * fails its known answers) or RTPFORK_ESYSTEM with errno (of RTPFORK_IO_BPF: ENOSYS when it was not
+ * built, ENODEV when |pins| is in no bpffs): nothing runs. */
 int rtpfork_engine_new(const struct rtpfork_engine_options *options, struct rtpfork_engine **out);
 
 /* How it began, and with what; the list is the engine's. */
@@ -219,7 +223,8 @@ const struct rtpfork_resumed *rtpfork_engine_resumed(const struct rtpfork_engine
 const struct rtpfork_sound *rtpfork_engine_sound(struct rtpfork_engine *engine,
 						 const int16_t *samples, size_t count);
 
-/* Stop the threads, close all sockets, free everything; answers not read yet are lost. */
+/* Stop the threads, close all sockets, free everything, in the network namespace in which it ran;
+ * answers not read yet are lost. */
 void rtpfork_engine_free(struct rtpfork_engine *engine);
 
 /* Hand |command| over; its answer comes from rtpfork_engine_next(). */

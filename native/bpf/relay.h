@@ -1,0 +1,62 @@
+/* What the program in the kernel and the engine have in common: the layout of their maps. */
+#ifndef RTPFORK_BPF_RELAY_H
+#define RTPFORK_BPF_RELAY_H
+
+#include <linux/types.h>
+
+#define RELAY_RING_BYTES  (16 << 20) /* of each thread: a second of some 1,500 calls */
+#define RELAY_MAX_THREADS 64	     /* as many as the engine may have */
+#define RELAY_MAX_FLOWS	  65536
+#define RELAY_INTERFACES  32
+#define RELAY_HEAD_BYTES  64  /* an RTP header that is longer goes up, and a key press after it */
+#define RELAY_VOICE_BYTES 192 /* 20 ms of G.711 and some */
+#define RELAY_MOST_BYTES  576 /* a longer datagram goes up */
+
+/* Hosts are IPv6 addresses, IPv4 ones mapped (RFC 4291 2.5.5.2). */
+struct relay_key {
+	__u8 host[16];
+	__be16 port;
+	__u16 zero[3];
+} __attribute__((aligned(8)));
+
+/* What is done with packets to a key. Sums are not folded and in the order of this machine. */
+struct relay_flow {
+	__u8 source[16]; /* who alone is heard */
+	__u8 from[16];
+	__u8 to[16];
+	__u8 hop[16];
+	__be16 source_port;
+	__be16 from_port;
+	__be16 to_port;
+	__u16 carries; /* bytes of an IP packet on the way there */
+	__u32 interface;
+	__u32 header_sum;  /* of the IPv4 header, without its length */
+	__u32 host_change; /* of the checksum, by the hosts of the pseudo-header */
+	__u32 port_change;
+	__u32 slot;
+	__u32 thread;
+	__u64 cookie; /* of the port that has the slot */
+	__u32 missed_at;
+	__u8 hop_is_v6;
+	__u8 keep; /* the payload is recorded */
+	__u16 zero;
+} __attribute__((aligned(8)));
+
+/* One relayed packet. */
+struct relay_record {
+	__u64 cookie;
+	__u64 at_ns; /* CLOCK_MONOTONIC */
+	__u32 slot;
+	__u16 bytes; /* of the datagram */
+	__u16 held;  /* octets of it that follow */
+	__u8 data[];
+};
+
+/* An interface to which the program is attached, for whoever comes after a crash. */
+struct relay_place {
+	__u32 interface; /* 0: none */
+	__u32 handle;
+	__u32 priority;
+};
+
+#endif

@@ -1,0 +1,379 @@
+/* Plain flows are relayed by the program in the kernel (relay.h), which puts each packet into the
+ * ring of this thread. Everything else comes from sockets, and all that is sent goes by
+ * rtpfork_io_packet. */
+#include "io.h"
+
+#ifdef RTPFORK_BPF_OBJECT
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "bpf_ring.h"
+#include "clock.h"
+#include "paths.h"
+#include "relay.h"
+#include "relay_flow.h"
+
+#define NS_PER_S    1000000000ULL
+#define LISTEN_NS   10000000ULL	   /* how often the kernel's news are read */
+#define REVIEW_NS   NS_PER_S	   /* so often flows without a path are looked at again */
+#define PATIENCE_MS 2		   /* how long packets wait in the ring: nobody waits for a copy */
+#define SWEEP_NS    (5 * NS_PER_S) /* so long what a process before this one relayed may go on */
+#define SWEEP_MOST  16
+#define LATE_MOST   64 /* datagrams that a socket holds when its flow enters the kernel */
+
+struct served {
+	struct rtpfork_address local; /* of RTP; unknown: of every address, the kernel chooses */
+	int fd;
+	bool wanted;  /* |flow| is to be relayed, */
+	bool placed;  /* and |place| is in the kernel's map */
+	uint8_t late; /* so often its socket may still be asked for older packets */
+	uint64_t cookie;
+	uint64_t turn;	 /* in which the last packet was told */
+	uint64_t missed; /* that were told */
+	struct rtpfork_flow flow;
+	struct relay_key key;
+	struct relay_flow place;
+};
+
+struct bpf_io {
+	void *packet; /* of rtpfork_io_packet */
+	struct relay *relay;
+	bool by_sockets; /* nothing may pass by the host's own ways */
+	uint32_t thread;
+	uint32_t max_slots;
+	size_t batch;
+	struct paths *paths;
+	struct bpf_ring ring;
+	const uint64_t *missed; /* by slot */
+	struct served *served;	/* likewise */
+	uint32_t high_water;
+	size_t wanted_count;
+	uint32_t leaving; /* a slot whose last misses are to be told; max_slots: none */
+	uint64_t turn;
+	uint64_t turn_ns; /* when its wait ended */
+	uint64_t first_cookie;
+	uint64_t last_cookie;
+	uint64_t listen_ns;
+	uint64_t review_ns;
+	uint32_t reviewed; /* version of the paths */
+	uint64_t sweep_ns; /* UINT64_MAX: done */
+	struct relay_key swept;
+};
+
+/* life */
+
+static void bpf_close(void *self)
+{
+	struct bpf_io *io = self;
+	if (!io)
+		return;
+	rtpfork_io_packet.close(io->packet);
+	bpf_ring_close(&io->ring);
+	paths_free(io->paths);
+	free(io->served);
+	free(io);
+}
+
+static int bpf_open(void **out, uint32_t max_slots, size_t batch, int wake_fd)
+{
+	struct bpf_io *io = calloc(1, sizeof *io);
+	if (!io)
+		return RTPFORK_ENOMEM;
+	io->max_slots = max_slots;
+	io->batch = batch;
+	io->leaving = max_slots;
+	/* Half of a batch, so that neither sockets nor ring starve the other. */
+	int result = rtpfork_io_packet.open(&io->packet, max_slots, batch / 2, wake_fd);
+	io->served = calloc(max_slots, sizeof *io->served);
+	io->paths = paths_new();
+	if (result == 0 && (!io->served || !io->paths))
+		result = RTPFORK_ENOMEM;
+	if (result != 0) {
+		bpf_close(io);
+		return result;
+	}
+	*out = io;
+	return 0;
+}
+
+static int bpf_use(void *self, struct relay *relay, uint32_t thread)
+{
+	struct bpf_io *io = self;
+	io->relay = relay;
+	io->thread = thread;
+	io->missed = relay_missed(relay, thread);
+	io->first_cookie = io->last_cookie = clock_now_ns();
+	io->sweep_ns = thread == 0 ? io->first_cookie + SWEEP_NS : UINT64_MAX;
+	return bpf_ring_open(&io->ring, relay_ring(relay, thread), RELAY_RING_BYTES);
+}
+
+/* sockets */
+
+static bool is_every_address(const struct rtpfork_address *address)
+{
+	static const struct in6_addr every;
+	if (address->any.sa_family == AF_INET)
+		return address->v4.sin_addr.s_addr == INADDR_ANY;
+	return memcmp(&address->v6.sin6_addr, &every, sizeof every) == 0;
+}
+
+static int bpf_add(void *self, uint32_t slot, const int fds[2])
+{
+	struct bpf_io *io = self;
+	struct served *served = &io->served[slot];
+	memset(served, 0, sizeof *served);
+	socklen_t bytes = sizeof served->local;
+	if (getsockname(fds[0], &served->local.any, &bytes) != 0)
+		return RTPFORK_ESYSTEM;
+	if (is_every_address(&served->local))
+		memset(&served->local, 0, sizeof served->local);
+	else
+		relay_key_of(&served->key, &served->local);
+	served->fd = fds[0];
+	served->cookie = ++io->last_cookie;
+	served->missed = __atomic_load_n(&io->missed[slot], __ATOMIC_RELAXED);
+	if (slot >= io->high_water)
+		io->high_water = slot + 1;
+	return rtpfork_io_packet.add(io->packet, slot, fds);
+}
+
+static void take_away(const struct bpf_io *io, struct served *served)
+{
+	if (!served->placed)
+		return;
+	relay_drop(io->relay, &served->key);
+	served->placed = false;
+	served->late = 0;
+}
+
+static void want(struct bpf_io *io, struct served *served, bool wanted)
+{
+	if (wanted != served->wanted)
+		io->wanted_count += wanted ? 1 : (size_t)-1;
+	served->wanted = wanted;
+}
+
+static void bpf_remove(void *self, uint32_t slot, int fds[2])
+{
+	struct bpf_io *io = self;
+	want(io, &io->served[slot], false);
+	take_away(io, &io->served[slot]);
+	memset(&io->served[slot], 0, sizeof io->served[slot]);
+	rtpfork_io_packet.remove(io->packet, slot, fds);
+}
+
+static void bpf_aim(void *self, uint32_t slot, bool rtcp, const struct rtpfork_address *address)
+{
+	struct bpf_io *io = self;
+	rtpfork_io_packet.aim(io->packet, slot, rtcp, address);
+}
+
+static void bpf_send(void *self, struct rtpfork_out *outs, size_t count)
+{
+	struct bpf_io *io = self;
+	rtpfork_io_packet.send(io->packet, outs, count);
+}
+
+/* flows */
+
+/* Place the flow of |slot|, or take it away while it has no path. */
+static void place(struct bpf_io *io, uint32_t slot, uint64_t at_ns)
+{
+	struct served *served = &io->served[slot];
+	const struct rtpfork_address *from = &io->served[served->flow.from].local;
+	const struct path *path = NULL;
+	bool same_family = from->any.sa_family == served->local.any.sa_family;
+	if (!io->by_sockets && rtpfork_address_known(&served->local) &&
+	    rtpfork_address_known(from) && same_family &&
+	    from->any.sa_family == served->flow.to.any.sa_family)
+		path = paths_look(io->paths, from, &served->flow.to, at_ns);
+	if (!path) {
+		take_away(io, served);
+		return;
+	}
+	struct relay_flow wanted;
+	relay_flow_make(&wanted, &served->local, &served->flow, from, path);
+	wanted.slot = slot;
+	wanted.thread = io->thread;
+	wanted.cookie = served->cookie;
+	wanted.missed_at = relay_missed_at(io->relay, io->thread, slot);
+	if (served->placed && memcmp(&wanted, &served->place, sizeof wanted) == 0)
+		return;
+	if (relay_put(io->relay, &served->key, &wanted) != 0) {
+		take_away(io, served);
+		return;
+	}
+	if (!served->placed)
+		served->late = LATE_MOST;
+	served->place = wanted;
+	served->placed = true;
+}
+
+static void bpf_flow(void *self, uint32_t slot, const struct rtpfork_flow *flow)
+{
+	struct bpf_io *io = self;
+	struct served *served = &io->served[slot];
+	want(io, served, flow != NULL);
+	if (flow) {
+		served->flow = *flow;
+		place(io, slot, clock_now_ns());
+	} else if (served->placed) {
+		take_away(io, served);
+		io->leaving = slot;
+	}
+}
+
+static void place_all(struct bpf_io *io, uint64_t at_ns)
+{
+	for (uint32_t slot = 0; slot < io->high_water; slot++)
+		if (io->served[slot].wanted)
+			place(io, slot, at_ns);
+}
+
+static void bpf_pass_by(void *self, bool may)
+{
+	struct bpf_io *io = self;
+	io->by_sockets = !may;
+	rtpfork_io_packet.pass_by(io->packet, may);
+	place_all(io, clock_now_ns());
+}
+
+/* Follow what has changed of the ways. */
+static void review(struct bpf_io *io, uint64_t at_ns)
+{
+	if (at_ns < io->listen_ns)
+		return;
+	io->listen_ns = at_ns + LISTEN_NS;
+	paths_listen(io->paths);
+	if (io->reviewed == paths_version(io->paths) && at_ns < io->review_ns)
+		return;
+	io->reviewed = paths_version(io->paths);
+	io->review_ns = at_ns + REVIEW_NS;
+	place_all(io, at_ns);
+}
+
+/* What a process before this one relayed, and nobody has taken up. */
+static void sweep(struct bpf_io *io, uint64_t at_ns)
+{
+	if (at_ns >= io->sweep_ns &&
+	    !relay_sweep(io->relay, &io->swept, io->first_cookie, SWEEP_MOST))
+		io->sweep_ns = UINT64_MAX;
+}
+
+/* what was relayed */
+
+/* Whether its socket holds packets from before the flow was in the kernel. */
+static bool is_late(struct served *served)
+{
+	uint8_t octet;
+	if (served->late == 0)
+		return false;
+	served->late--;
+	if (recv(served->fd, &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT) >= 0)
+		return true;
+	served->late = 0;
+	return false;
+}
+
+static uint64_t take_missed(const struct bpf_io *io, uint32_t slot)
+{
+	struct served *served = &io->served[slot];
+	uint64_t before = served->missed;
+	served->missed = __atomic_load_n(&io->missed[slot], __ATOMIC_RELAXED);
+	return served->missed - before;
+}
+
+/* The last of a flow that is taken away: what found no room in the ring. */
+static size_t tell_last(struct bpf_io *io, struct rtpfork_in *in)
+{
+	uint32_t slot = io->leaving;
+	io->leaving = io->max_slots;
+	if (slot == io->max_slots)
+		return 0;
+	*in = (struct rtpfork_in){.port = slot, .relayed = true, .now_ns = io->turn_ns};
+	in->missed = take_missed(io, slot);
+	return in->missed != 0;
+}
+
+/* Fill at most |room|, one of each port; up to what |may_wait| for what came before it. */
+static size_t tell(struct bpf_io *io, struct rtpfork_in *ins, size_t room, bool may_wait)
+{
+	size_t count = 0;
+	size_t bytes = 0;
+	while (count < room) {
+		const struct relay_record *record = bpf_ring_next(&io->ring, &bytes);
+		if (!record)
+			return count;
+		struct served *served =
+			&io->served[record->slot < io->max_slots ? record->slot : 0];
+		if (served->cookie != record->cookie) { /* of a port that is closed */
+			bpf_ring_pass(&io->ring);
+			continue;
+		}
+		if (served->turn == io->turn || (may_wait && is_late(served)))
+			return count;
+		served->turn = io->turn;
+		bpf_ring_pass(&io->ring);
+		ins[count++] = (struct rtpfork_in){
+			.port = record->slot,
+			.from = served->flow.source,
+			.data = (uint8_t *)record->data,
+			.bytes = record->bytes,
+			.relayed = true,
+			.held = record->held,
+			.missed = take_missed(io, record->slot),
+			.now_ns = record->at_ns < io->turn_ns ? record->at_ns : io->turn_ns,
+		};
+	}
+	return count;
+}
+
+static size_t bpf_told(void *self, struct rtpfork_in *ins)
+{
+	struct bpf_io *io = self;
+	bpf_ring_release(&io->ring);
+	io->turn++;
+	size_t count = tell(io, ins, io->batch, false);
+	return count != 0 ? count : tell_last(io, ins);
+}
+
+static size_t bpf_wait(void *self, int timeout_ms, struct rtpfork_in *ins,
+		       struct rtpfork_wakeup *wakeup)
+{
+	struct bpf_io *io = self;
+	size_t bytes = 0;
+	bpf_ring_release(&io->ring);
+	if (io->wanted_count != 0 && timeout_ms > PATIENCE_MS)
+		timeout_ms = PATIENCE_MS;
+	if (bpf_ring_next(&io->ring, &bytes))
+		timeout_ms = 0;
+	size_t received = rtpfork_io_packet.wait(io->packet, timeout_ms, ins, wakeup);
+	for (size_t i = 0; i < received; i++)
+		ins[i].relayed = false;
+	io->turn++;
+	io->turn_ns = wakeup->at_ns;
+	received += tell(io, ins + received, io->batch - received, true);
+	review(io, wakeup->at_ns);
+	sweep(io, wakeup->at_ns);
+	return received;
+}
+
+const struct rtpfork_io_ops rtpfork_io_bpf = {
+	.name = "bpf",
+	.open = bpf_open,
+	.close = bpf_close,
+	.add = bpf_add,
+	.remove = bpf_remove,
+	.aim = bpf_aim,
+	.wait = bpf_wait,
+	.send = bpf_send,
+	.pass_by = bpf_pass_by,
+	.use = bpf_use,
+	.flow = bpf_flow,
+	.told = bpf_told,
+};
+
+#endif

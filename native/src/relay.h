@@ -1,0 +1,52 @@
+/* The program in the kernel that relays plain flows (bpf/relay.bpf.c), and its maps. Made and freed
+ * by the control side; flows and rings are the packet threads'.
+ *
+ * What it made is pinned in a directory of a bpffs, so that it outlives the process: flows are
+ * relayed on, and whoever opens the same directory takes them up. */
+#ifndef RTPFORK_SRC_RELAY_H
+#define RTPFORK_SRC_RELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../bpf/relay.h"
+#include "rtpfork/address.h"
+
+struct relay;
+
+/* Load the program. |pins|: the directory, made if it is not there; NULL: nothing is pinned.
+ * RTPFORK_ENOMEM or RTPFORK_ESYSTEM with errno: nothing was left behind. ENOSYS: the library was
+ * built without the program; ENODEV: |pins| is in no bpffs. */
+int relay_new(const char *pins, uint32_t threads, uint32_t ports_per_thread, struct relay **out);
+
+/* Detach it from all interfaces and unpin it: nothing is relayed any more. To be called where the
+ * interfaces are (network_namespaces(7)). NULL is allowed. */
+void relay_free(struct relay *relay);
+
+/* Attach it to the interface that has the address |host|, unless it is; at most once a second it is
+ * looked which that is. What cannot be served goes by sockets. */
+void relay_serve(struct relay *relay, const struct rtpfork_address *host, uint64_t now_ns);
+
+/* flows; any thread, a system call each */
+
+/* RTPFORK_ESYSTEM: there is no room, the flow is not there. */
+int relay_put(const struct relay *relay, const struct relay_key *key,
+	      const struct relay_flow *flow);
+void relay_drop(const struct relay *relay, const struct relay_key *key);
+
+/* Drop flows with a cookie below |cookie|, which nobody has taken up since: looks at |most| of them
+ * after |*key|, at first any key that is none. False: these were the last. */
+bool relay_sweep(const struct relay *relay, struct relay_key *key, uint64_t cookie, int most);
+
+/* what a thread reads */
+
+int relay_ring(const struct relay *relay, uint32_t thread);
+
+/* Packets that were relayed and for which the ring had no room, by slot of |thread|. */
+const uint64_t *relay_missed(const struct relay *relay, uint32_t thread);
+uint32_t relay_missed_at(const struct relay *relay, uint32_t thread, uint32_t slot);
+
+/* For tests, which run it themselves. Not there when the program is not built. */
+int relay_program(const struct relay *relay);
+
+#endif

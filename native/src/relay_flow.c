@@ -1,0 +1,76 @@
+/* A flow as the program in the kernel has it: all that is the same for each packet is made once. */
+#include "relay_flow.h"
+
+#include <linux/if_ether.h>
+#include <string.h>
+
+#define DO_NOT_FRAGMENT 0x4000
+#define HOPS		64
+#define UDP_PROTOCOL	17
+
+static void host_of(uint8_t host[16], const struct rtpfork_address *address)
+{
+	if (address->any.sa_family == AF_INET6) {
+		memcpy(host, &address->v6.sin6_addr, 16);
+		return;
+	}
+	memset(host, 0, 16);
+	host[10] = host[11] = 0xff; /* RFC 4291 2.5.5.2 */
+	memcpy(host + 12, &address->v4.sin_addr, 4);
+}
+
+/* RFC 1071, in the order of this machine, of what IP has of a host; a mapped one has |skip|. */
+static uint32_t sum_of(const uint8_t host[16], size_t skip)
+{
+	uint32_t sum = 0;
+	for (size_t i = skip; i < 16; i += 2) {
+		uint16_t word;
+		memcpy(&word, host + i, sizeof word);
+		sum += word;
+	}
+	return sum;
+}
+
+/* What takes |sum| out of a checksum's sum again, if it was of so many words. */
+static uint32_t inverse(uint32_t sum, uint32_t words)
+{
+	return words * 0xffff - sum;
+}
+
+void relay_key_of(struct relay_key *key, const struct rtpfork_address *address)
+{
+	memset(key, 0, sizeof *key);
+	host_of(key->host, address);
+	key->port = htons(rtpfork_address_port(address));
+}
+
+void relay_flow_make(struct relay_flow *flow, const struct rtpfork_address *local,
+		     const struct rtpfork_flow *wanted, const struct rtpfork_address *from,
+		     const struct path *path)
+{
+	uint8_t here[16];
+	bool v6 = local->any.sa_family == AF_INET6;
+	size_t skip = v6 ? 0 : 12;
+	uint32_t words = v6 ? 16 : 4;
+	memset(flow, 0, sizeof *flow);
+	host_of(here, local);
+	host_of(flow->source, &wanted->source);
+	host_of(flow->from, from);
+	host_of(flow->to, &wanted->to);
+	host_of(flow->hop, &path->hop);
+	flow->hop_is_v6 = path->hop.any.sa_family == AF_INET6;
+	flow->source_port = htons(rtpfork_address_port(&wanted->source));
+	flow->from_port = htons(rtpfork_address_port(from));
+	flow->to_port = htons(rtpfork_address_port(&wanted->to));
+	flow->carries = (uint16_t)path->carries;
+	flow->interface = (uint32_t)path->interface;
+	flow->keep = wanted->keep;
+	uint32_t now = sum_of(flow->from, skip) + sum_of(flow->to, skip);
+	uint32_t before = sum_of(flow->source, skip) + sum_of(here, skip);
+	flow->host_change = now + inverse(before, words);
+	flow->port_change =
+		(uint32_t)flow->from_port + flow->to_port +
+		inverse((uint32_t)flow->source_port + htons(rtpfork_address_port(local)), 2);
+	flow->header_sum = (uint32_t)htons(0x4500) + htons(DO_NOT_FRAGMENT) +
+			   htons(HOPS << 8 | UDP_PROTOCOL) + now;
+}

@@ -1,0 +1,17 @@
+/* What a flow and its key are to the program in the kernel. Pure functions. */
+#ifndef RTPFORK_SRC_RELAY_FLOW_H
+#define RTPFORK_SRC_RELAY_FLOW_H
+
+#include "../bpf/relay.h"
+#include "paths.h"
+#include "rtpfork/core.h"
+
+void relay_key_of(struct relay_key *key, const struct rtpfork_address *address);
+
+/* All of |flow| but slot, thread, cookie and missed_at. |local| is where the packets come in; all
+ * addresses are of one family but perhaps the hop of |path|. */
+void relay_flow_make(struct relay_flow *flow, const struct rtpfork_address *local,
+		     const struct rtpfork_flow *wanted, const struct rtpfork_address *from,
+		     const struct path *path);
+
+#endif

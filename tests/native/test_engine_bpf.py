@@ -1,0 +1,160 @@
+"""The relay in the kernel outlives the process that made it, and leaves nothing when it is told to end."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from siprec_src.media.engine import Engine
+from siprec_src.media.model import MediaIo
+from tests.native.engine_apart import LOW, EngineApart
+from tests.native.engine_support import WAIT_S, Peer, rtp
+from tests.native.site import Site
+from tests.support.namespaces import Wire
+
+
+@pytest.fixture
+def pins(tmp_path: Path) -> Iterator[Path]:
+    """A directory in a bpffs of the test's own."""
+    place = tmp_path / "bpffs"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "bpf", "bpf", place], check=False, capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("a bpffs cannot be mounted here")
+    yield place / "siprec-src" / "test"
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.fixture
+def peers(common_wire: Wire) -> Iterator[list[Peer]]:
+    """Caller, callee and SRS at the far end; the test is at the near one."""
+    site = Site(MediaIo.BPF, common_wire)
+    made = [site.peer() for _ in range(3)]
+    with common_wire.inside():
+        try:
+            Engine(threads=1, io=MediaIo.BPF).close()
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            pytest.skip("the relay in the kernel is not built here: it needs clang and libbpf")
+        yield made
+    for peer in made:
+        peer.close()
+
+
+class Apart:
+    """An engine in a process of its own, whose caller says one packet after the other."""
+
+    def __init__(self, wire: Wire, pins: Path, peers: list[Peer]) -> None:
+        self.wire, self.pins, self.peers = wire, pins, peers
+        self.caller, self.callee, self.srs = peers
+        self.sequence = 0
+
+    def engine(self, io: MediaIo = MediaIo.BPF) -> EngineApart:
+        return EngineApart(self.wire.near_host, self.pins, self.peers, io=io)
+
+    def say(self, size: int = 160) -> bytes:
+        self.sequence += 1
+        packet = rtp(self.sequence, self.sequence * 160, payload=self.sequence.to_bytes(4) * (size // 4))
+        self.caller.rtp.sendto(packet, (self.wire.near_host, LOW + LOW % 2))
+        return packet
+
+    def is_heard(self, wait_s: float) -> bool:
+        packet = self.say()
+        try:
+            return self.callee.receive(wait_s) == packet
+        except AssertionError:
+            return False
+
+    def until_in_the_kernel(self, engine: EngineApart) -> None:
+        """Speak until a stopped engine relays all the same."""
+        for _ in range(200):
+            assert self.is_heard(WAIT_S)
+            engine.stop()
+            heard = self.is_heard(0.05)
+            engine.process.send_signal(signal.SIGCONT)
+            if heard:
+                return
+            self.callee.receive()
+        raise AssertionError("it is not relayed in the kernel")
+
+    def until_told(self, engine: EngineApart) -> int:
+        """Speak until the engine knows of it; the packets that it knows of."""
+        for _ in range(1000):
+            assert self.is_heard(WAIT_S)
+            known: int = engine.ask("books")[0]["received"]
+            if known != 0:
+                return known
+        raise AssertionError("the engine is not told of what is relayed")
+
+    def is_attached(self) -> bool:
+        told = self.wire.run("tc", "filter", "show", "dev", self.wire.near_device, "ingress")
+        return "siprec_relay" in told
+
+
+@pytest.fixture
+def apart(common_wire: Wire, pins: Path, peers: list[Peer]) -> Apart:
+    return Apart(common_wire, pins, peers)
+
+
+def test_a_killed_engine_loses_no_packet_of_the_call_and_the_next_one_takes_it_up(apart: Apart) -> None:
+    with apart.engine() as killed:
+        assert killed.is_ready(WAIT_S)
+        apart.until_in_the_kernel(killed)
+        killed.process.kill()
+        killed.process.wait()
+        assert all(apart.is_heard(WAIT_S) for _ in range(50))
+    with apart.engine() as engine:
+        while not engine.is_ready(0.005):
+            assert apart.is_heard(WAIT_S)
+        before = apart.until_told(engine)
+        assert all(apart.is_heard(WAIT_S) for _ in range(50))
+        assert engine.ask("books")[0]["received"] == before + 50
+        engine.ask("close")
+        assert not apart.is_attached()
+        assert not apart.pins.exists()
+
+
+def test_an_engine_that_wants_no_relay_ends_the_one_that_a_crash_has_left(apart: Apart) -> None:
+    with apart.engine() as killed:
+        assert killed.is_ready(WAIT_S)
+        apart.until_in_the_kernel(killed)
+        killed.process.kill()
+        killed.process.wait()
+    assert apart.is_attached()
+    with apart.engine(MediaIo.SOCKETS) as engine:
+        assert engine.is_ready(WAIT_S)
+        assert not apart.is_attached()
+        assert not apart.pins.exists()
+        assert apart.is_heard(WAIT_S)
+
+
+def test_an_engine_that_stands_still_loses_no_packet_of_the_call_and_names_those_of_the_recording(
+    apart: Apart,
+) -> None:
+    packets = 28_000  # more than the ring has room for
+    with apart.engine() as engine:
+        assert engine.is_ready(WAIT_S)
+        apart.until_in_the_kernel(engine)
+        before, reader_before = engine.ask("books")
+        engine.stop()
+        heard = 0
+        for _ in range(packets // 50):
+            said = [apart.say(528) for _ in range(50)]
+            heard += sum(apart.callee.receive() == packet for packet in said)
+        engine.process.send_signal(signal.SIGCONT)
+        books, reader = engine.ask("books")
+        assert heard == packets
+        assert books["received"] - before["received"] == packets
+        assert books["relayed"] - before["relayed"] == packets
+        assert books["lost"] == 0
+        assert 0 < reader["dropped_overrun"] < packets
+        assert reader["offered"] - reader_before["offered"] == packets
+        kept = sum(reader[name] - reader_before[name] for name in ("delivered", "dropped_send"))
+        assert kept == packets - reader["dropped_overrun"]
+        assert apart.is_heard(WAIT_S)
