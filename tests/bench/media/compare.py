@@ -34,7 +34,7 @@ class Cost:
     engine: str
     mode: Mode
     rounds: list[Round] = dataclasses.field(default_factory=list)  #: at the same load as all others
-    most: list[int] = dataclasses.field(default_factory=list)  #: calls that the core took
+    most: list[Round] = dataclasses.field(default_factory=list)  #: with the most calls that the core took
     half: list[Round] = dataclasses.field(default_factory=list)  #: at half of that
     load_limited: bool = False  #: the load or its ports were at their end before the engine
 
@@ -44,7 +44,8 @@ class Cost:
 
     @property
     def calls_a_core(self) -> float:
-        return statistics.median(self.most)
+        """The most calls, had the engine had all of its core: other work of the machine takes some."""
+        return statistics.median(each.calls / min(1.0, each.core_share) for each in self.most)
 
     def half_ms(self, percent: Literal[50, 99]) -> float:
         """The delay that so many packets did not exceed at half of the most calls."""
@@ -55,27 +56,27 @@ class Cost:
         self.rounds.append(fight(arena, self.engine, self.mode, trial.calls, trial.seconds))
         if trial.limit:
             self.most.append(self._most(arena, trial.seconds / 2))
-            self.half.append(fight(arena, self.engine, self.mode, self.most[-1] // 2, trial.seconds))
+            self.half.append(fight(arena, self.engine, self.mode, self.most[-1].calls // 2, trial.seconds))
 
-    def _most(self, arena: Arena, seconds: float) -> int:
-        """The most calls of which at most one packet in a thousand is lost or late."""
-        good, bad = 0, self.mode.max_calls + 1
-        calls = min(self.mode.max_calls, self.most[-1] if self.most else self._fill())
-        while bad - good > max(1, STEP * good):
+    def _most(self, arena: Arena, seconds: float) -> Round:
+        """The round with the most calls of which at most one packet in a thousand is lost or late."""
+        best, bad = None, self.mode.max_calls + 1
+        calls = min(self.mode.max_calls, self.most[-1].calls if self.most else self._fill())
+        while best is None or bad - best.calls > STEP * best.calls:
             found = fight(arena, self.engine, self.mode, calls, seconds)
             if found.good:
-                good = calls
+                best = found
             else:
                 bad = calls
                 self.load_limited = found.limited
             if bad > self.mode.max_calls:
                 calls = min(self.mode.max_calls, int(calls * STRIDE))
-            elif good == 0:
+            elif best is None:
                 calls = int(calls / STRIDE)
             else:
-                calls = (good + bad) // 2
-        self.load_limited |= good == self.mode.max_calls
-        return good
+                calls = (best.calls + bad) // 2
+        self.load_limited |= best.calls == self.mode.max_calls
+        return best
 
     def _fill(self) -> int:
         """The calls of a full core, by the price at equal load."""

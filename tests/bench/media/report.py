@@ -65,7 +65,7 @@ _HEAD = (
     "lost or late, out of order, twice",
     "delay p50 / p99, ms",
     "resident KB a call",
-    "most calls a core",
+    "most calls a core (as found, at that share of it)",
     "p50 / p99 at half of it, ms",
 )
 
@@ -100,7 +100,8 @@ def _most(cost: Cost) -> str:
     if not cost.most:
         return ""
     least = "at least " if cost.load_limited else ""
-    return f"{least}{cost.calls_a_core:,.0f} ({min(cost.most):,} to {max(cost.most):,})"
+    found = ", ".join(f"{each.calls:,} at {each.core_share:.0%}" for each in cost.most)
+    return f"{least}{cost.calls_a_core:,.0f} ({found})"
 
 
 def _fields(cost: Cost) -> dict[str, object]:

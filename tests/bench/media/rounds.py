@@ -18,7 +18,7 @@ LOAD = NATIVE / "build" / "release" / "bench" / "rtpload"
 RTPENGINE = "rtpengine"
 ENGINES = {f"siprec-src, {io.value}": io for io in (MediaIo.SOCKETS, MediaIo.PACKET, MediaIo.BPF)}
 PACKETS_A_SECOND = 50  #: of a party
-WARM_S, QUIET_S = 1.0, 0.3  #: before it counts; after each part, for the last packets
+WARM_S = 1.0
 BAD = 0.001  #: share of packets lost or late that a round may have
 SLOTS_A_SECOND = 2000  #: in which the load speaks
 BUSY = 0.02  #: share of slots in which the load may be late itself
@@ -94,7 +94,7 @@ def fight(arena: Arena, engine: str, mode: Mode, calls: int, seconds: float) -> 
         mode=mode.name,
         calls=calls,
         us_per_packet=busy / (2 * calls * (seconds + WARM_S) * PACKETS_A_SECOND) * 1e6,
-        core_share=busy / (seconds + WARM_S + 2 * QUIET_S),
+        core_share=busy / (seconds + WARM_S),
         bad=(missing + account["late"]) / (sent + copies),
         misrouted=account["misrouted"] + account["foreign"],
         p50_ms=account["p50_ms"],
