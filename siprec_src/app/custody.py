@@ -42,6 +42,7 @@ class Custody:
         self._ports: set[PortId] = set()
         self._readers: set[ReaderId] = set()
         self._left_readers: set[ReaderId] = set()
+        self._unanswered: dict[tuple[PortId, PortId], ReaderId] = {}
         self._links: dict[PortId, set[PortId]] = {}
         self._abandoned: dict[int, plane.Command] = {}
         self._orphans: list[_Orphans] = []
@@ -64,6 +65,7 @@ class Custody:
                 self._link(port, peer)
         for reader, ends in left.readers.items():
             self._readers.add(reader)
+            self._unanswered[ends] = reader
             self._link(*ends)
         self.release(now)
 
@@ -71,7 +73,22 @@ class Custody:
         """The same command under a tag of our own, or its answer."""
         if isinstance(command, plane.ResumePorts):
             return self._resume(command)
+        if isinstance(command, plane.AttachReader) and (answer := self._attached_before(command)) is not None:
+            return answer
         return self._tagged(command.tag, command, command)
+
+    def _attached_before(self, command: plane.AttachReader) -> plane.Answer | None:
+        """The answer that a process before had no time for: a second reader would use the keys again."""
+        ends = command.stream, command.via
+        reader = self._unanswered.pop(ends, None)
+        if reader in self._left_readers:
+            self._left_readers.discard(reader)
+            self._readers.add(reader)
+            return plane.ReaderAttached(tag=command.tag, reader=reader)
+        under_way = (c for c in self._abandoned.values() if isinstance(c, plane.AttachReader))
+        if any((c.stream, c.via) == ends for c in under_way):
+            return plane.Refused(tag=command.tag, reason="media-down")
+        return None
 
     def _tagged(self, tag: int, asked: plane.Command, command: plane.Command) -> plane.Command:
         self._last_tag += 1
@@ -152,15 +169,19 @@ class Custody:
         self._next_check = now + ORPHAN_CHECK_S if self._orphans else None
         if not self._orphans:
             self._left_readers.clear()
+            self._unanswered.clear()
         return commands
 
     def _answer(self, answer: plane.Answer, now: float) -> plane.Answer | None:
         if (group := self._checks.pop(answer.tag, None)) is not None:
             self._checked(group, answer, now)
             return None
-        if self._abandoned.pop(answer.tag, None) is not None:
+        if (abandoned := self._abandoned.pop(answer.tag, None)) is not None:
             if isinstance(answer, plane.PortsOpen):
                 self._adopt(tuple(port.port for port in answer.ports), now)
+            elif isinstance(answer, plane.ReaderAttached) and isinstance(abandoned, plane.AttachReader):
+                self._left_readers.add(answer.reader)
+                self._unanswered[abandoned.stream, abandoned.via] = answer.reader
             return None
         known = self._commands.pop(answer.tag, None)
         if known is None:

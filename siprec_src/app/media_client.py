@@ -25,12 +25,13 @@ BATCH: Final = 256  #: messages read for one readiness
 MAX_UNSENT: Final = 20_000  #: commands that wait for the media process to read; above it they are refused
 RECONNECT_S: Final = 0.05
 SOCKET_BUFFER_BYTES: Final = 1024 * 1024
-#: What may be done twice: ports that are opened twice end as orphans. A reader would use its keys again.
+#: What may be done twice: ports that are opened twice end as orphans, a reader is found (`app.custody`).
 _REPEATABLE: Final = (
     plane.OpenPorts
     | plane.ConnectPort
     | plane.BridgePorts
     | plane.PlayTone
+    | plane.AttachReader
     | plane.UpdateReader
     | plane.SetReaderLive
     | plane.ResumePorts

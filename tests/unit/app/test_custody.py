@@ -169,6 +169,33 @@ def test_when_something_is_missing_the_rest_is_closed_before_control_is_told(lef
     assert custody.message(closed, 0.0) == plane.Refused(tag=7, reason="gone")
 
 
+def test_a_reader_whose_answer_was_lost_is_found_and_not_made_again() -> None:
+    custody = Custody()
+    custody.inherit(LEFT, 0.0)
+    assert custody.command(dataclasses.replace(MINE, readers=())) == plane.Done(tag=7)
+    assert custody.command(attach(8, A, VIA)) == plane.ReaderAttached(tag=8, reader=ReaderId(5))
+    unreachable = plane.ReaderUnreachable(reader=ReaderId(5))
+    assert custody.message(unreachable, 0.0) == unreachable
+    assert isinstance(custody.command(attach(9, A, VIA)), plane.AttachReader)
+
+
+def test_a_reader_that_is_known_is_none_whose_answer_was_lost() -> None:
+    custody = Custody()
+    custody.inherit(LEFT, 0.0)
+    assert custody.command(MINE) == plane.Done(tag=7)
+    assert isinstance(custody.command(attach(8, A, VIA)), plane.AttachReader)
+
+
+def test_a_reader_that_is_still_being_made_for_a_control_that_is_gone_is_not_made_again() -> None:
+    custody = Custody()
+    custody.inherit(dataclasses.replace(LEFT, readers={}), 0.0)
+    pending = custody.command(attach(1, A, VIA))
+    custody.release(1.0)
+    assert custody.command(attach(2, A, VIA)) == plane.Refused(tag=2, reason="media-down")
+    custody.message(plane.ReaderAttached(tag=pending.tag, reader=ReaderId(6)), 1.0)
+    assert custody.command(attach(3, A, VIA)) == plane.ReaderAttached(tag=3, reader=ReaderId(6))
+
+
 def test_ports_that_no_control_takes_up_are_closed_when_they_are_silent() -> None:
     custody = Custody()
     custody.inherit(LEFT, 0.0)
