@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import resource
 from typing import Self
 
 from siprec_src.media.model import MediaIo
@@ -12,6 +13,7 @@ from siprec_src.media.model import MediaIo
 FIRST_PARTY, FIRST_COPY = 2000, 26000  #: ports; two to a party, as for RTP and RTCP
 MAX_CALLS = 6000  #: for which there are ports
 FORKS_OF_MANY = 4
+SPARE_DESCRIPTORS = 500  #: what an engine's process opens besides sockets of calls
 
 
 class Mode(enum.Enum):
@@ -35,7 +37,9 @@ class Mode(enum.Enum):
 
     @property
     def max_calls(self) -> int:
-        return MAX_CALLS // max(1, self.forks)
+        """For which there are ports, and sockets: one for RTP and one for RTCP of each party and copy."""
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - SPARE_DESCRIPTORS
+        return min(MAX_CALLS // max(1, self.forks), descriptors // (4 + 4 * self.forks))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
