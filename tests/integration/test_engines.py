@@ -11,7 +11,7 @@ import pytest
 
 from siprec_src.media.model import MediaIo
 from tests.native.site import ENGINES, Site
-from tests.support import capabilities
+from tests.support import bpffs, capabilities
 from tests.support.conversation import talking
 from tests.support.daemon import Daemon, free_port, running, until
 from tests.support.namespaces import Wire
@@ -34,9 +34,10 @@ def served(
     with contextlib.ExitStack() as stack:
         with wire.inside(far=True):
             srs = stack.enter_context(recorder(directory, host=wire.far_host))
+        pins = stack.enter_context(bpffs.mounted(directory)) if io is MediaIo.BPF else directory
         config = (
             f'[sip]\nlisten = "{wire.near_host}:{port}"\n'
-            f'[media]\nio = "{io.value}"\n'
+            f'[media]\nio = "{io.value}"\npins = "{pins}"\n'
             f'[[trunk]]\nname = "pbx"\nfrom = ["{wire.far_host}"]\nto = "sip:{wire.far_host}:{bob}"\n'
             f'[[srs]]\nuri = "{srs.uri(";transport=tcp")}"\n'
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,19 +14,14 @@ from siprec_src.media.model import MediaIo
 from tests.native.engine_apart import LOW, EngineApart
 from tests.native.engine_support import WAIT_S, Peer, rtp
 from tests.native.site import Site
+from tests.support import bpffs
 from tests.support.namespaces import Wire
 
 
 @pytest.fixture
 def pins(tmp_path: Path) -> Iterator[Path]:
-    """A directory in a bpffs of the test's own."""
-    place = tmp_path / "bpffs"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "bpf", "bpf", place], check=False, capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("a bpffs cannot be mounted here")
-    yield place / "siprec-src" / "test"
-    subprocess.run(["umount", place], check=True)
+    with bpffs.mounted(tmp_path) as place:
+        yield place / "test"
 
 
 @pytest.fixture
