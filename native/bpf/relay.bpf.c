@@ -98,6 +98,12 @@ static __always_inline void map_v4(__u8 host[16], __be32 address)
 	words[3] = address;
 }
 
+static __always_inline bool is_mapped(const __u8 host[16])
+{
+	const __u32 *words = (const __u32 *)host;
+	return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff);
+}
+
 static __always_inline bool same_host(const __u8 a[16], const __u8 b[16])
 {
 	const __u64 *x = (const __u64 *)a;
@@ -123,7 +129,7 @@ static __always_inline bool read_v4(const struct iphdr *ip, struct view *view)
 	return true;
 }
 
-/* RFC 8200: no extension header. */
+/* RFC 8200: no extension header, and not to what stands for an IPv4 host in our maps. */
 static __always_inline bool read_v6(const struct ipv6hdr *ip, struct view *view)
 {
 	if (ip->version != 6 || ip->nexthdr != IPPROTO_UDP)
@@ -133,7 +139,7 @@ static __always_inline bool read_v6(const struct ipv6hdr *ip, struct view *view)
 	view->udp_at = ETH_HLEN + sizeof *ip;
 	__builtin_memcpy(view->key.host, &ip->daddr, 16);
 	__builtin_memcpy(view->source.host, &ip->saddr, 16);
-	return true;
+	return !is_mapped(view->key.host);
 }
 
 /* Headers of IP and UDP; false: not plain. */

@@ -337,6 +337,22 @@ static void headers_that_are_not_plain_go_up(void)
 	relay_drop(relay, &key6);
 }
 
+/* The maps have IPv4 hosts as mapped ones, which in an IPv6 header are nobody's (RFC 4291 2.5.5.2). */
+static void a_mapped_host_in_an_ipv6_header_is_not_the_ipv4_host(void)
+{
+	struct relay_key key = enter(false, true);
+	struct packet packet = voice(true, VOICE);
+	for (int which = 0; which <= 1; which++) {
+		uint8_t *host = packet.octets + ETHERNET + (which == 0 ? 8 : 24);
+		memset(host, 0, 10);
+		memset(host + 10, 0xff, 2);
+		put_host(host + 12, false, which);
+	}
+	finish(&packet);
+	goes_up(packet);
+	relay_drop(relay, &key);
+}
+
 static void what_is_not_plain_rtp_goes_up(void)
 {
 	struct relay_key key = enter(false, true);
@@ -424,6 +440,7 @@ int main(void)
 	RUN(without_a_flow_everything_goes_up);
 	RUN(every_truncated_packet_goes_up);
 	RUN(headers_that_are_not_plain_go_up);
+	RUN(a_mapped_host_in_an_ipv6_header_is_not_the_ipv4_host);
 	RUN(what_is_not_plain_rtp_goes_up);
 	RUN(what_is_long_goes_up);
 	RUN(a_full_ring_stops_no_packet_and_is_counted);
