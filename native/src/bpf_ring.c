@@ -48,7 +48,7 @@ static uint64_t whole(uint32_t length)
 
 const void *bpf_ring_next(struct bpf_ring *ring, size_t *bytes)
 {
-	while (ring->at < __atomic_load_n(ring->written, __ATOMIC_ACQUIRE)) {
+	while (ring->at < bpf_ring_end(ring)) {
 		const uint8_t *record = ring->data + (ring->at & ring->mask);
 		uint32_t length =
 			__atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
@@ -61,6 +61,11 @@ const void *bpf_ring_next(struct bpf_ring *ring, size_t *bytes)
 		ring->at += whole(length ^ BPF_RINGBUF_DISCARD_BIT);
 	}
 	return NULL;
+}
+
+uint64_t bpf_ring_end(const struct bpf_ring *ring)
+{
+	return __atomic_load_n(ring->written, __ATOMIC_ACQUIRE);
 }
 
 void bpf_ring_pass(struct bpf_ring *ring)

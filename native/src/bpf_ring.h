@@ -22,6 +22,9 @@ void bpf_ring_close(struct bpf_ring *ring);
 /* The next record, or NULL. It stays until bpf_ring_release(). */
 const void *bpf_ring_next(struct bpf_ring *ring, size_t *bytes);
 
+/* The place behind the newest record so far: the reader is there once |at| has come to it. */
+uint64_t bpf_ring_end(const struct bpf_ring *ring);
+
 /* Go past the record that bpf_ring_next() told. */
 void bpf_ring_pass(struct bpf_ring *ring);
 

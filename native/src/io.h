@@ -56,7 +56,8 @@ struct rtpfork_io_ops {
 	 * NULL: no more. */
 	void (*flow)(void *io, uint32_t slot, const struct rtpfork_flow *flow);
 
-	/* As |wait|, of what was relayed alone and without waiting. 0: all was told. */
+	/* As |wait|, of what was relayed alone and without waiting. 0: all was told that had been
+	 * relayed when this was called first since it returned 0. */
 	size_t (*told)(void *io, struct rtpfork_in *ins);
 };
 

@@ -51,6 +51,8 @@ struct bpf_io {
 	struct served *served;	/* likewise */
 	uint32_t high_water;
 	size_t wanted_count;
+	bool hearing;	  /* the ring is just read to its end, */
+	uint64_t hear_to; /* as it was when that began: it may be filled as fast as it is read */
 	uint32_t leaving; /* a slot whose last misses are to be told; max_slots: none */
 	uint64_t turn;
 	uint64_t turn_ns; /* when its wait ended */
@@ -220,9 +222,9 @@ static void bpf_flow(void *self, uint32_t slot, const struct rtpfork_flow *flow)
 	if (flow) {
 		served->flow = *flow;
 		place(io, slot, clock_now_ns());
-	} else if (served->placed) {
+	} else if (served->cookie != 0) {
 		take_away(io, served);
-		io->leaving = slot;
+		io->leaving = slot; /* it may have left the kernel before */
 	}
 }
 
@@ -336,8 +338,13 @@ static size_t bpf_told(void *self, struct rtpfork_in *ins)
 	struct bpf_io *io = self;
 	bpf_ring_release(&io->ring);
 	io->turn++;
-	size_t count = tell(io, ins, io->batch, false);
-	return count != 0 ? count : tell_last(io, ins);
+	if (!io->hearing)
+		io->hear_to = bpf_ring_end(&io->ring);
+	size_t count = io->ring.at < io->hear_to ? tell(io, ins, io->batch, false) : 0;
+	if (count == 0)
+		count = tell_last(io, ins);
+	io->hearing = count != 0;
+	return count;
 }
 
 static size_t bpf_wait(void *self, int timeout_ms, struct rtpfork_in *ins,

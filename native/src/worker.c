@@ -13,6 +13,7 @@
 
 #define TICK_MS		50
 #define COMMANDS_A_TURN 16
+#define COMMANDS_NS	2000000U /* after so long no packet waits for more commands */
 #define NS_PER_MS	1000000U
 
 static void notify(void *owner, const struct rtpfork_notice *notice)
@@ -136,6 +137,8 @@ static bool take_commands(struct worker *worker, uint64_t now_ns)
 		worker_follow(worker, now_ns);
 		rtpfork_ring_push(worker->answers, &command);
 		worker->said = true;
+		if (clock_now_ns() - now_ns > COMMANDS_NS)
+			break;
 	}
 	return true;
 }

@@ -337,7 +337,8 @@ static void headers_that_are_not_plain_go_up(void)
 	relay_drop(relay, &key6);
 }
 
-/* The maps have IPv4 hosts as mapped ones, which in an IPv6 header are nobody's (RFC 4291 2.5.5.2). */
+/* The maps have IPv4 hosts as mapped ones, which in an IPv6 header are nobody's (RFC 4291 2.5.5.2).
+ */
 static void a_mapped_host_in_an_ipv6_header_is_not_the_ipv4_host(void)
 {
 	struct relay_key key = enter(false, true);

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from siprec_src.app.lifeline import die_with
 from siprec_src.media.engine import Engine
 from siprec_src.media.model import MediaIo
 from tests.native.engine_apart import LOW, EngineApart
-from tests.native.engine_support import WAIT_S, Peer, rtp
+from tests.native.engine_support import WAIT_S, Call, Peer, rtp
 from tests.native.site import Site
 from tests.support import bpffs
 from tests.support.namespaces import Wire
@@ -152,3 +155,33 @@ def test_an_engine_that_stands_still_loses_no_packet_of_the_call_and_names_those
         kept = sum(reader[name] - reader_before[name] for name in ("delivered", "dropped_send"))
         assert kept == packets - reader["dropped_overrun"]
         assert apart.is_heard(WAIT_S)
+
+
+@contextlib.contextmanager
+def flooded(call: Call) -> Iterator[None]:
+    """The caller says more than can be copied, in a process of its own."""
+    parent = os.getpid()
+    child = os.fork()
+    while child == 0:
+        die_with(parent)
+        for sequence in range(1 << 16):
+            call.caller.send(rtp(sequence), call.caller_port)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_command_is_carried_out_while_packets_come_faster_than_they_are_taken(common_wire: Wire) -> None:
+    site = Site(MediaIo.BPF, common_wire)
+    with site.entered(), site.engine() as engine:
+        plane = site.plane(engine)
+        call = site.call(plane)
+        for ssrc in range(1, 7):
+            call.attach(ssrc=ssrc)
+        with flooded(call):
+            for _ in plane.rounds(WAIT_S):
+                if plane.port_counters(call.caller_port).received > 20_000:
+                    break
+        call.close()
