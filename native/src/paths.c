@@ -12,7 +12,11 @@
 #include "netlink.h"
 #include "rtpfork/octets.h"
 
-#define MAX_PATHS    4096 /* a power of two; when half of them are used all are forgotten */
+#define MAX_PATHS    4096	    /* beyond them, others take the place of those that rest */
+#define HEADS	     4096	    /* a power of two */
+#define RESTS_NS     10000000000ULL /* a path at which nobody has looked so long */
+#define TRIED	     8		    /* places that are looked at for one that rests */
+#define NOWHERE	     UINT32_MAX
 #define ETHERTYPE_AT 12
 #define MESSAGES     64 /* read at once, */
 /* and as many paths asked for before that their answers, three of each, are read at once: what the
@@ -27,9 +31,10 @@
 
 struct entry {
 	struct path path;
-	bool used;
-	uint32_t epoch;	 /* of what is known */
-	uint64_t ask_ns; /* when to ask again */
+	uint32_t next;	    /* with the same hash */
+	uint64_t looked_ns; /* at it */
+	uint32_t epoch;	    /* of what is known */
+	uint64_t ask_ns;    /* when to ask again */
 };
 
 struct paths {
@@ -37,8 +42,10 @@ struct paths {
 	uint32_t own_id; /* by which the kernel names it */
 	uint32_t version;
 	uint32_t epoch; /* routes, addresses and interfaces are as they were in it */
-	uint32_t used;
+	uint32_t used;	/* entries, the first ones */
+	uint32_t hand;	/* the entry that is looked at next for whether it rests */
 	uint32_t asked; /* paths, since the kernel was listened to */
+	uint32_t heads[HEADS];
 	struct entry entries[MAX_PATHS];
 	_Alignas(struct nlmsghdr) uint8_t buffer[BUFFER_BYTES];
 };
@@ -55,6 +62,7 @@ struct paths *paths_new(void)
 	};
 	socklen_t bytes = sizeof groups;
 	paths->version = 1;
+	memset(paths->heads, 0xff, sizeof paths->heads);
 	paths->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (paths->netlink < 0 ||
 	    bind(paths->netlink, (const struct sockaddr *)&groups, sizeof groups) != 0 ||
@@ -179,7 +187,7 @@ static void meet(struct paths *paths, struct entry *entry,
 {
 	struct path *path = &entry->path;
 	bool ready = neighbour->usable && path->carries != 0;
-	if (!entry->used || path->interface != neighbour->interface ||
+	if (path->interface != neighbour->interface ||
 	    !rtpfork_address_same_host(&path->hop, &neighbour->host))
 		return;
 	if (path->ready == ready &&
@@ -199,7 +207,7 @@ static void hear_news(struct paths *paths, const struct nlmsghdr *message)
 	if (message->nlmsg_type != RTM_NEWNEIGH && message->nlmsg_type != RTM_DELNEIGH)
 		begin_epoch(paths);
 	else if (netlink_read_neighbour(message, &neighbour))
-		for (uint32_t i = 0; i < MAX_PATHS; i++)
+		for (uint32_t i = 0; i < paths->used; i++)
 			meet(paths, &paths->entries[i], &neighbour);
 }
 
@@ -220,7 +228,7 @@ static void hear(struct paths *paths, const struct nlmsghdr *message)
 	uint32_t index = message->nlmsg_seq - 1;
 	if (message->nlmsg_pid != paths->own_id)
 		hear_news(paths, message);
-	else if (index < MAX_PATHS && paths->entries[index].used)
+	else if (index < paths->used)
 		hear_answer(paths, &paths->entries[index], message);
 }
 
@@ -263,35 +271,69 @@ static uint32_t hash(const struct rtpfork_address *address)
 	return sum;
 }
 
+static uint32_t *head_of(struct paths *paths, const struct rtpfork_address *from,
+			 const struct rtpfork_address *to)
+{
+	return &paths->heads[(hash(to) ^ hash(from) << 1) % HEADS];
+}
+
 static struct entry *look_up(struct paths *paths, const struct rtpfork_address *from,
 			     const struct rtpfork_address *to)
 {
-	if (paths->used > MAX_PATHS / 2) {
-		memset(paths->entries, 0, sizeof paths->entries);
-		paths->used = 0;
-		changed(paths);
-	}
-	uint32_t index = hash(to) ^ hash(from) << 1;
-	for (;; index++) {
-		struct entry *entry = &paths->entries[index % MAX_PATHS];
-		if (entry->used && rtpfork_address_same_host(&entry->path.to, to) &&
-		    rtpfork_address_same_host(&entry->path.from, from))
-			return entry;
-		if (entry->used)
+	for (uint32_t at = *head_of(paths, from, to); at != NOWHERE; at = paths->entries[at].next)
+		if (rtpfork_address_same_host(&paths->entries[at].path.to, to) &&
+		    rtpfork_address_same_host(&paths->entries[at].path.from, from))
+			return &paths->entries[at];
+	return NULL;
+}
+
+/* Forget the path of |entry|, whose place is wanted. */
+static void leave(struct paths *paths, const struct entry *entry)
+{
+	uint32_t *link = head_of(paths, &entry->path.from, &entry->path.to);
+	while (&paths->entries[*link] != entry)
+		link = &paths->entries[*link].next;
+	*link = entry->next;
+	changed(paths);
+}
+
+/* A place that nobody has, or of a path that rests; NULL: all are in use, as far as was looked. */
+static struct entry *find_place(struct paths *paths, uint64_t now_ns)
+{
+	if (paths->used < MAX_PATHS)
+		return &paths->entries[paths->used++];
+	for (int i = 0; i < TRIED; i++) {
+		struct entry *entry = &paths->entries[paths->hand++ % MAX_PATHS];
+		if (now_ns < entry->looked_ns + RESTS_NS)
 			continue;
-		entry->used = true;
-		entry->path.from = *from;
-		entry->path.to = *to;
-		paths->used++;
+		leave(paths, entry);
 		return entry;
 	}
+	return NULL;
+}
+
+static struct entry *enter(struct paths *paths, const struct rtpfork_address *from,
+			   const struct rtpfork_address *to, uint64_t now_ns)
+{
+	struct entry *entry = find_place(paths, now_ns);
+	if (!entry)
+		return NULL;
+	uint32_t *head = head_of(paths, from, to);
+	*entry = (struct entry){.path = {.from = *from, .to = *to}, .next = *head};
+	*head = (uint32_t)(entry - paths->entries);
+	return entry;
 }
 
 static struct path *look(struct paths *paths, const struct rtpfork_address *from,
 			 const struct rtpfork_address *to, uint64_t now_ns)
 {
 	struct entry *entry = look_up(paths, from, to);
+	if (!entry)
+		entry = enter(paths, from, to, now_ns);
+	if (!entry)
+		return NULL;
 	struct path *path = &entry->path;
+	entry->looked_ns = now_ns;
 	if (entry->epoch != paths->epoch) {
 		entry->epoch = paths->epoch;
 		entry->ask_ns = 0;
@@ -326,6 +368,9 @@ const struct path *paths_find(struct paths *paths, const struct rtpfork_address 
 void paths_doubt(struct paths *paths, const struct rtpfork_address *from,
 		 const struct rtpfork_address *to)
 {
-	forget(&look_up(paths, from, to)->path);
+	struct entry *entry = look_up(paths, from, to);
+	if (!entry)
+		return;
+	forget(&entry->path);
 	changed(paths);
 }

@@ -191,15 +191,53 @@ static void a_path_that_failed_is_not_told_until_the_kernel_was_asked_again(void
 	paths_free(stage.paths);
 }
 
-static void more_hosts_than_there_is_room_for_are_forgotten_and_found_again(void)
+/* Ask for the path to each of so many other hosts. */
+static void crowd(struct stage *stage, uint32_t first, uint32_t hosts)
+{
+	struct rtpfork_address other = host_named("203.0.113.1");
+	for (uint32_t host = first; host < first + hosts; host++) {
+		other.v4.sin_addr.s_addr = htonl(0x0b000000U + host);
+		CHECK(paths_find(stage->paths, &stage->from, &other, stage->now_ns) == NULL);
+	}
+}
+
+static void however_many_hosts_there_are_those_in_use_keep_their_paths(void)
 {
 	struct stage stage = known_path();
-	struct rtpfork_address other = host_named("203.0.113.1");
-	for (uint32_t host = 0; host < 3 * ENTRIES; host++) {
-		other.v4.sin_addr.s_addr = htonl(0x0b000000U + host);
-		CHECK(paths_find(stage.paths, &stage.from, &other, stage.now_ns) == NULL);
+	for (uint32_t second = 0; second < 40; second++) {
+		crowd(&stage, second * ENTRIES / 2, ENTRIES / 2);
+		CHECK(find_again(&stage) != NULL);
+		stage.now_ns += NS_PER_S;
 	}
+	paths_free(stage.paths);
+}
+
+static void a_host_that_finds_no_room_has_a_path_when_others_rest(void)
+{
+	struct stage stage = stage_between("10.97.0.1", "10.97.0.2");
+	crowd(&stage, 0, 3 * ENTRIES);
 	CHECK(find_again(&stage) == NULL);
+	answer(stage.paths, ROUTE_ON_LINK);
+	answer(stage.paths, LINK_OF_ETHERNET);
+	answer(stage.paths, NEIGHBOUR);
+	CHECK(find_again(&stage) == NULL);
+	stage.now_ns += 10 * NS_PER_S;
+	CHECK(find_again(&stage) == NULL);
+	answer(stage.paths, ROUTE_ON_LINK);
+	answer(stage.paths, LINK_OF_ETHERNET);
+	answer(stage.paths, NEIGHBOUR);
+	CHECK(find_again(&stage) != NULL);
+	paths_free(stage.paths);
+}
+
+static void a_path_that_rested_is_found_again(void)
+{
+	struct stage stage = known_path();
+	stage.now_ns += 10 * NS_PER_S;
+	crowd(&stage, 0, ENTRIES);
+	CHECK(find_again(&stage) == NULL);
+	stage.now_ns += 10 * NS_PER_S;
+	find(&stage);
 	answer(stage.paths, ROUTE_ON_LINK);
 	answer(stage.paths, LINK_OF_ETHERNET);
 	answer(stage.paths, NEIGHBOUR);
@@ -233,7 +271,9 @@ int main(void)
 	RUN(any_news_of_routes_and_interfaces_makes_it_ask_again);
 	RUN(an_interface_that_carries_less_is_given_no_more);
 	RUN(a_path_that_failed_is_not_told_until_the_kernel_was_asked_again);
-	RUN(more_hosts_than_there_is_room_for_are_forgotten_and_found_again);
+	RUN(however_many_hosts_there_are_those_in_use_keep_their_paths);
+	RUN(a_host_that_finds_no_room_has_a_path_when_others_rest);
+	RUN(a_path_that_rested_is_found_again);
 	RUN(what_is_cut_is_not_heard);
 	return 0;
 }
