@@ -22,14 +22,14 @@
 #define PATIENCE_MS 2		   /* how long packets wait in the ring: nobody waits for a copy */
 #define SWEEP_NS    (5 * NS_PER_S) /* so long what a process before this one relayed may go on */
 #define SWEEP_MOST  16
-#define LATE_MOST   64 /* datagrams that a socket holds when its flow enters the kernel */
+#define LATE_MOST   4096 /* datagrams that a socket may hold when its flow enters the kernel */
 
 struct served {
 	struct rtpfork_address local; /* of RTP; unknown: of every address, the kernel chooses */
 	int fd;
-	bool wanted;  /* |flow| is to be relayed, */
-	bool placed;  /* and |place| is in the kernel's map */
-	uint8_t late; /* so often its socket may still be asked for older packets */
+	bool wanted;   /* |flow| is to be relayed, */
+	bool placed;   /* and |place| is in the kernel's map */
+	uint16_t late; /* so often its socket may still be asked for older packets */
 	uint64_t cookie;
 	uint64_t turn;	 /* in which the last packet was told */
 	uint64_t missed; /* that were told */
