@@ -178,10 +178,10 @@ def test_a_command_is_carried_out_while_packets_come_faster_than_they_are_taken(
     with site.entered(), site.engine() as engine:
         plane = site.plane(engine)
         call = site.call(plane)
-        for ssrc in range(1, 7):
+        for ssrc in range(1, 5):
             call.attach(ssrc=ssrc)
         with flooded(call):
             for _ in plane.rounds(WAIT_S):
-                if plane.port_counters(call.caller_port).received > 20_000:
+                if plane.port_counters(call.caller_port).received > 5000:
                     break
         call.close()
