@@ -185,9 +185,10 @@ static inline struct rtpfork_srtp_key *core_key(const struct rtpfork_core *core,
 	return &held->key;
 }
 
-/* Make |core| an empty one of |options| over tables that may hold something. On failure the caller
- * frees it. */
-int core_set_up(struct rtpfork_core *core, const struct rtpfork_core_options *options);
+/* Make |core| one of |options| over tables that are empty, or as a process has left them which this
+ * one has |resumed|: RTPFORK_EDAMAGED when that cannot be. On failure the caller frees it. */
+int core_set_up(struct rtpfork_core *core, const struct rtpfork_core_options *options,
+		bool resumed);
 
 /* shared steps */
 

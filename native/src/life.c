@@ -47,11 +47,9 @@ size_t rtpfork_core_bytes(const struct rtpfork_core_options *options)
 	return lay_out(&measured, options, (struct layout){0});
 }
 
-int core_set_up(struct rtpfork_core *core, const struct rtpfork_core_options *options)
+/* What the process needs of its own. */
+static int begin(struct rtpfork_core *core, const struct rtpfork_core_options *options)
 {
-	*core = (struct rtpfork_core){.options = *options, .own_memory = !options->memory};
-	core->random = options->random_seed | 1;
-	lay_out(core, options, (struct layout){.memory = (uint8_t *)core});
 	int result = rtpfork_table_init(&core->port_ids, RTPFORK_ID_PORT, options->thread,
 					options->max_ports, core->port_ids.entries);
 	if (result == 0)
@@ -68,6 +66,35 @@ int core_set_up(struct rtpfork_core *core, const struct rtpfork_core_options *op
 	return result;
 }
 
+/* How far the tables were used. */
+static int keep_extent(struct rtpfork_core *core, const struct rtpfork_core *left)
+{
+	if (left->port_ids.high_water > core->port_ids.capacity ||
+	    left->keys.high_water > core->keys.capacity ||
+	    left->sent_with.high_water > core->sent_with.capacity)
+		return RTPFORK_EDAMAGED;
+	core->port_ids.high_water = left->port_ids.high_water;
+	core->fork_ids.high_water = left->fork_ids.high_water;
+	core->keys.high_water = left->keys.high_water;
+	core->sent_with.high_water = left->sent_with.high_water;
+	for (uint32_t slot = 0; slot < core->port_ids.high_water; slot++)
+		core->ports[slot].log = NULL; /* it was the other process's */
+	return 0;
+}
+
+int core_set_up(struct rtpfork_core *core, const struct rtpfork_core_options *options, bool resumed)
+{
+	struct rtpfork_core fresh = {.options = *options, .own_memory = !options->memory};
+	fresh.random = options->random_seed | 1;
+	lay_out(&fresh, options, (struct layout){.memory = (uint8_t *)core});
+	int result = begin(&fresh, options);
+	if (result == 0 && resumed)
+		result = keep_extent(&fresh, core);
+	/* At once: if this process is killed too, the next one finds the same. */
+	*core = fresh;
+	return result;
+}
+
 int rtpfork_core_new(const struct rtpfork_core_options *options, struct rtpfork_core **out)
 {
 	if (!options->notify || options->max_outs == 0)
@@ -77,7 +104,7 @@ int rtpfork_core_new(const struct rtpfork_core_options *options, struct rtpfork_
 		core = calloc(1, rtpfork_core_bytes(options));
 	if (!core)
 		return RTPFORK_ENOMEM;
-	int result = core_set_up(core, options);
+	int result = core_set_up(core, options, false);
 	if (result != 0) {
 		rtpfork_core_free(core);
 		return result;

@@ -76,8 +76,9 @@ static void close_gap(struct rtpfork_reader *reader, const struct rtpfork_logged
 		return;
 	if (packet->extended + reader->sequence_offset < reader->next_sequence)
 		return;
-	reader->sequence_offset--;
 	reader->floor = packet->extended + 1;
+	in_order(); /* a number is left out rather than given twice */
+	reader->sequence_offset--;
 }
 
 /* Keep the packet that was delayed least as what ties our timestamps to the clock (RTP-25). */

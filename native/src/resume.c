@@ -7,14 +7,6 @@
 #include "core_internal.h"
 #include "state.h"
 
-/* How far the tables were used. */
-struct extent {
-	uint32_t ports;
-	uint32_t forks;
-	uint32_t keys;
-	uint32_t sent_with;
-};
-
 /* Cells that somebody holds, a bit each. */
 struct held {
 	uint64_t *keys;
@@ -175,19 +167,18 @@ static void settle(struct rtpfork_core *core)
 
 /* all of it */
 
-static int resume_tables(struct rtpfork_core *core, const struct extent *extent,
-			 const struct held *held)
+static int resume_tables(struct rtpfork_core *core, const struct held *held)
 {
-	for (uint32_t slot = 0; slot < extent->ports; slot++)
+	for (uint32_t slot = 0; slot < core->port_ids.high_water; slot++)
 		if (!resume_port(core, held, slot))
 			return RTPFORK_EDAMAGED;
-	for (uint32_t slot = 0; slot < extent->ports; slot++) {
+	for (uint32_t slot = 0; slot < core->port_ids.high_water; slot++) {
 		if (!rtpfork_table_used(&core->port_ids, slot))
 			continue;
 		resume_bridge(core, &core->ports[slot]);
 		resume_sounds(core, &core->ports[slot]);
 	}
-	for (uint32_t slot = 0; slot < extent->forks; slot++)
+	for (uint32_t slot = 0; slot < core->fork_ids.high_water; slot++)
 		if (!resume_fork(core, held, slot))
 			return RTPFORK_EDAMAGED;
 	free_cells(&core->keys, held->keys);
@@ -209,25 +200,18 @@ static int make_logs(struct rtpfork_core *core, size_t packets, size_t bytes)
 	return 0;
 }
 
-static int resume(struct rtpfork_core *core, const struct extent *extent)
+static int resume(struct rtpfork_core *core)
 {
-	if (extent->ports > core->port_ids.capacity || extent->keys > core->keys.capacity ||
-	    extent->sent_with > core->sent_with.capacity)
-		return RTPFORK_EDAMAGED;
-	for (uint32_t slot = 0; slot < extent->ports; slot++)
-		core->ports[slot].log = NULL; /* it was the other process's */
-	int result = rtpfork_table_resume(&core->port_ids, extent->ports);
+	int result = rtpfork_table_resume(&core->port_ids, core->port_ids.high_water);
 	if (result == 0)
-		result = rtpfork_table_resume(&core->fork_ids, extent->forks);
+		result = rtpfork_table_resume(&core->fork_ids, core->fork_ids.high_water);
 	if (result != 0)
 		return result;
-	core->keys.high_water = extent->keys;
-	core->sent_with.high_water = extent->sent_with;
 	struct held held = {
-		.keys = calloc(extent->keys / 64 + 1, sizeof *held.keys),
-		.sent_with = calloc(extent->sent_with / 64 + 1, sizeof *held.sent_with),
+		.keys = calloc(core->keys.high_water / 64 + 1, sizeof *held.keys),
+		.sent_with = calloc(core->sent_with.high_water / 64 + 1, sizeof *held.sent_with),
 	};
-	result = held.keys && held.sent_with ? resume_tables(core, extent, &held) : RTPFORK_ENOMEM;
+	result = held.keys && held.sent_with ? resume_tables(core, &held) : RTPFORK_ENOMEM;
 	free(held.keys);
 	free(held.sent_with);
 	return result;
@@ -239,15 +223,9 @@ int rtpfork_core_resume(const struct rtpfork_core_options *options, size_t log_p
 	if (!options->notify || options->max_outs == 0 || !options->memory)
 		return RTPFORK_EARGUMENT;
 	struct rtpfork_core *core = options->memory;
-	struct extent extent = {
-		.ports = core->port_ids.high_water,
-		.forks = core->fork_ids.high_water,
-		.keys = core->keys.high_water,
-		.sent_with = core->sent_with.high_water,
-	};
-	int result = core_set_up(core, options);
+	int result = core_set_up(core, options, true);
 	if (result == 0)
-		result = resume(core, &extent);
+		result = resume(core);
 	if (result == 0)
 		result = make_logs(core, log_packets, log_bytes);
 	if (result != 0) {

@@ -198,6 +198,30 @@ static void what_a_command_was_changing_is_closed_and_the_rest_goes_on(void)
 	end(&story);
 }
 
+static void a_process_that_is_killed_while_it_takes_up_leaves_all_to_the_next(void)
+{
+	struct story story;
+	begin(&story);
+	for (uint16_t i = 0; i < 5; i++) {
+		fixture_speak(&story.fixture, i, i * 160U);
+		fixture_flush(&story.fixture);
+	}
+	story.fixture.memory = killed(&story);
+	struct rtpfork_core_options options = fixture_options(&story.fixture, OUTS);
+	story.fixture.core = story.fixture.memory;
+	CHECK_EQ(core_set_up(story.fixture.core, &options, true), 0);
+	kill_and_resume(&story);
+	fixture_speak(&story.fixture, 5, 800);
+	CHECK_EQ(forked_sequence(&story), 105);
+	fixture_settle(&story.fixture, 0);
+	CHECK_EQ(port_books(&story, CALLER).relayed, 6);
+	uint64_t id = 0;
+	uint32_t slot = 0;
+	CHECK_EQ(rtpfork_core_open(story.fixture.core, &id, &slot), 0);
+	CHECK_EQ(rtpfork_core_slot(story.fixture.core, id, &slot), 0);
+	end(&story);
+}
+
 static void a_sound_goes_on_where_it_was(void)
 {
 	static int16_t loud[400];
@@ -298,6 +322,7 @@ int main(void)
 	RUN(what_was_under_way_is_in_the_books_as_lost_by_the_restart);
 	RUN(no_index_of_a_key_is_used_again);
 	RUN(what_a_command_was_changing_is_closed_and_the_rest_goes_on);
+	RUN(a_process_that_is_killed_while_it_takes_up_leaves_all_to_the_next);
 	RUN(a_sound_goes_on_where_it_was);
 	RUN(damaged_memory_is_refused_or_harmless);
 	return 0;
