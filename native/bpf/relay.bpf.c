@@ -307,6 +307,8 @@ int siprec_relay(struct __sk_buff *skb)
 	if (!flow || !same_host(view.source.host, flow->source) ||
 	    view.source.port != flow->source_port || view.total > flow->carries)
 		return UP;
+	if (skb->ifindex != flow->arrives) /* RFC 3704 2.2: the host may be as strict */
+		return UP;
 	if (view.bytes > RELAY_MOST_BYTES || !read_rtp(skb, &view))
 		return UP;
 	tell(skb, &view, flow);

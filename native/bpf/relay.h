@@ -30,16 +30,17 @@ struct relay_flow {
 	__be16 to_port;
 	__u16 carries; /* bytes of an IP packet on the way there */
 	__u32 interface;
+	__u32 arrives;	   /* the interface that leads to the source, by which alone it is heard */
 	__u32 header_sum;  /* of the IPv4 header, without its length */
 	__u32 host_change; /* of the checksum, by the hosts of the pseudo-header */
 	__u32 port_change;
 	__u32 slot;
 	__u32 thread;
-	__u64 cookie; /* of the port that has the slot */
 	__u32 missed_at;
+	__u64 cookie; /* of the port that has the slot */
 	__u8 hop_is_v6;
 	__u8 keep; /* the payload is recorded */
-	__u16 zero;
+	__u16 zero[3];
 } __attribute__((aligned(8)));
 
 /* One relayed packet. */

@@ -72,11 +72,11 @@ static void dispatch(struct rtpfork_engine *engine, struct rtpfork_command *comm
 	push_waiting(worker);
 }
 
-void rtpfork_engine_pass_by(struct rtpfork_engine *engine, bool may)
+void rtpfork_engine_use(struct rtpfork_engine *engine, enum rtpfork_io_kind most)
 {
 	static const uint64_t one = 1;
 	for (uint32_t i = 0; i < engine->thread_count; i++) {
-		atomic_store_explicit(&engine->workers[i].by_sockets, !may, memory_order_release);
+		atomic_store_explicit(&engine->workers[i].most, most, memory_order_release);
 		(void)!write(engine->workers[i].wake_fd, &one, sizeof one);
 	}
 }

@@ -177,7 +177,7 @@ static int take_relay(struct rtpfork_engine *engine)
 		return 0;
 	}
 	for (uint32_t i = 0; result == 0 && i < engine->thread_count; i++)
-		result = engine->workers[i].ops->use(engine->workers[i].io, engine->relay, i);
+		result = engine->workers[i].ops->join(engine->workers[i].io, engine->relay, i);
 	return result;
 }
 

@@ -25,7 +25,8 @@ int rtpfork_cgroup_programs(int directory)
 {
 	static const enum bpf_attach_type types[] = {
 		BPF_CGROUP_INET_EGRESS,	  BPF_CGROUP_UDP4_SENDMSG,  BPF_CGROUP_UDP6_SENDMSG,
-		BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT,
+		BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT, BPF_CGROUP_INET_INGRESS,
+		BPF_CGROUP_UDP4_RECVMSG,  BPF_CGROUP_UDP6_RECVMSG,
 	};
 	int all = 0;
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "rtpfork/core.h"
+#include "rtpfork/engine.h"
 
 /* How a wait ended. */
 struct rtpfork_wakeup {
@@ -43,14 +44,14 @@ struct rtpfork_io_ops {
 	/* Send |outs| in this order and set the error of each. */
 	void (*send)(void *io, struct rtpfork_out *outs, size_t count);
 
-	/* Whether packets may pass by what the host's own ways would do with them; until this is
-	 * said, they may. NULL: they never do. */
-	void (*pass_by)(void *io, bool may);
+	/* Move packets as |most| would; until this is said, as well as it can. NULL: there is no
+	 * other way. */
+	void (*use)(void *io, enum rtpfork_io_kind most);
 
 	/* The following are NULL where the engine relays all itself. */
 
-	/* Use |relay|, the caller's, as its thread |thread|; once, after |open|. */
-	int (*use)(void *io, struct relay *relay, uint32_t thread);
+	/* Have |relay|, the caller's, as its thread |thread|; once, after |open|. */
+	int (*join)(void *io, struct relay *relay, uint32_t thread);
 
 	/* Relay what belongs to |flow| from now on and tell of it by |wait|, as far as that can be;
 	 * NULL: no more. */

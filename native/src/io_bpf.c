@@ -41,7 +41,7 @@ struct served {
 struct bpf_io {
 	void *packet; /* of rtpfork_io_packet */
 	struct relay *relay;
-	bool by_sockets; /* nothing may pass by the host's own ways */
+	bool may_relay;
 	uint32_t thread;
 	uint32_t max_slots;
 	size_t batch;
@@ -86,6 +86,7 @@ static int bpf_open(void **out, uint32_t max_slots, size_t batch, int wake_fd)
 		return RTPFORK_ENOMEM;
 	io->max_slots = max_slots;
 	io->batch = batch;
+	io->may_relay = true;
 	io->leaving = max_slots;
 	/* Half of a batch, so that neither sockets nor ring starve the other. */
 	int result = rtpfork_io_packet.open(&io->packet, max_slots, batch / 2, wake_fd);
@@ -101,7 +102,7 @@ static int bpf_open(void **out, uint32_t max_slots, size_t batch, int wake_fd)
 	return 0;
 }
 
-static int bpf_use(void *self, struct relay *relay, uint32_t thread)
+static int bpf_join(void *self, struct relay *relay, uint32_t thread)
 {
 	struct bpf_io *io = self;
 	io->relay = relay;
@@ -187,17 +188,20 @@ static void place(struct bpf_io *io, uint32_t slot, uint64_t at_ns)
 	struct served *served = &io->served[slot];
 	const struct rtpfork_address *from = &io->served[served->flow.from].local;
 	const struct path *path = NULL;
+	const struct path *back = NULL;
 	bool same_family = from->any.sa_family == served->local.any.sa_family;
-	if (!io->by_sockets && rtpfork_address_known(&served->local) &&
-	    rtpfork_address_known(from) && same_family &&
-	    from->any.sa_family == served->flow.to.any.sa_family)
+	if (io->may_relay && rtpfork_address_known(&served->local) && rtpfork_address_known(from) &&
+	    same_family && from->any.sa_family == served->flow.to.any.sa_family) {
 		path = paths_look(io->paths, from, &served->flow.to, at_ns);
-	if (!path) {
+		back = paths_look(io->paths, &served->local, &served->flow.source, at_ns);
+	}
+	if (!path || !back) {
 		take_away(io, served);
 		return;
 	}
 	struct relay_flow wanted;
 	relay_flow_make(&wanted, &served->local, &served->flow, from, path);
+	wanted.arrives = (uint32_t)back->interface;
 	wanted.slot = slot;
 	wanted.thread = io->thread;
 	wanted.cookie = served->cookie;
@@ -235,11 +239,11 @@ static void place_all(struct bpf_io *io, uint64_t at_ns)
 			place(io, slot, at_ns);
 }
 
-static void bpf_pass_by(void *self, bool may)
+static void bpf_use(void *self, enum rtpfork_io_kind most)
 {
 	struct bpf_io *io = self;
-	io->by_sockets = !may;
-	rtpfork_io_packet.pass_by(io->packet, may);
+	io->may_relay = most == RTPFORK_IO_BPF;
+	rtpfork_io_packet.use(io->packet, most);
 	place_all(io, clock_now_ns());
 }
 
@@ -377,8 +381,8 @@ const struct rtpfork_io_ops rtpfork_io_bpf = {
 	.aim = bpf_aim,
 	.wait = bpf_wait,
 	.send = bpf_send,
-	.pass_by = bpf_pass_by,
 	.use = bpf_use,
+	.join = bpf_join,
 	.flow = bpf_flow,
 	.told = bpf_told,
 };

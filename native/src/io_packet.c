@@ -225,10 +225,10 @@ static void packet_send(void *self, struct rtpfork_out *outs, size_t count)
 	flush(io);
 }
 
-static void packet_pass_by(void *self, bool may)
+static void packet_use(void *self, enum rtpfork_io_kind most)
 {
 	struct packet_io *io = self;
-	io->by_sockets = !may;
+	io->by_sockets = most == RTPFORK_IO_SOCKETS;
 }
 
 const struct rtpfork_io_ops rtpfork_io_packet = {
@@ -240,5 +240,5 @@ const struct rtpfork_io_ops rtpfork_io_packet = {
 	.aim = packet_aim,
 	.wait = packet_wait,
 	.send = packet_send,
-	.pass_by = packet_pass_by,
+	.use = packet_use,
 };

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "rtpfork/errors.h"
+#include "rtpfork/host.h"
 
 #define NS_PER_S 1000000000ULL
 
@@ -196,6 +197,19 @@ int relay_new(const char *pins, uint32_t threads, uint32_t ports_per_thread, str
 	}
 	*out = relay;
 	return 0;
+}
+
+int rtpfork_relay_probe(const char *pins)
+{
+	struct relay relay = {.threads = 1, .ports_per_thread = 1};
+	int result = make_directory(pins);
+	if (result != 0)
+		return result;
+	result = load(&relay);
+	int error = errno;
+	bpf_object__close(relay.object);
+	errno = error;
+	return result;
 }
 
 /* interfaces */

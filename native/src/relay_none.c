@@ -7,6 +7,7 @@
 
 #include "io.h"
 #include "rtpfork/errors.h"
+#include "rtpfork/host.h"
 
 int relay_new(const char *pins, uint32_t threads, uint32_t ports_per_thread, struct relay **out)
 {
@@ -14,6 +15,13 @@ int relay_new(const char *pins, uint32_t threads, uint32_t ports_per_thread, str
 	(void)threads;
 	(void)ports_per_thread;
 	*out = NULL;
+	errno = ENOSYS;
+	return RTPFORK_ESYSTEM;
+}
+
+int rtpfork_relay_probe(const char *pins)
+{
+	(void)pins;
 	errno = ENOSYS;
 	return RTPFORK_ESYSTEM;
 }

@@ -111,14 +111,16 @@ static void keep_time(struct worker *worker, uint64_t now_ns)
 	}
 }
 
-static void choose_way(struct worker *worker)
+static void choose_way(struct worker *worker, uint64_t now_ns)
 {
-	bool by_sockets = atomic_load_explicit(&worker->by_sockets, memory_order_acquire);
-	if (by_sockets == worker->goes_by_sockets)
+	enum rtpfork_io_kind most = atomic_load_explicit(&worker->most, memory_order_acquire);
+	if (most == worker->uses)
 		return;
-	worker->goes_by_sockets = by_sockets;
-	if (worker->ops->pass_by)
-		worker->ops->pass_by(worker->io, !by_sockets);
+	worker->uses = most;
+	if (worker->ops->use)
+		worker->ops->use(worker->io, most);
+	/* What was relayed until now is not to be found after what comes by sockets from now on. */
+	hear_out(worker, now_ns);
 }
 
 /* A few, so that no packet waits for a crowd of calls to be set up. True: there may be more. */
@@ -129,7 +131,7 @@ static bool take_commands(struct worker *worker, uint64_t now_ns)
 	for (int i = 0; i < COMMANDS_A_TURN; i++) {
 		struct rtpfork_command *command = NULL;
 		bool popped = rtpfork_ring_pop(worker->commands, &command);
-		choose_way(worker);
+		choose_way(worker, now_ns);
 		if (!popped)
 			return false;
 		worker_run(worker, command, now_ns);
@@ -246,6 +248,8 @@ int worker_make(struct worker *worker, uint32_t index, const struct rtpfork_engi
 	worker->said_fd = said_fd;
 	worker->max_ports = options->max_ports_per_thread;
 	worker->ops = ops_of(options->io);
+	worker->uses = options->io;
+	atomic_init(&worker->most, options->io);
 	worker->commands = rtpfork_ring_new(WORKER_COMMANDS, sizeof(struct rtpfork_command *));
 	worker->answers = rtpfork_ring_new(WORKER_COMMANDS, sizeof(struct rtpfork_command *));
 	worker->notices = rtpfork_ring_new(WORKER_NOTICES, sizeof(struct rtpfork_notice));

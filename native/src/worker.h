@@ -26,8 +26,8 @@ struct worker {
 	void *io;
 	struct rtpfork_in ins[WORKER_BATCH];
 	uint64_t next_tick_ns;
-	bool goes_by_sockets; /* as |by_sockets| was when it was looked at last */
-	bool said;	      /* something was put into a ring since the control side was woken */
+	enum rtpfork_io_kind uses; /* as |most| was when it was looked at last */
+	bool said; /* something was put into a ring since the control side was woken */
 
 	/* Shared by rings, eventfds and counters. */
 	struct rtpfork_ring *commands; /* of struct rtpfork_command * */
@@ -37,8 +37,8 @@ struct worker {
 	int wake_fd; /* the thread waits for it */
 	int said_fd; /* the control side waits for it */
 	atomic_bool stop;
-	atomic_bool by_sockets;	  /* nothing of the host's is to be passed by */
-	_Atomic uint64_t busy_ns; /* in which it did not wait */
+	_Atomic enum rtpfork_io_kind most; /* no better way is to be used */
+	_Atomic uint64_t busy_ns;	   /* in which it did not wait */
 	_Atomic uint64_t packets_received;
 	_Atomic uint64_t packets_sent;
 	_Atomic uint64_t notices_lost;

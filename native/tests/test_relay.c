@@ -30,6 +30,7 @@ int main(void)
 #define UDP	 8
 #define VOICE	 172
 #define MOST	 2048
+#define LOOPBACK 1 /* by which packets of a test arrive */
 
 static struct relay *relay;
 static struct bpf_ring ring;
@@ -53,7 +54,7 @@ static struct rtpfork_address address(bool v6, int which, uint16_t port)
 	return made;
 }
 
-static struct relay_key enter(bool v6, bool keep)
+static struct relay_key enter_by(uint32_t interface, bool v6, bool keep)
 {
 	struct rtpfork_address local = address(v6, 1, 20000);
 	struct rtpfork_address from = address(v6, 2, 20002);
@@ -64,10 +65,16 @@ static struct relay_key enter(bool v6, bool keep)
 	struct relay_flow flow;
 	relay_key_of(&key, &local);
 	relay_flow_make(&flow, &local, &wanted, &from, &path);
+	flow.arrives = interface;
 	flow.slot = 7;
 	flow.cookie = 42;
 	CHECK_EQ(relay_put(relay, &key, &flow), 0);
 	return key;
+}
+
+static struct relay_key enter(bool v6, bool keep)
+{
+	return enter_by(LOOPBACK, v6, keep);
 }
 
 /* packets */
@@ -382,6 +389,13 @@ static void what_is_long_goes_up(void)
 	relay_drop(relay, &key6);
 }
 
+static void what_arrives_by_an_interface_that_does_not_lead_to_its_source_goes_up(void)
+{
+	struct relay_key key = enter_by(LOOPBACK + 1, false, true);
+	goes_up(voice(false, VOICE));
+	relay_drop(relay, &key);
+}
+
 /* the ring */
 
 static void a_full_ring_stops_no_packet_and_is_counted(void)
@@ -444,6 +458,7 @@ int main(void)
 	RUN(a_mapped_host_in_an_ipv6_header_is_not_the_ipv4_host);
 	RUN(what_is_not_plain_rtp_goes_up);
 	RUN(what_is_long_goes_up);
+	RUN(what_arrives_by_an_interface_that_does_not_lead_to_its_source_goes_up);
 	RUN(a_full_ring_stops_no_packet_and_is_counted);
 	RUN(flows_of_the_past_are_swept_and_others_stay);
 	bpf_ring_close(&ring);

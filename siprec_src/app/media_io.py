@@ -7,9 +7,10 @@ import queue
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
-from siprec_src.app.passed_by import passed_by
+from siprec_src.app.passed_by import passed_by, passed_by_relay
 from siprec_src.media.model import MediaIo
 from siprec_src.values import immutable
 
@@ -27,23 +28,22 @@ class Way:
 class Ways:
     """Those that ``media.io`` leaves open. One that is named is the only one, whatever it passes by."""
 
-    def __init__(self, wanted: MediaIo) -> None:
+    def __init__(self, wanted: MediaIo, pins: str) -> None:
+        """Tries what the process may do, in milliseconds. ``pins``: where a relay would be kept."""
         self.engine = wanted  #: what the engine must be made for
-        self.changing = wanted is MediaIo.AUTO  #: whether `now` may say another thing later
         self._lacks = ""
         if wanted is MediaIo.AUTO:
-            self._lacks = _packet_lacks()
-            self.engine = MediaIo.SOCKETS if self._lacks else MediaIo.PACKET
-            self.changing = not self._lacks
+            self.engine, self._lacks = _best(pins)
+        self.changing = wanted is MediaIo.AUTO and self.engine is not MediaIo.SOCKETS
+        """Whether `now` may say another thing later."""
 
     def now(self) -> Way:
         """The best one as the host is now; asks it."""
-        if not self.changing:
-            return Way(io=self.engine, better_lacks=self._lacks)
-        passed = passed_by()
-        if passed:
-            return Way(io=MediaIo.SOCKETS, better_lacks=f"{self.engine.value}: {passed}")
-        return Way(io=self.engine)
+        if self.changing and (passed := passed_by()):
+            return Way(io=MediaIo.SOCKETS, better_lacks=f"packet: {passed}")
+        if self.changing and self.engine is MediaIo.BPF and (passed := passed_by_relay()):
+            return Way(io=MediaIo.PACKET, better_lacks=f"bpf: {passed}")
+        return Way(io=self.engine, better_lacks=self._lacks)
 
 
 class Watch:
@@ -86,7 +86,9 @@ def lacking(io: MediaIo, error: Exception, pins: str) -> str:
         case MediaIo.PACKET, errno.EPERM:
             return "CAP_NET_RAW"
         case MediaIo.BPF, errno.EPERM | errno.EACCES:
-            return "CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW, Linux 5.10, and a directory that it may write to"
+            return _capabilities_missing() or f"that it may write to {pins}, and load BPF programs"
+        case MediaIo.BPF, errno.EINVAL:
+            return "Linux 5.10"
         case MediaIo.BPF, errno.ENOSYS:
             return "a build with clang and libbpf"
         case MediaIo.BPF, errno.ENODEV | errno.ENOENT:
@@ -94,9 +96,29 @@ def lacking(io: MediaIo, error: Exception, pins: str) -> str:
     return ""
 
 
-def _packet_lacks() -> str:
+def _best(pins: str) -> tuple[MediaIo, str]:
+    """The best way that this process may go, and what the next better one lacks."""
     try:
         socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
     except OSError as error:
-        return f"packet: {error.strerror}: it needs CAP_NET_RAW"
-    return ""
+        return MediaIo.SOCKETS, _refused(MediaIo.PACKET, error, pins)
+    from siprec_src.media.engine import try_relay
+
+    try:
+        try_relay(pins)
+    except OSError as error:
+        return MediaIo.PACKET, _refused(MediaIo.BPF, error, pins)
+    return MediaIo.BPF, ""
+
+
+def _refused(io: MediaIo, error: OSError, pins: str) -> str:
+    lacks = lacking(io, error, pins)
+    return f"{io.value}: {error.strerror}" + (f": it needs {lacks}" if lacks else "")
+
+
+def _capabilities_missing() -> str:
+    """Of those that a relay in the kernel takes (capabilities(7)); the last one stands for CAP_BPF too."""
+    status = Path("/proc/thread-self/status").read_text()
+    held = int(status.partition("CapEff:")[2].split()[0], 16)
+    names = {"CAP_NET_ADMIN": (12,), "CAP_NET_RAW": (13,), "CAP_BPF": (39, 21)}
+    return ", ".join(name for name, numbers in names.items() if not any(held >> n & 1 for n in numbers))

@@ -139,7 +139,7 @@ class MediaServer:
             self._go(self._ways.popleft())
 
     def _go(self, way: Way) -> None:
-        self._engine.pass_by(may=way.io is not MediaIo.SOCKETS)
+        self._engine.use(way.io)
         self._log.warning("media.io-changed", io=way.io.value, better_io_lacks=way.better_lacks)
         self._state = dataclasses.replace(self._state, io=way.io)
         self._send(self._state)
@@ -287,12 +287,12 @@ def run(listen_fd: int, wanted: Wanted, memory: int, channel: int) -> int:
 
     log = get_logger("media")
     open_files = descriptors.allow_all()
+    ways = Ways(wanted.io, wanted.pins)
     leaving = Leaving(socket.socket(fileno=channel))
     kept = leaving.begin()
     if kept is None:
         return exits.OK
     try:
-        ways = Ways(wanted.io)
         engine = NativeEngine(
             threads=wanted.threads,
             render=sounds.render,
@@ -311,7 +311,7 @@ def run(listen_fd: int, wanted: Wanted, memory: int, channel: int) -> int:
         return exits.UNAVAILABLE
     _tell(engine.resumed(), kept, leaving, log)
     way = ways.now()
-    engine.pass_by(way.io is not MediaIo.SOCKETS)
+    engine.use(way.io)
     log.info(
         "media.serving",
         io=way.io.value,

@@ -1,4 +1,4 @@
-"""What of this host's would not see packets that are handed to an interface past its sockets.
+"""What of this host's would not see packets that pass by its sockets, on their way out or on both.
 
 Asked of the kernel by netlink(7), bpf(2) and /proc. What it does not show to this process counts as there.
 Not asked, for nobody is told of them: virtual servers (IPVS) and netfilter programs in BPF.
@@ -25,6 +25,12 @@ _NFTA_CHAIN_HOOK: Final = 4
 _ATTRIBUTE_TYPE: Final = 0x3FFF  #: without the flags for nesting and byte order
 _NLM_F_REQUEST_DUMP: Final = 0x301
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_RTM_GETQDISC: Final = 38
+_RTM_GETTFILTER: Final = 46
+_QUEUE: Final = struct.Struct("=B3xiIII")  #: struct tcmsg: family, interface, handle, parent, info
+_INGRESS: Final = {b"clsact": 0xFFFFFFF2, b"ingress": 0xFFFF0000}  #: where filters of arriving packets are
+_TCA_KIND, _TCA_OPTIONS, _TCA_BPF_NAME = 1, 2, 7
+_OUR_PROGRAM: Final = b"siprec_relay"
 _ERROR: Final = struct.Struct("=i")
 _HEADER: Final = struct.Struct("=IHHII")
 _WAIT_S: Final = 2.0
@@ -46,6 +52,16 @@ def passed_by() -> str:
     return ""
 
 
+def passed_by_relay() -> str:
+    """What of the host's would not see packets that are relayed at the ingress, beyond `passed_by`."""
+    try:
+        for interface in _others_filters():
+            return f"at the ingress of {interface} are filters (tc) that may not see what is relayed"
+    except OSError as error:
+        return f"whether there are filters at an ingress (tc) cannot be asked: {error.strerror or error}"
+    return ""
+
+
 def _has_firewall() -> bool:
     """Whether netfilter has a chain that packets go through, of nftables or of the older tables."""
     for names in ("ip_tables_names", "ip6_tables_names"):
@@ -55,17 +71,42 @@ def _has_firewall() -> bool:
         except FileNotFoundError:  # the older tables are not in this kernel
             continue
     chains = _dump(_NETLINK_NETFILTER, _NFT_MSG_GETCHAIN, bytes(_NFT_HEADER_BYTES))
-    return any(_has_hook(chain[_NFT_HEADER_BYTES:]) for chain in chains)
+    # Those that the kernel calls by itself (linux/netfilter/nf_tables.h).
+    return any(_NFTA_CHAIN_HOOK in _attributes(chain[_NFT_HEADER_BYTES:]) for chain in chains)
 
 
-def _has_hook(attributes: bytes) -> bool:
-    """Of a chain: that it is one that the kernel calls by itself (linux/netfilter/nf_tables.h)."""
-    while len(attributes) >= 4:
-        size, kind = struct.unpack_from("=HH", attributes)
-        if kind & _ATTRIBUTE_TYPE == _NFTA_CHAIN_HOOK:
-            return True
-        attributes = attributes[max(4, (size + 3) & ~3) :]
-    return False
+def _others_filters() -> Iterator[str]:
+    """Interfaces with filters at their ingress that are no relay's of ours."""
+    for queue in _dump(socket.NETLINK_ROUTE, _RTM_GETQDISC, _QUEUE.pack(0, 0, 0, 0, 0)):
+        _, interface, *_ = _QUEUE.unpack_from(queue)
+        parent = _INGRESS.get(_kind(queue))
+        if parent is None:
+            continue
+        asked = _QUEUE.pack(0, interface, 0, parent, 0)
+        if any(not _is_ours(told) for told in _dump(socket.NETLINK_ROUTE, _RTM_GETTFILTER, asked)):
+            yield socket.if_indextoname(interface)
+
+
+def _kind(told: bytes) -> bytes:
+    return _attributes(told[_QUEUE.size :]).get(_TCA_KIND, b"").rstrip(b"\0")
+
+
+def _is_ours(told: bytes) -> bool:
+    """Of a filter, or of what the kernel says of all that have its priority, which has no options."""
+    options = _attributes(told[_QUEUE.size :]).get(_TCA_OPTIONS)
+    if _kind(told) != b"bpf":
+        return False
+    return options is None or _attributes(options).get(_TCA_BPF_NAME, b"").startswith(_OUR_PROGRAM)
+
+
+def _attributes(octets: bytes) -> dict[int, bytes]:
+    """By their types (netlink(7))."""
+    found = {}
+    while len(octets) >= 4:
+        size, kind = struct.unpack_from("=HH", octets)
+        found[kind & _ATTRIBUTE_TYPE] = octets[4:size]
+        octets = octets[max(4, (size + 3) & ~3) :]
+    return found
 
 
 def _has_routing_rules() -> bool:

@@ -11,6 +11,7 @@ from siprec_src.errors import NoRoom
 from siprec_src.media import plane
 from siprec_src.media.handshake import DtlsReceived, SendDtls
 from siprec_src.media.keeping import PortSockets, Resumed, SocketsOpened
+from siprec_src.media.model import MediaIo
 
 
 class ThreadStats(Protocol):
@@ -30,7 +31,7 @@ class Engine(Protocol):
     def drain(self) -> Sequence[plane.Answer | plane.Event | DtlsReceived | SocketsOpened]: ...
     def resumed(self) -> Resumed: ...
     def stats(self) -> Sequence[ThreadStats]: ...
-    def pass_by(self, may: bool) -> None: ...
+    def use(self, most: MediaIo) -> None: ...
     def close(self) -> None: ...
 
 
@@ -83,9 +84,9 @@ class SecureEngine:
         """Of each thread, the share of its time that it is busy, in hundredths."""
         return tuple(round(thread.load, 2) for thread in self._engine.stats())
 
-    def pass_by(self, *, may: bool) -> None:
-        """Whether packets may pass by what the host's own ways would do with them."""
-        self._engine.pass_by(may)
+    def use(self, most: MediaIo) -> None:
+        """Move packets by no better way than ``most``."""
+        self._engine.use(most)
 
     def close(self) -> None:
         self._engine.close()

@@ -19,12 +19,19 @@ class ThreadStats:
     notices_lost: int  #: events that were not drained in time, beyond 4096 at once
 
 def cgroup_programs(directory: int) -> int:
-    """How many BPF programs look at what sockets in a control group send.
+    """How many BPF programs look at what sockets in a control group send and get.
 
     ``directory`` is a descriptor of the group's.
 
     Raises:
         OSError: the kernel does not say.
+    """
+
+def try_relay(pins: str) -> None:
+    """Find out whether an engine for ``BPF`` could be made; takes some milliseconds.
+
+    Raises:
+        OSError: it could not, as of `Engine`.
     """
 
 class Engine:
@@ -94,11 +101,8 @@ class Engine:
     def resumed(self) -> Resumed:
         """What of a process before goes on, as it was when this engine began."""
 
-    def pass_by(self, may: bool) -> None:
-        """Whether packets may pass by what the host's own ways would do with them; at first they may.
-
-        With False, whatever ``io`` is does as ``SOCKETS``, before any command that is submitted afterwards.
-        """
+    def use(self, most: MediaIo) -> None:
+        """Move packets as ``most`` would where ``io`` is a better way, before any command given later."""
 
     def priority(self) -> ThreadPriority:
         """How urgently the threads do run."""

@@ -92,6 +92,12 @@ def cgroup_programs(directory):
     return count
 
 
+def try_relay(pins):
+    path = os.fsencode(pins)
+    if c.rtpfork_relay_probe(path) != 0:
+        raise OSError(system_errno, os.strerror(system_errno))
+
+
 cdef class _Sound:
     """Samples that ports play; the engine's."""
 
@@ -225,9 +231,9 @@ cdef class Engine:
                 messages.append(_event(&message.notice))
         return messages
 
-    def pass_by(self, may):
+    def use(self, most):
         self._check_open()
-        c.rtpfork_engine_pass_by(self._engine, may)
+        c.rtpfork_engine_use(self._engine, _IO[most])
 
     def priority(self):
         self._check_open()

@@ -153,6 +153,7 @@ cdef extern from "rtpfork/core.h":
 
 cdef extern from "rtpfork/host.h" nogil:
     int rtpfork_cgroup_programs(int directory)
+    int rtpfork_relay_probe(const char *pins)
 
 
 cdef extern from "rtpfork/engine.h":
@@ -309,7 +310,7 @@ cdef extern from "rtpfork/engine.h":
     const rtpfork_sound *rtpfork_engine_sound(rtpfork_engine *engine, const int16_t *samples,
                                               size_t count)
     void rtpfork_engine_submit(rtpfork_engine *engine, rtpfork_command *command) nogil
-    void rtpfork_engine_pass_by(rtpfork_engine *engine, bint may)
+    void rtpfork_engine_use(rtpfork_engine *engine, rtpfork_io_kind most)
     int rtpfork_engine_fd(const rtpfork_engine *engine)
     void rtpfork_engine_wake(rtpfork_engine *engine)
     void rtpfork_engine_begin(rtpfork_engine *engine)

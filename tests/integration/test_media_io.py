@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import signal
 from pathlib import Path
 
+from siprec_src.media.engine import try_relay
+from tests.support import bpffs
 from tests.support.daemon import free_port, running, until
 from tests.support.namespaces import Wire
 
-AUTO = '[media]\nio = "auto"\n'
+
+def _best(pins: Path) -> str:
+    try:
+        try_relay(str(pins))
+    except OSError as error:
+        assert error.errno == errno.ENOSYS  # noqa: PT017 anything else is a fault
+        return "packet"
+    return "bpf"
 
 
 def test_sighup_after_a_change_of_the_host_finds_the_other_way_and_metrics_name_it(tmp_path: Path) -> None:
-    with (
-        Wire() as wire,
-        wire.inside(),
-        running(
-            tmp_path, srs=["sip:127.0.0.1:5999"], route="sip:127.0.0.1:5998", listen=free_port(), config=AUTO
-        ) as daemon,
-    ):
-        assert daemon.event("media.serving")["io"] == "packet"
-        for change, io in (("add", "sockets"), ("del", "packet")):
+    with contextlib.ExitStack() as stack:
+        wire = stack.enter_context(Wire())
+        stack.enter_context(wire.inside())
+        pins = stack.enter_context(bpffs.mounted(tmp_path))
+        best = _best(pins / "test")
+        daemon = stack.enter_context(
+            running(
+                tmp_path,
+                srs=["sip:127.0.0.1:5999"],
+                route="sip:127.0.0.1:5998",
+                listen=free_port(),
+                config=f'[media]\nio = "auto"\npins = "{pins}"\n',
+            )
+        )
+        assert daemon.event("media.serving")["io"] == best
+        for change, io in (("add", "sockets"), ("del", best)):
             wire.ip("rule", change, "dport", "5000", "lookup", "100")
             daemon.signal(signal.SIGHUP)
             until(lambda io=io: daemon.metric("media_io", io=io) == 1, 5, io)  # type: ignore[misc]
-        sockets, packet = daemon.events("media.io-changed")
-        assert "routing rules" in sockets["better_io_lacks"]
-        assert packet["better_io_lacks"] == ""
+        by_sockets, again = daemon.events("media.io-changed")
+        assert "routing rules" in by_sockets["better_io_lacks"]
+        assert again["better_io_lacks"] == daemon.event("media.serving")["better_io_lacks"]

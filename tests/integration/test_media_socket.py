@@ -82,8 +82,8 @@ class FakeEngine:
     def stats(self) -> tuple[FakeStats, ...]:
         return (FakeStats(self.load, self.notices_lost), FakeStats())
 
-    def pass_by(self, may: bool) -> None:
-        self.passes_by = may
+    def use(self, most: MediaIo) -> None:
+        self.uses = most
 
     def close(self) -> None:
         os.close(self._event)
@@ -189,11 +189,11 @@ async def test_how_busy_the_threads_are_is_told_at_once_and_when_it_changes(
 async def test_another_way_of_moving_packets_is_taken_told_and_logged(path: Path, served: Served) -> None:
     async with asyncio.timeout(PATIENCE_S):
         control = Control(path)
-        for io, passes_by in ((MediaIo.PACKET, True), (MediaIo.SOCKETS, False)):
+        for io in (MediaIo.PACKET, MediaIo.SOCKETS):
             served.use(Way(io=io, better_lacks="of no matter"))
             while (await control.states.get()).io is not io:
                 continue
-            assert served.engine.passes_by is passes_by
+            assert served.engine.uses is io
     fields = {"io": "sockets", "better_io_lacks": "of no matter"}
     assert served.log.lines[-1] == ("warning", "media.io-changed", fields)
     control.client.close()

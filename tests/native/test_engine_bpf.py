@@ -15,8 +15,9 @@ from siprec_src.app.lifeline import die_with
 from siprec_src.media.engine import Engine
 from siprec_src.media.model import MediaIo
 from tests.native.engine_apart import LOW, EngineApart
-from tests.native.engine_support import WAIT_S, Call, Peer, rtp
+from tests.native.engine_support import WAIT_S, Call, Peer, read_rtp, rtp
 from tests.native.site import Site
+from tests.native.wired import Wired
 from tests.support import bpffs
 from tests.support.namespaces import Wire
 
@@ -185,3 +186,45 @@ def test_a_command_is_carried_out_while_packets_come_faster_than_they_are_taken(
                 if plane.port_counters(call.caller_port).received > 5000:
                     break
         call.close()
+
+
+@pytest.fixture
+def wired(common_wire: Wire, peers: list[Peer]) -> Iterator[Wired]:
+    site = Site(MediaIo.BPF, common_wire)
+    with site.engine() as engine, contextlib.closing(Wired(site, site.plane(engine))) as made:
+        made.settle()
+        yield made
+
+
+def test_a_change_of_the_way_neither_loses_nor_repeats_a_packet_of_call_or_recording(wired: Wired) -> None:
+    call, plane = wired.call, wired.call.plane
+    before = plane.port_counters(call.caller_port)
+    said = [rtp(before.received + 1 + number, payload=number.to_bytes(4) * 40) for number in range(1200)]
+    for at in range(0, len(said), 25):
+        way = (MediaIo.SOCKETS, MediaIo.PACKET, MediaIo.BPF, MediaIo.BPF)[at // 25 % 4]
+        plane.engine.use(way)
+        for packet in said[at : at + 25]:
+            call.caller.send(packet, call.caller_port)
+        heard = [call.callee.receive() for _ in range(25)]
+        copies = [read_rtp(call.srs.receive()).payload for _ in range(25)]
+        assert sorted(heard) == said[at : at + 25]
+        assert sorted(copies) == [packet[12:] for packet in said[at : at + 25]]
+    assert call.callee.is_quiet()
+    books, reader = plane.port_counters(call.caller_port), plane.reader_counters(wired.reader)
+    assert books.received - before.received == len(said)
+    assert (books.lost, books.duplicate, reader.dropped_overrun, reader.dropped_stale) == (0, 0, 0, 0)
+
+
+def test_two_engines_on_one_host_do_not_disturb_each_other(common_wire: Wire, pins: Path) -> None:
+    site = Site(MediaIo.BPF, common_wire)
+    with common_wire.inside(), contextlib.ExitStack() as stack:
+        one = stack.enter_context(site.engine(pins=str(pins)))
+        mine = stack.enter_context(contextlib.closing(Wired(site, site.plane(one))))
+        mine.settle()
+        with site.engine(pins=str(pins.with_name("other"))) as other:
+            theirs = stack.enter_context(contextlib.closing(Wired(site, site.plane(other, 22000, 22999))))
+            theirs.settle()
+            assert mine.by_sockets(20) < 4
+        assert mine.by_sockets(20) < 4
+        assert pins.exists()
+        assert not pins.with_name("other").exists()

@@ -230,10 +230,10 @@ void rtpfork_engine_free(struct rtpfork_engine *engine);
 /* Hand |command| over; its answer comes from rtpfork_engine_next(). */
 void rtpfork_engine_submit(struct rtpfork_engine *engine, struct rtpfork_command *command);
 
-/* Whether packets may pass by what the host's own ways would do with them: its firewall, say. Until
- * this is said they may; with false, all ways are as RTPFORK_IO_SOCKETS from the next turn on,
- * before any command that is submitted afterwards. */
-void rtpfork_engine_pass_by(struct rtpfork_engine *engine, bool may);
+/* Move packets as |most| would, if the engine was made for a better way: what passes by the host's
+ * own ways, its firewall say, may not always do so. From the next turn on, before any command that
+ * is submitted afterwards; no packet is lost by it. */
+void rtpfork_engine_use(struct rtpfork_engine *engine, enum rtpfork_io_kind most);
 
 /* Readable while there may be something to read; level-triggered. The engine's. */
 int rtpfork_engine_fd(const struct rtpfork_engine *engine);
