@@ -22,7 +22,7 @@
 #define PATIENCE_MS 2		   /* how long packets wait in the ring: nobody waits for a copy */
 #define SWEEP_NS    (5 * NS_PER_S) /* so long what a process before this one relayed may go on */
 #define SWEEP_MOST  16
-#define LATE_MOST   4096 /* datagrams that a socket may hold when its flow enters the kernel */
+#define LATE_MOST   4096 /* datagrams that may come to a socket while its flow enters the kernel */
 
 struct served {
 	struct rtpfork_address local; /* of RTP; unknown: of every address, the kernel chooses */
@@ -182,6 +182,12 @@ static void bpf_send(void *self, struct rtpfork_out *outs, size_t count)
 
 /* flows */
 
+static bool has_waiting(const struct served *served)
+{
+	uint8_t octet;
+	return recv(served->fd, &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
 /* Place the flow of |slot|, or take it away while it has no path. */
 static void place(struct bpf_io *io, uint32_t slot, uint64_t at_ns)
 {
@@ -208,6 +214,10 @@ static void place(struct bpf_io *io, uint32_t slot, uint64_t at_ns)
 	wanted.missed_at = relay_missed_at(io->relay, io->thread, slot);
 	if (served->placed && memcmp(&wanted, &served->place, sizeof wanted) == 0)
 		return;
+	if (!served->placed && has_waiting(served)) { /* which must not be overtaken */
+		io->review_ns = at_ns;
+		return;
+	}
 	if (relay_put(io->relay, &served->key, &wanted) != 0) {
 		take_away(io, served);
 		return;
@@ -274,11 +284,10 @@ static void sweep(struct bpf_io *io, uint64_t at_ns)
 /* Whether its socket holds packets from before the flow was in the kernel. */
 static bool is_late(struct served *served)
 {
-	uint8_t octet;
 	if (served->late == 0)
 		return false;
 	served->late--;
-	if (recv(served->fd, &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT) >= 0)
+	if (has_waiting(served))
 		return true;
 	served->late = 0;
 	return false;

@@ -63,11 +63,14 @@ class MediaProcess:
         """None of its threads runs meanwhile."""
         self._process.send_signal(signal.SIGSTOP)
         os.waitpid(self._process.pid, os.WUNTRACED)
-        yield
-        self._process.send_signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
-        self._process.kill()
+        """In order: an engine that is killed may leave a relay in the kernel."""
+        self._process.terminate()
         self._process.wait()
         self._stack.close()
 
@@ -75,7 +78,9 @@ class MediaProcess:
 def main(parent: str, descriptor: str, io: str) -> None:
     die_with(int(parent))
     engine = Engine(threads=1, port_rest_ms=0, io=MediaIo(io))
-    MediaServer(engine, socket.socket(fileno=int(descriptor)), Log()).run()
+    server = MediaServer(engine, socket.socket(fileno=int(descriptor)), Log())
+    signal.signal(signal.SIGTERM, lambda _signum, _frame: server.stop())
+    server.run()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import select
 import socket
 import statistics
 import struct
@@ -16,7 +17,7 @@ import pytest
 from siprec_src.media.engine import Engine
 from siprec_src.media.model import Endpoint
 from siprec_src.media.plane import OpenPort
-from tests.native.engine_support import WAIT_S, Call, Peer, Plane, read_rtp, rtp
+from tests.native.engine_support import QUIET_S, WAIT_S, Call, Peer, Plane, read_rtp, rtp
 from tests.native.process import MediaProcess
 from tests.native.site import ENGINES, Site
 from tests.support.namespaces import Wire
@@ -24,6 +25,7 @@ from tests.support.namespaces import Wire
 CALLS = 6
 NOBODY = "10.97.0.99"  #: an address on the wire
 FROZEN_PACKETS = 500  #: what a party says in ten seconds
+BEGIN = 100  #: by then every call is heard
 SPACINGS_S = (0.005, 0.02, 0.001, 0.03)
 SAME_SPACING_S = (
     0.005  #: a quarter of what lies between two packets of speech, for a machine that has much to do
@@ -92,7 +94,7 @@ def test_what_waits_is_relayed_for_all_before_any_of_it_is_copied(
 ) -> None:
     with process.frozen():
         for call in calls:
-            call.caller.send(speech(2), call.caller_port)
+            call.caller.send(speech(BEGIN), call.caller_port)
     relayed = [received_ns(call.callee) for call in calls]
     copied = [received_ns(call.srs) for call in calls]
     assert max(relayed) < min(copied)
@@ -102,18 +104,20 @@ def test_an_engine_that_was_frozen_under_load_serves_every_port_again(
     process: MediaProcess, calls: list[Call]
 ) -> None:
     with process.frozen():
-        for sequence in range(2, 2 + FROZEN_PACKETS):
+        for sequence in range(BEGIN, BEGIN + FROZEN_PACKETS):
             for call in calls:
                 call.caller.send(speech(sequence), call.caller_port)
                 call.callee.send(speech(sequence), call.callee_port)
     for call in calls:
-        last = hear_caller(call, 2 + FROZEN_PACKETS)
+        last = hear_caller(call, BEGIN + FROZEN_PACKETS)
         books = call.plane.port_counters(call.caller_port)
         assert books.received + books.lost == last
         assert books.relayed == books.received
-        last = speak_until_heard(call.callee, call.callee_port, (call.caller,), 2 + FROZEN_PACKETS)
+        last = speak_until_heard(call.callee, call.callee_port, (call.caller,), BEGIN + FROZEN_PACKETS)
         books = call.plane.port_counters(call.callee_port)
-        assert books.received + books.lost == last - 1
+        assert books.received + books.lost == last - BEGIN + 1
+    listening = [peer.rtp for call in calls for peer in (call.caller, call.callee, call.srs)]
+    assert not select.select(listening, [], [], QUIET_S)[0], "the newest was not the last to be heard"
 
 
 def test_packets_leave_as_far_apart_as_they_came(call: Call) -> None:
