@@ -177,7 +177,7 @@ class Supervisor:
                 child.process = None
             if ours is not None:
                 ours.close()
-            self._loop.call_later(SPAWN_RETRY_S, self._gone, child, exits.FAILED)
+            self._loop.call_later(SPAWN_RETRY_S, self._gone, child, None)
             return False
         finally:
             if theirs is not None:
@@ -234,7 +234,8 @@ class Supervisor:
         child.process = None
         self._gone(child, code)
 
-    def _gone(self, child: _Child, code: int) -> None:
+    def _gone(self, child: _Child, code: int | None) -> None:
+        """A child has ended; without a code it could not even be started."""
         if child is self._control:
             self._control_ended(code)
         elif child is self._media:
@@ -242,7 +243,7 @@ class Supervisor:
         else:
             self._spare_ended(code)
 
-    def _control_ended(self, code: int) -> None:
+    def _control_ended(self, code: int | None) -> None:
         if self._phase is not _Phase.SERVING or code == exits.OK:
             if code != exits.OK:
                 self._log.warning("supervisor.died", child="control", code=code)
@@ -252,30 +253,33 @@ class Supervisor:
             self._exit_code = exits.FAILED
             self._stop_media()
 
-    def _media_ended(self, code: int) -> None:
-        if self._phase is _Phase.STOPPING_MEDIA or self._control.process is None:
+    def _media_ended(self, code: int | None) -> None:
+        if self._phase is _Phase.STOPPING_MEDIA:
             if code not in (exits.OK, -signal.SIGKILL):
                 self._log.warning("supervisor.died", child="media", code=code)
             self._finish()
             return
-        if code != -signal.SIGKILL and not self._crashes.spend(self._loop.time()):
+        crashed = code not in (None, -signal.SIGKILL)
+        if crashed and not self._crashes.spend(self._loop.time()):
             self._log.error("supervisor.media-forgotten", ports=self._keeper.ports)
             self._keeper.drop()
         if not self._again(self._media, code):
             self._exit_code = exits.FAILED
             self._end_now()
 
-    def _spare_ended(self, code: int) -> None:
-        if self._phase is _Phase.SERVING:
-            self._log.warning("supervisor.died", child="spare", code=code)
-            if self._spare.budget.spend(self._loop.time()):
-                self._loop.call_later(SPARE_DELAY_S, self._start_spare)
-        self._finish()
+    def _spare_ended(self, code: int | None) -> None:
+        if self._phase is not _Phase.SERVING:
+            self._finish()
+            return
+        self._log.warning("supervisor.died", child="spare", code=code)
+        if self._spare.budget.spend(self._loop.time()):
+            self._loop.call_later(SPARE_DELAY_S, self._start_spare)
 
-    def _again(self, child: _Child, code: int) -> bool:
+    def _again(self, child: _Child, code: int | None) -> bool:
         """Start a dead child again, if that can help."""
         name = child.spec.name
-        if code == exits.UNAVAILABLE:
+        carries_calls = child is self._media and self._keeper.ports != 0  # then it could have all before
+        if code == exits.UNAVAILABLE and not carries_calls:
             return False
         may = child.budget.spend(self._loop.time())
         self._log.error("supervisor.died", child=name, code=code, restarted=may)
