@@ -143,6 +143,8 @@ class Keeper:
                 message, sockets = _receive(channel)
             except BlockingIOError:
                 return True
+            except ConnectionResetError:  # it had not read all of ours; what it has said is still there
+                continue
             except OSError:
                 return False
             if not message:

@@ -113,6 +113,8 @@ class MediaClient:
                 data = self._sock.recv(MAX_MESSAGE_BYTES + 1)
             except BlockingIOError:
                 return
+            except ConnectionResetError:  # it had not read all of ours; what it has said is still there
+                continue
             except OSError:
                 data = b""
             if not data:

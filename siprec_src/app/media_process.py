@@ -171,6 +171,8 @@ class MediaServer:
                 data = control.recv(MAX_MESSAGE_BYTES + 1)
             except BlockingIOError:
                 return
+            except ConnectionResetError:  # it had not read all of ours; what it has said is still there
+                continue
             except OSError:
                 data = b""
             if not data:

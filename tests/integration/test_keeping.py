@@ -77,6 +77,16 @@ def test_a_port_that_closes_before_there_was_room_for_it_is_never_kept(keeper: K
     assert keeper.ports == port - 1
 
 
+def test_what_a_process_said_is_heard_although_it_died_over_what_it_was_told(
+    keeper: Keeper, ends: Ends
+) -> None:
+    keeper.hand_over(ends.ours)
+    ends.leaving.opened(ends.sockets(1))
+    ends.theirs.close()
+    assert not keeper.hear(ends.ours)
+    assert keeper.ports == 1
+
+
 def test_what_is_closed_is_closed_there_too_when_it_is_settled(keeper: Keeper, ends: Ends) -> None:
     ends.leaving.opened(ends.sockets(1))
     assert keeper.hear(ends.ours)

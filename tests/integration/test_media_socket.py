@@ -22,6 +22,7 @@ from siprec_src.media.handshake import SendDtls
 from siprec_src.media.keeping import Resumed
 from siprec_src.media.model import MediaIo, PortId, ReaderId
 from siprec_src.media.wire import decode, encode
+from tests.support.daemon import until
 from tests.support.log import Log
 from tests.support.media import FakeMedia
 
@@ -254,6 +255,34 @@ async def test_what_may_be_done_twice_is_done_by_the_process_that_goes_on(path: 
     }
     control.client.close()
     again.stop()
+
+
+async def test_answers_of_a_media_process_that_died_over_other_commands_are_heard(path: Path) -> None:
+    with listen(path) as listener:
+        control = Control(path)
+        with contextlib.closing(await asyncio.to_thread(_accept, listener)) as media:
+            media.send(encode(plane.MediaUp()))
+            assert await control.next() == plane.MediaUp()
+            control.client.submit(OPEN)
+            control.client.submit(plane.ClosePorts(tag=8, ports=(PortId(1),)))
+            assert decode(media.recv(65536)) == OPEN
+            answer = plane.Refused(tag=OPEN.tag, reason="no-room")
+            media.send(encode(answer))
+        assert await control.next() == answer
+        control.client.close()
+
+
+def test_commands_of_a_control_that_died_over_answers_are_carried_out(path: Path, served: Served) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as dying:
+        dying.connect(str(path))
+        assert decode(dying.recv(65536)) == plane.MediaUp()
+        served.engine.go_on.clear()
+        served.engine.tell(plane.Done(tag=1))
+        assert served.engine.held_up.wait(PATIENCE_S)
+        dying.send(encode(OPEN))
+    served.engine.go_on.set()
+    until(lambda: any(line[1] == "media.control-gone" for line in served.log.lines), 5, "its end is seen")
+    assert served.engine.media.commands == [dataclasses.replace(OPEN, tag=1)]
 
 
 async def test_a_new_control_gets_nothing_of_the_old_one(path: Path, served: Served) -> None:

@@ -75,7 +75,6 @@ async def test_media_that_dies_while_control_cannot_be_started_does_not_end_the_
     log = Log()
     assert await supervise(log, media=("sh", "-c", "exit 3"), control=("/nonexistent",)) == exits.FAILED
     assert len(deaths(log, "media")) > 1
-    assert ("error", "supervisor.gave-up", {"child": "control", "deaths": 5, "within_s": 60}) in log.lines
 
 
 async def test_what_media_left_is_kept_while_the_system_has_no_process_to_give(tmp_path: Path) -> None:
