@@ -26,6 +26,7 @@ from siprec_src.media.wire import MAX_MESSAGE_BYTES, decode, encode
 from tests.native.engine_support import Peer, read_rtp, rtp
 from tests.native.test_engine_secure import SUITE, make_key, session
 from tests.support.daemon import REPOSITORY, logged, patient, runtime_directory, until
+from tests.support.ports import media_ports
 
 CALLS: Final = 50
 KILLS: Final = 20
@@ -151,7 +152,8 @@ class Calls:
 
     @staticmethod
     def _make(control: Control, number: int) -> tuple[Party, Party]:
-        opened = control.ask(plane.OpenPorts(tag=0, host="127.0.0.1", low=22000, high=23999, count=4))
+        low, high = media_ports()
+        opened = control.ask(plane.OpenPorts(tag=0, host="127.0.0.1", low=low, high=high, count=4))
         assert isinstance(opened, plane.PortsOpen)
         secure = number % 5 == 0
         pair = tuple(

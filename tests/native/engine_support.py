@@ -27,8 +27,10 @@ from siprec_src.media.plane import (
     ReadCounters,
     ReaderAttached,
 )
+from tests.support.ports import media_ports
 
 HOST = "127.0.0.1"
+LOW = media_ports()[0]  #: of the ports that are this process's, on whatever host
 WAIT_S = 30.0
 QUIET_S = 0.05  #: long enough for loopback to bring what was sent
 
@@ -129,7 +131,7 @@ def _receive(sock: socket.socket, wait_s: float) -> tuple[bytes, int]:
 class Plane:
     """Commands with their answers, and the events that came meanwhile."""
 
-    def __init__(self, engine: Engine, low: int = 21000, high: int = 21999, *, host: str = HOST) -> None:
+    def __init__(self, engine: Engine, low: int = LOW, high: int = LOW + 999, *, host: str = HOST) -> None:
         self.engine = engine
         self.host = host
         self.events: list[Event | DtlsReceived] = []

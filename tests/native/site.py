@@ -15,7 +15,7 @@ import pytest
 from siprec_src.media.engine import Engine
 from siprec_src.media.model import MediaIo
 from siprec_src.media.plane import BridgePorts, ClosePorts, ConnectPort
-from tests.native.engine_support import WAIT_S, Call, Peer, Plane, rtp
+from tests.native.engine_support import LOW, WAIT_S, Call, Peer, Plane, rtp
 from tests.support import capabilities
 from tests.support.namespaces import Wire
 
@@ -66,7 +66,7 @@ class Site:
         finally:
             engine.close()
 
-    def plane(self, engine: Engine, low: int = 21000, high: int = 21999) -> Plane:
+    def plane(self, engine: Engine, low: int = LOW, high: int = LOW + 999) -> Plane:
         return Plane(engine, low, high, host=self.host())
 
     def call(self, plane: Plane, family: socket.AddressFamily = socket.AF_INET, *, bind: str = "") -> Call:

@@ -34,7 +34,7 @@ from siprec_src.media.plane import (
     SilenceChanged,
     UpdateReader,
 )
-from tests.native.engine_support import HOST, WAIT_S, Call, Plane, read_rtp, rtp
+from tests.native.engine_support import HOST, LOW, WAIT_S, Call, Plane, read_rtp, rtp
 from tests.native.site import Site
 
 RECEIVER_REPORT = struct.pack("!BBHI", 0x80, 201, 1, 0x11223344)
@@ -327,16 +327,18 @@ def test_rtp_from_the_srs_is_dropped_and_counted(call: Call) -> None:
 
 @pytest.mark.rfc("3550", "11")
 def test_ports_are_even_within_the_range_and_rotate(site: Site, engine: Engine) -> None:
-    plane = site.plane(engine, 22001, 22010)
+    plane = site.plane(engine, LOW + 1001, LOW + 1010)
     ports = [port.rtp_port for port in plane.open(3)]
-    assert ports == [22002, 22004, 22006]
+    assert ports == [LOW + 1002, LOW + 1004, LOW + 1006]
     (again,) = plane.open(1)
-    assert again.rtp_port == 22008
+    assert again.rtp_port == LOW + 1008
 
 
 def test_when_the_range_is_exhausted_none_is_bound(site: Site, engine: Engine) -> None:
-    plane = site.plane(engine, 22100, 22105)
-    refused = plane.ask(OpenPorts(tag=plane.next_tag(), host=plane.host, low=22100, high=22105, count=4))
+    plane = site.plane(engine, LOW + 1100, LOW + 1105)
+    refused = plane.ask(
+        OpenPorts(tag=plane.next_tag(), host=plane.host, low=LOW + 1100, high=LOW + 1105, count=4)
+    )
     assert isinstance(refused, Refused)
     assert refused.reason == "ports-exhausted"
     assert len(plane.open(3)) == 3
@@ -344,17 +346,17 @@ def test_when_the_range_is_exhausted_none_is_bound(site: Site, engine: Engine) -
 
 def test_ports_of_other_processes_are_passed_over(site: Site, engine: Engine) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as foreign:
-        foreign.bind((site.host(), 22203))
-        (port,) = site.plane(engine, 22202, 22205).open(1)
-    assert port.rtp_port == 22204
+        foreign.bind((site.host(), LOW + 1203))
+        (port,) = site.plane(engine, LOW + 1202, LOW + 1205).open(1)
+    assert port.rtp_port == LOW + 1204
 
 
 def test_a_closed_pair_rests_before_it_is_used_again(site: Site) -> None:
     with site.engine(port_rest_ms=60_000) as engine:
-        plane = site.plane(engine, 22300, 22301)
+        plane = site.plane(engine, LOW + 1300, LOW + 1301)
         (port,) = plane.open(1)
         plane.ask(ClosePorts(tag=plane.next_tag(), ports=(port.port,)))
-        command = OpenPorts(tag=plane.next_tag(), host=plane.host, low=22300, high=22301, count=1)
+        command = OpenPorts(tag=plane.next_tag(), host=plane.host, low=LOW + 1300, high=LOW + 1301, count=1)
         refused = plane.ask(command)
     assert isinstance(refused, Refused)
     assert refused.reason == "ports-exhausted"
@@ -424,13 +426,13 @@ def test_an_argument_out_of_range_is_refused(call: Call, change: dict[str, objec
 
 @pytest.mark.parametrize("host", ["not-an-address", "203.0.113.1", "", "1" * 80])
 def test_a_host_that_cannot_be_bound_is_refused(plane: Plane, host: str) -> None:
-    refused = plane.ask(OpenPorts(tag=plane.next_tag(), host=host, low=22400, high=22500, count=1))
+    refused = plane.ask(OpenPorts(tag=plane.next_tag(), host=host, low=LOW + 1400, high=LOW + 1500, count=1))
     assert isinstance(refused, Refused)
     assert refused.reason == "bad-argument"
 
 
 def test_a_range_from_port_zero_is_refused(plane: Plane) -> None:
-    refused = plane.ask(OpenPorts(tag=plane.next_tag(), host=plane.host, low=0, high=22500, count=1))
+    refused = plane.ask(OpenPorts(tag=plane.next_tag(), host=plane.host, low=0, high=LOW + 1500, count=1))
     assert isinstance(refused, Refused)
     assert refused.reason == "bad-argument"
 
@@ -442,7 +444,7 @@ def test_without_descriptors_ports_are_refused_by_name_and_open_ones_work_on(sit
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, before[1]))
     try:
         refused = call.plane.ask(
-            OpenPorts(tag=call.plane.next_tag(), host=site.host(), low=22600, high=22699, count=20)
+            OpenPorts(tag=call.plane.next_tag(), host=site.host(), low=LOW + 1400, high=LOW + 1499, count=20)
         )
         call.caller.send(rtp(1), call.caller_port)
         assert call.callee.receive() == rtp(1)
@@ -450,12 +452,12 @@ def test_without_descriptors_ports_are_refused_by_name_and_open_ones_work_on(sit
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert isinstance(refused, Refused)
     assert (refused.reason, refused.detail) == ("no-room", os.strerror(errno.EMFILE))
-    assert len(site.plane(call.plane.engine, 22600, 22639).open(20)) == 20
+    assert len(site.plane(call.plane.engine, LOW + 1400, LOW + 1439).open(20)) == 20
 
 
 def test_a_flooded_port_does_not_hold_up_another(site: Site) -> None:
     with site.engine() as engine:
-        flooded, quiet = (site.call(site.plane(engine, low, low + 99)) for low in (22700, 22800))
+        flooded, quiet = (site.call(site.plane(engine, low, low + 49)) for low in (LOW + 1500, LOW + 1550))
         for sequence in range(2000):
             flooded.callee.send(rtp(sequence), flooded.caller_port)
         quiet.caller.send(rtp(1), quiet.caller_port)

@@ -12,7 +12,7 @@ import pytest
 from siprec_src.media.model import MediaIo
 from tests.native.engine_support import Plane, rtp
 from tests.native.site import ENGINES, Site
-from tests.native.wired import PATIENCE_S, Wired
+from tests.native.wired import COMES_WITHIN_S, PATIENCE_S, Wired
 from tests.support.namespaces import Wire
 
 OTHER_ADDRESS = "02:00:00:00:00:77"
@@ -76,7 +76,9 @@ def test_an_interface_that_was_down_is_used_again(wire: Wire, wired: Wired) -> N
 def test_a_route_that_goes_elsewhere_is_followed(wire: Wire, wired: Wired) -> None:
     plane, port = wired.call.plane, wired.call.caller_port
     wire.ip("route", "add", "blackhole", f"{wire.far_host}/32")
-    plane.until(lambda: not wired.speak() and plane.port_counters(port).dropped_send > 0)
+    plane.until(
+        lambda: not wired.speak(within_s=COMES_WITHIN_S) and plane.port_counters(port).dropped_send > 0
+    )
     assert plane.reader_counters(wired.reader).dropped_send > 0
     wire.ip("route", "del", "blackhole", f"{wire.far_host}/32")
     wired.settle()
