@@ -143,10 +143,9 @@ static int bpf_add(void *self, uint32_t slot, const int fds[2])
 	return rtpfork_io_packet.add(io->packet, slot, fds);
 }
 
+/* Also when it was not placed: by a process before this one it may have been. */
 static void take_away(const struct bpf_io *io, struct served *served)
 {
-	if (!served->placed)
-		return;
 	relay_drop(io->relay, &served->key);
 	served->placed = false;
 	served->late = 0;
@@ -202,7 +201,8 @@ static void place(struct bpf_io *io, uint32_t slot, uint64_t at_ns)
 		back = paths_look(io->paths, &served->local, &served->flow.source, at_ns);
 	}
 	if (!path || !back) {
-		take_away(io, served);
+		if (served->placed)
+			take_away(io, served);
 		return;
 	}
 	struct relay_flow wanted;
@@ -232,6 +232,8 @@ static void bpf_flow(void *self, uint32_t slot, const struct rtpfork_flow *flow)
 {
 	struct bpf_io *io = self;
 	struct served *served = &io->served[slot];
+	if (served->wanted && !served->placed)
+		take_away(io, served); /* it may be another now */
 	want(io, served, flow != NULL);
 	if (flow) {
 		served->flow = *flow;

@@ -25,9 +25,17 @@ LOW, HIGH = 23000, 23005
 class EngineApart:
     """The parent's side; a context."""
 
-    def __init__(self, host: str, pins: Path, peers: Sequence[Peer], *, io: MediaIo = MediaIo.BPF) -> None:
+    def __init__(
+        self,
+        host: str,
+        pins: Path,
+        peers: Sequence[Peer],
+        *,
+        io: MediaIo = MediaIo.BPF,
+        bridged: bool = True,
+    ) -> None:
         remotes = [dataclasses.astuple(peer.endpoint) for peer in peers]
-        plan = {"io": io.value, "host": host, "pins": str(pins), "remotes": remotes}
+        plan = {"io": io.value, "host": host, "pins": str(pins), "remotes": remotes, "bridged": bridged}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.native.engine_apart"],
             stdin=subprocess.PIPE,
@@ -77,7 +85,8 @@ def main() -> None:
     remotes = [Endpoint(*remote) for remote in plan["remotes"]]
     for port, remote in zip((caller, callee), remotes, strict=False):
         plane.do(ConnectPort(tag=plane.next_tag(), port=port.port, remote=remote))
-    plane.do(BridgePorts(tag=plane.next_tag(), a=caller.port, b=callee.port))
+    if plan["bridged"]:
+        plane.do(BridgePorts(tag=plane.next_tag(), a=caller.port, b=callee.port))
     command = AttachReader(
         tag=plane.next_tag(),
         stream=caller.port,

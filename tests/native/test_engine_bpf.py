@@ -53,8 +53,8 @@ class Apart:
         self.caller, self.callee, self.srs = peers
         self.sequence = 0
 
-    def engine(self, io: MediaIo = MediaIo.BPF) -> EngineApart:
-        return EngineApart(self.wire.near_host, self.pins, self.peers, io=io)
+    def engine(self, io: MediaIo = MediaIo.BPF, *, bridged: bool = True) -> EngineApart:
+        return EngineApart(self.wire.near_host, self.pins, self.peers, io=io, bridged=bridged)
 
     def say(self, size: int = 160) -> bytes:
         self.sequence += 1
@@ -116,6 +116,18 @@ def test_a_killed_engine_loses_no_packet_of_the_call_and_the_next_one_takes_it_u
         engine.ask("close")
         assert not apart.is_attached()
         assert not apart.pins.exists()
+
+
+def test_what_a_killed_engine_relayed_ends_when_its_port_is_no_flow_any_more(apart: Apart) -> None:
+    with apart.engine() as killed:
+        assert killed.is_ready(WAIT_S)
+        apart.until_in_the_kernel(killed)
+        killed.process.kill()
+        killed.process.wait()
+    with apart.engine(bridged=False) as engine:
+        assert engine.is_ready(WAIT_S)
+        assert not apart.is_heard(0.1)
+        engine.ask("close")
 
 
 def test_an_engine_that_wants_no_relay_ends_the_one_that_a_crash_has_left(apart: Apart) -> None:
