@@ -64,9 +64,9 @@ format: build  ## put Python and C into house style
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/clang-format -i $(shell git ls-files 'native/*.[ch]')
 
-load: build  ## SIPp load with media: RATE, DURATION_S, CONCURRENCY, KILL_SRS=1; TARGET, CALLEE, SRS for a daemon elsewhere
+load: build  ## SIPp load with media: RATE, DURATION_S, CONCURRENCY, KILL_SRS=1, KILL_MEDIA=1; TARGET, CALLEE, SRS for a daemon elsewhere
 	@$(PY) -m tests.load --rate $(RATE) --duration-s $(DURATION_S) \
-		$(if $(CONCURRENCY),--concurrency $(CONCURRENCY)) $(if $(KILL_SRS),--kill-srs) \
+		$(if $(CONCURRENCY),--concurrency $(CONCURRENCY)) $(if $(KILL_SRS),--kill-srs) $(if $(KILL_MEDIA),--kill-media) \
 		$(if $(TARGET),--target $(TARGET) --callee $(CALLEE) --srs $(SRS))
 
 overload: build  ## how many recorded calls a second, and what becomes of twice as many: RATE to begin with

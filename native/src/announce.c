@@ -19,6 +19,8 @@ int rtpfork_core_announce(struct rtpfork_core *core, uint64_t port,
 	if (!what->sound)
 		return RTPFORK_EARGUMENT;
 	struct port *hears = &core->ports[slot];
+	if (hears->speech.what.sound && hears->speech.what.ssrc == what->ssrc)
+		return 0; /* asked once more, since the answer was not heard */
 	core_silence(core, hears);
 	core_begin_change(&hears->whole);
 	hears->speech = (struct speech){

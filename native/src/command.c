@@ -80,9 +80,8 @@ static int close_port(struct worker *worker, struct rtpfork_command *command,
 		      struct rtpfork_port_item *item, uint64_t now_ns)
 {
 	uint32_t slot = 0;
-	int result = rtpfork_core_slot(worker->core, item->id, &slot);
-	if (result != 0)
-		return result;
+	if (rtpfork_core_slot(worker->core, item->id, &slot) != 0)
+		return rtpfork_core_ended_port(worker->core, item->id, &item->counters);
 	worker_withdraw(worker, slot, now_ns);
 	rtpfork_core_close(worker->core, item->id, now_ns, &item->counters, &command->garbage);
 	worker_flush(worker, now_ns);
@@ -148,9 +147,9 @@ static int connect_port(struct worker *worker, struct rtpfork_command *command)
 static int detach(struct worker *worker, struct rtpfork_command *command, uint64_t now_ns)
 {
 	uint32_t slot = 0;
-	int result = rtpfork_core_via(worker->core, command->detach.reader, &slot);
-	if (result != 0)
-		return result;
+	if (rtpfork_core_via(worker->core, command->detach.reader, &slot) != 0)
+		return rtpfork_core_ended_reader(worker->core, command->detach.reader,
+						 &command->detach.counters);
 	rtpfork_core_detach(worker->core, command->detach.reader, now_ns, &command->detach.counters,
 			    &command->garbage);
 	worker_flush(worker, now_ns);
@@ -167,11 +166,14 @@ static bool mine(const struct rtpfork_command *command, uint64_t id, bool visite
 static int check_ports(struct worker *worker, const struct rtpfork_command *command)
 {
 	uint32_t slot = 0;
+	struct rtpfork_port_counters unread;
 	for (size_t i = 0; i < command->port_count; i++) {
 		const struct rtpfork_port_item *item = &command->ports[i];
 		if (!mine(command, item->id, item->visited))
 			continue;
-		int result = rtpfork_core_slot(worker->core, item->id, &slot);
+		if (rtpfork_core_slot(worker->core, item->id, &slot) == 0)
+			continue;
+		int result = rtpfork_core_ended_port(worker->core, item->id, &unread);
 		if (result != 0)
 			return result;
 	}

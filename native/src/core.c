@@ -184,7 +184,7 @@ int rtpfork_core_set_tone(struct rtpfork_core *core, uint64_t port, const struct
 	return 0;
 }
 
-static void read_port(const struct port *port, struct rtpfork_port_counters *counters)
+void core_read_port(const struct port *port, struct rtpfork_port_counters *counters)
 {
 	struct rtpfork_source_totals totals;
 	rtpfork_source_totals(&port->source, &totals);
@@ -201,7 +201,7 @@ int rtpfork_core_port_counters(const struct rtpfork_core *core, uint64_t id,
 	struct port *port = NULL;
 	int result = find_port(core, id, &port);
 	if (result == 0)
-		read_port(port, counters);
+		core_read_port(port, counters);
 	return result;
 }
 
@@ -222,9 +222,10 @@ int rtpfork_core_close(struct rtpfork_core *core, uint64_t id, uint64_t now_ns,
 				    now_ns, &unread, garbage);
 	unbridge(core, port);
 	core_silence(core, port);
-	read_port(port, counters);
+	core_read_port(port, counters);
 	core_clear_keys(core, &port->receive);
 	core_clear_keys(core, &port->send);
+	core_port_ended(core, id, counters);
 	rtpfork_table_give(&core->port_ids, port->slot);
 	return 0;
 }
@@ -383,6 +384,7 @@ int rtpfork_core_detach(struct rtpfork_core *core, uint64_t reader, uint64_t now
 		stream->log = NULL;
 	}
 	*counters = fork->reader.counters;
+	core_reader_ended(core, reader, counters);
 	give_fork(core, slot);
 	return 0;
 }

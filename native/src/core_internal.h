@@ -112,6 +112,12 @@ struct fork {
 	struct keys send;
 };
 
+/* Of one port or reader. */
+union books {
+	struct rtpfork_port_counters port;
+	struct rtpfork_reader_counters reader;
+};
+
 #define OUT_BYTES (RTPFORK_MAX_DATAGRAM_BYTES + 64)
 
 /* The beginning of the memory of a core. Nothing in that memory points to anything of value after
@@ -127,7 +133,13 @@ struct rtpfork_core {
 	struct fork *forks;
 	struct pool keys;      /* as many as all ports and readers hold: none is refused */
 	struct pool sent_with; /* likewise */
-	uint32_t *dirty;       /* slots of ports */
+	struct {
+		uint32_t capacity;
+		uint64_t count; /* ever; the next is written there, round and round */
+		uint64_t *ids;	/* 0: none */
+		union books *books;
+	} ended;
+	uint32_t *dirty; /* slots of ports */
 	size_t dirty_count;
 	uint32_t *changed; /* slots of ports whose flow may be another */
 	bool *is_changed;  /* by slot: it is in there */
@@ -247,6 +259,16 @@ void core_unreachable(struct rtpfork_core *core, const struct port *port, bool r
 /* Report the DTMF that |ended|, or count it when too much of it comes. */
 void core_notice_dtmf(struct rtpfork_core *core, struct port *port, uint64_t now_ns,
 		      const struct rtpfork_event_ended *ended);
+
+/* Keep the last books of one that ends, and of how many. */
+void core_port_ended(struct rtpfork_core *core, uint64_t id,
+		     const struct rtpfork_port_counters *counters);
+void core_reader_ended(struct rtpfork_core *core, uint64_t id,
+		       const struct rtpfork_reader_counters *counters);
+uint32_t core_most_ended(const struct rtpfork_core_options *options);
+
+/* The books of |port| as they are told. */
+void core_read_port(const struct port *port, struct rtpfork_port_counters *counters);
 
 /* How many keys all ports and readers hold, and what they were sent with. */
 uint32_t core_most_keys(const struct rtpfork_core_options *options);

@@ -36,6 +36,9 @@ static size_t lay_out(struct rtpfork_core *core, const struct rtpfork_core_optio
 	uint32_t sent_with = core_most_sent_with(options);
 	cells = place(&layout, sent_with, sizeof(struct sent_with));
 	pool_init(&core->sent_with, cells, sent_with, sizeof(struct sent_with));
+	core->ended.capacity = core_most_ended(options);
+	core->ended.ids = place(&layout, core->ended.capacity, sizeof *core->ended.ids);
+	core->ended.books = place(&layout, core->ended.capacity, sizeof *core->ended.books);
 	core->port_ids.entries = port_ids;
 	core->fork_ids.entries = fork_ids;
 	return layout.bytes;
@@ -77,6 +80,7 @@ static int keep_extent(struct rtpfork_core *core, const struct rtpfork_core *lef
 	core->fork_ids.high_water = left->fork_ids.high_water;
 	core->keys.high_water = left->keys.high_water;
 	core->sent_with.high_water = left->sent_with.high_water;
+	core->ended.count = left->ended.count;
 	for (uint32_t slot = 0; slot < core->port_ids.high_water; slot++)
 		core->ports[slot].log = NULL; /* it was the other process's */
 	return 0;

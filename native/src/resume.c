@@ -57,6 +57,31 @@ static void free_cells(struct pool *pool, const uint64_t *held)
 			pool_give(pool, cell);
 }
 
+/* books */
+
+/* What was taken and has no fate was under way. */
+static void settle_port(struct rtpfork_port_counters *c, uint64_t raw_received)
+{
+	uint64_t taken = c->received + c->rtcp_received + raw_received;
+	uint64_t settled = c->relayed + c->rtcp_relayed + c->raw_relayed + c->dropped_unbridged +
+			   c->dropped_full + c->dropped_send + c->dropped_restart;
+	if (taken > settled)
+		c->dropped_restart += taken - settled;
+}
+
+static void settle_fork(struct rtpfork_reader_counters *c, uint64_t received)
+{
+	uint64_t seen = c->before_attach + c->offered;
+	if (received > seen)
+		c->offered += received - seen;
+	uint64_t settled = c->delivered + c->skipped_paused + c->skipped_event +
+			   c->skipped_comfort_noise + c->skipped_format + c->dropped_stale +
+			   c->dropped_overrun + c->dropped_full + c->dropped_send +
+			   c->dropped_restart;
+	if (c->offered > settled)
+		c->dropped_restart += c->offered - settled;
+}
+
 /* ports and readers */
 
 static bool is_port(const struct rtpfork_core *core, uint32_t slot)
@@ -64,18 +89,31 @@ static bool is_port(const struct rtpfork_core *core, uint32_t slot)
 	return rtpfork_table_used(&core->port_ids, slot) && core->ports[slot].whole;
 }
 
-/* What is not whole is open no more; its keys are not held, and so wiped. */
+/* What is not whole is open no more; its keys are not held, and so wiped. Its books are the last.
+ */
+static void close_port(struct rtpfork_core *core, uint32_t slot)
+{
+	struct port *port = &core->ports[slot];
+	if (state_port_is_sane(port)) {
+		struct rtpfork_port_counters last;
+		settle_port(&port->counters, port->raw_received);
+		core_read_port(port, &last);
+		core_port_ended(core, rtpfork_table_id(&core->port_ids, slot), &last);
+	}
+	rtpfork_table_give(&core->port_ids, slot);
+}
+
 static bool resume_port(struct rtpfork_core *core, const struct held *held, uint32_t slot)
 {
 	struct port *port = &core->ports[slot];
 	if (!rtpfork_table_used(&core->port_ids, slot))
 		return true;
-	if (!state_port_is_sane(port))
-		return false;
-	if (!port->whole) {
-		rtpfork_table_give(&core->port_ids, slot);
+	if (state_is_torn(&port->whole)) {
+		close_port(core, slot);
 		return true;
 	}
+	if (!state_port_is_sane(port))
+		return false;
 	if (port->slot != slot || !resume_keys(core, held, &port->receive, RTPFORK_SRTP_RECEIVE) ||
 	    !resume_keys(core, held, &port->send, RTPFORK_SRTP_SEND))
 		return false;
@@ -105,15 +143,30 @@ static void resume_sounds(struct rtpfork_core *core, struct port *port)
 		core->speaking[core->speaking_count++] = port->slot;
 }
 
+static void end_fork(struct rtpfork_core *core, uint32_t slot)
+{
+	struct fork *fork = &core->forks[slot];
+	if (fork->stream < core->port_ids.high_water) {
+		settle_fork(&fork->reader.counters, core->ports[fork->stream].counters.received);
+		core_reader_ended(core, rtpfork_table_id(&core->fork_ids, slot),
+				  &fork->reader.counters);
+	}
+	rtpfork_table_give(&core->fork_ids, slot);
+}
+
 static bool resume_fork(struct rtpfork_core *core, const struct held *held, uint32_t slot)
 {
 	struct fork *fork = &core->forks[slot];
 	if (!rtpfork_table_used(&core->fork_ids, slot))
 		return true;
+	if (state_is_torn(&fork->whole)) {
+		end_fork(core, slot);
+		return true;
+	}
 	if (!state_fork_is_sane(fork))
 		return false;
-	if (!fork->whole || !is_port(core, fork->stream) || !is_port(core, fork->via)) {
-		rtpfork_table_give(&core->fork_ids, slot);
+	if (!is_port(core, fork->stream) || !is_port(core, fork->via)) {
+		end_fork(core, slot);
 		return true;
 	}
 	struct port *stream = &core->ports[fork->stream];
@@ -127,30 +180,7 @@ static bool resume_fork(struct rtpfork_core *core, const struct held *held, uint
 	       resume_keys(core, held, &fork->send, RTPFORK_SRTP_SEND);
 }
 
-/* books */
-
-/* What was taken and has no fate was under way. */
-static void settle_port(struct rtpfork_port_counters *c, uint64_t raw_received)
-{
-	uint64_t taken = c->received + c->rtcp_received + raw_received;
-	uint64_t settled = c->relayed + c->rtcp_relayed + c->raw_relayed + c->dropped_unbridged +
-			   c->dropped_full + c->dropped_send + c->dropped_restart;
-	if (taken > settled)
-		c->dropped_restart += taken - settled;
-}
-
-static void settle_fork(struct rtpfork_reader_counters *c, uint64_t received)
-{
-	uint64_t seen = c->before_attach + c->offered;
-	if (received > seen)
-		c->offered += received - seen;
-	uint64_t settled = c->delivered + c->skipped_paused + c->skipped_event +
-			   c->skipped_comfort_noise + c->skipped_format + c->dropped_stale +
-			   c->dropped_overrun + c->dropped_full + c->dropped_send +
-			   c->dropped_restart;
-	if (c->offered > settled)
-		c->dropped_restart += c->offered - settled;
-}
+/* all of it */
 
 static void settle(struct rtpfork_core *core)
 {
@@ -164,8 +194,6 @@ static void settle(struct rtpfork_core *core)
 				    core->ports[fork->stream].counters.received);
 	}
 }
-
-/* all of it */
 
 static int resume_tables(struct rtpfork_core *core, const struct held *held)
 {

@@ -31,6 +31,11 @@ static bool are_truths(const void *whole, const uint16_t *offsets, size_t count)
 	return true;
 }
 
+bool state_is_torn(const bool *whole)
+{
+	return *(const uint8_t *)whole == 0;
+}
+
 static bool is_extended(int64_t number)
 {
 	return number > -MOST_EXTENDED && number < MOST_EXTENDED;

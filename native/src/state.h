@@ -9,4 +9,7 @@
 bool state_port_is_sane(const struct port *port);
 bool state_fork_is_sane(const struct fork *fork);
 
+/* Whether a command was changing it, so that anything may be in it. */
+bool state_is_torn(const bool *whole);
+
 #endif

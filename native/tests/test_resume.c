@@ -222,6 +222,74 @@ static void a_process_that_is_killed_while_it_takes_up_leaves_all_to_the_next(vo
 	end(&story);
 }
 
+/* The command that ended it is asked again of the next process, for the answer was not heard. */
+static void what_had_ended_has_its_last_books_still(void)
+{
+	struct story story;
+	begin(&story);
+	for (uint16_t i = 0; i < 5; i++)
+		fixture_speak(&story.fixture, i, i * 160U), fixture_flush(&story.fixture);
+	struct rtpfork_reader_counters reader;
+	struct rtpfork_port_counters port;
+	struct rtpfork_log *garbage = NULL;
+	uint64_t caller = story.fixture.ids[CALLER];
+	struct rtpfork_core *core = story.fixture.core;
+	CHECK_EQ(rtpfork_core_detach(core, story.reader, story.fixture.now_ns, &reader, &garbage),
+		 0);
+	CHECK_EQ(rtpfork_core_ended_port(core, caller, &port), RTPFORK_EGONE);
+	CHECK_EQ(rtpfork_core_close(core, caller, story.fixture.now_ns, &port, &garbage), 0);
+	rtpfork_log_free(garbage);
+	kill_and_resume(&story);
+	memset(&reader, 0, sizeof reader);
+	memset(&port, 0, sizeof port);
+	CHECK_EQ(rtpfork_core_ended_reader(story.fixture.core, story.reader, &reader), 0);
+	CHECK_EQ(reader.delivered, 5);
+	CHECK_EQ(rtpfork_core_ended_port(story.fixture.core, caller, &port), 0);
+	CHECK_EQ(port.relayed, 5);
+	end(&story);
+}
+
+static void what_is_killed_while_it_ends_has_books_that_add_up(void)
+{
+	struct story story;
+	begin(&story);
+	fixture_speak(&story.fixture, 0, 0);
+	fixture_flush(&story.fixture);
+	fixture_speak(&story.fixture, 1, 160);
+	struct rtpfork_core *core = story.fixture.core;
+	uint64_t caller = story.fixture.ids[CALLER];
+	core->ports[story.fixture.slots[CALLER]].whole = false;
+	kill_and_resume(&story);
+	struct rtpfork_reader_counters reader;
+	struct rtpfork_port_counters port;
+	CHECK_EQ(rtpfork_core_ended_port(story.fixture.core, caller, &port), 0);
+	CHECK_EQ(port.received, 2);
+	CHECK_EQ(port.relayed, 1);
+	CHECK_EQ(port.dropped_restart, 1);
+	CHECK_EQ(rtpfork_core_ended_reader(story.fixture.core, story.reader, &reader), 0);
+	CHECK_EQ(reader.offered, 2);
+	CHECK_EQ(reader.delivered, 1);
+	CHECK_EQ(reader.dropped_restart, 1);
+	end(&story);
+}
+
+/* Such a port may have anything in it. */
+static void a_port_that_was_just_being_opened_costs_no_other(void)
+{
+	struct story story;
+	begin(&story);
+	uint64_t id = 0;
+	uint32_t slot = 0;
+	CHECK_EQ(rtpfork_core_open(story.fixture.core, &id, &slot), 0);
+	memset(&story.fixture.core->ports[slot], 0, sizeof(struct port));
+	kill_and_resume(&story);
+	CHECK_EQ(rtpfork_core_slot(story.fixture.core, id, &slot), RTPFORK_EGONE);
+	fixture_speak(&story.fixture, 0, 0);
+	CHECK_EQ(forked_sequence(&story), 100);
+	fixture_settle(&story.fixture, 0);
+	end(&story);
+}
+
 static void a_sound_goes_on_where_it_was(void)
 {
 	static int16_t loud[400];
@@ -240,6 +308,10 @@ static void a_sound_goes_on_where_it_was(void)
 	CHECK(!rtpfork_core_speak(story.fixture.core, story.fixture.now_ns));
 	kill_and_resume(&story);
 	fixture_settle(&story.fixture, 0);
+	what.sound = rtpfork_sounds_find(story.sounds, sound->number);
+	CHECK_EQ(rtpfork_core_announce(story.fixture.core, story.fixture.ids[CALLER], &what,
+				       story.fixture.now_ns),
+		 0);
 	story.fixture.now_ns += 20 * MS;
 	CHECK(!rtpfork_core_speak(story.fixture.core, story.fixture.now_ns));
 	size_t count = 0;
@@ -323,6 +395,9 @@ int main(void)
 	RUN(no_index_of_a_key_is_used_again);
 	RUN(what_a_command_was_changing_is_closed_and_the_rest_goes_on);
 	RUN(a_process_that_is_killed_while_it_takes_up_leaves_all_to_the_next);
+	RUN(what_had_ended_has_its_last_books_still);
+	RUN(what_is_killed_while_it_ends_has_books_that_add_up);
+	RUN(a_port_that_was_just_being_opened_costs_no_other);
 	RUN(a_sound_goes_on_where_it_was);
 	RUN(damaged_memory_is_refused_or_harmless);
 	return 0;

@@ -10,7 +10,7 @@ are closed once nothing came in on them, nor on any port they are bridged with o
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Final, assert_never
 
 from siprec_src.media import plane
@@ -99,10 +99,7 @@ class Custody:
         """Give control all of its ports and readers back; if one is missing, close the others."""
         wanted = frozenset(command.ports)
         there = {port for group in self._orphans for port in group.ports} & wanted
-        for group in tuple(self._orphans):
-            group.ports = tuple(port for port in group.ports if port not in there)
-            if not group.ports:
-                self._orphans.remove(group)
+        self._disown(there)
         if there == wanted and self._left_readers.issuperset(command.readers):
             self._ports |= there
             self._readers.update(command.readers)
@@ -112,6 +109,13 @@ class Custody:
             return plane.Refused(tag=command.tag, reason="gone")
         closing = plane.ClosePorts(tag=0, ports=tuple(sorted(there)), again=True)
         return self._tagged(command.tag, command, closing)
+
+    def _disown(self, ports: Set[PortId]) -> None:
+        """They are no orphans any more."""
+        for group in tuple(self._orphans):
+            group.ports = tuple(port for port in group.ports if port not in ports)
+            if not group.ports:
+                self._orphans.remove(group)
 
     def release(self, now: float) -> None:
         """The control in charge is gone: its ports become orphans."""
@@ -197,7 +201,9 @@ class Custody:
             case plane.PortsOpen():
                 self._ports.update(port.port for port in answer.ports)
             case plane.PortsClosed():
-                self._forget(port for port, _ in answer.counters)
+                closed = {port for port, _ in answer.counters}
+                self._disown(closed)
+                self._forget(closed)
             case plane.ReaderAttached():
                 self._readers.add(answer.reader)
                 if isinstance(command, plane.AttachReader):
@@ -205,6 +211,7 @@ class Custody:
             case plane.ReaderDetached():
                 if isinstance(command, plane.DetachReader):
                     self._readers.discard(command.reader)
+                    self._left_readers.discard(command.reader)
             case plane.Done():
                 if isinstance(command, plane.BridgePorts):
                     self._link(command.a, command.b)

@@ -2,9 +2,12 @@
 
 Every command gets exactly one answer. Before there is a media process that answer is `Refused` with reason
 ``media-down``. It is connected again for ever. When the connection is lost, commands wait for the process
-that follows. If that one has what was open before, users are told `MediaUp` with ``resumed``, the commands
-go to it, and of those that were under way the ones that may be done twice; the others are refused. Else
-users are told `MediaDown`, all these commands are refused, then `MediaUp` is told.
+that follows. If that one has what was open before, users are told `MediaUp` with ``resumed``, and it gets the
+commands, once more also those that were under way. Else users are told `MediaDown`, all these commands are
+refused, then `MediaUp` is told.
+
+All commands may be done twice: ports that are opened twice end as orphans, a reader is found
+(`app.custody`), what has ended has its last books still. `ResumePorts` is for one process alone.
 """
 
 from __future__ import annotations
@@ -25,18 +28,6 @@ BATCH: Final = 256  #: messages read for one readiness
 MAX_UNSENT: Final = 20_000  #: commands that wait for the media process to read; above it they are refused
 RECONNECT_S: Final = 0.05
 SOCKET_BUFFER_BYTES: Final = 1024 * 1024
-#: What may be done twice: ports that are opened twice end as orphans, a reader is found (`app.custody`).
-_REPEATABLE: Final = (
-    plane.OpenPorts
-    | plane.ConnectPort
-    | plane.BridgePorts
-    | plane.PlayTone
-    | plane.AttachReader
-    | plane.UpdateReader
-    | plane.SetReaderLive
-    | plane.ResumePorts
-    | plane.ReadCounters
-)
 
 Told: TypeAlias = plane.Answer | plane.Event | plane.MediaState
 """What comes from the media process."""
@@ -141,28 +132,24 @@ class MediaClient:
 
     def _begin(self, message: plane.MediaUp) -> None:
         """A media process serves: the same calls, or none."""
-        waiting, self._unsent = self._unsent, deque()
-        under_way = self._outstanding.keys() - {tag for tag, _ in waiting}
+        self._unsent.clear()
         away, self._away = self._away, False
         self._up = True
         if away and not message.resumed:
             self._on_message(plane.MediaDown())
-            self._give_up(tuple(self._outstanding))
+            self._give_up(self._outstanding)
             self._loop.call_soon(self._on_message, message)
             return
         if not away:  # it has nothing to resume, whoever left what is there
             message = plane.MediaUp()
-        again = [command for tag, command in self._outstanding.items() if tag in under_way]
-        self._on_message(message)
-        self._unsent.extend(
-            (command.tag, encode(command)) for command in again if isinstance(command, _REPEATABLE)
-        )
-        self._unsent.extend(waiting)
-        self._give_up(tuple(command.tag for command in again if not isinstance(command, _REPEATABLE)))
+        again = tuple(self._outstanding.items())
+        self._give_up(tag for tag, command in again if isinstance(command, plane.ResumePorts))
+        self._on_message(message)  # which asks what goes on, before anything else is asked
+        self._unsent.extend((tag, encode(command)) for tag, command in again if tag in self._outstanding)
         self._flush()
 
     def _give_up(self, tags: Iterable[int]) -> None:
-        for tag in tags:
+        for tag in tuple(tags):
             self._outstanding.pop(tag, None)
             self._refuse(tag, "media-down")
 

@@ -88,8 +88,19 @@ class Owners:
         return self._calls.get(call)
 
     def submitted(self, owner: Owner, command: plane.Command) -> None:
+        """The answer is for this owner; what the command ends is its no more."""
         owner.tags.add(command.tag)
         self._tags[command.tag] = owner
+        match command:
+            case plane.ClosePorts(ports=ports):
+                for port in ports:
+                    owner.ports.discard(port)
+                    self._ports.pop(port, None)
+            case plane.DetachReader(reader=reader):
+                owner.readers.discard(reader)
+                self._readers.pop(reader, None)
+            case _:
+                pass
 
     def answered(self, answer: plane.Answer) -> Owner | None:
         """Who asked; what the answer gives is its from now on."""
@@ -105,11 +116,13 @@ class Owners:
             case plane.ReaderAttached():
                 owner.readers.add(answer.reader)
                 self._readers[answer.reader] = owner
-            case plane.PortsClosed():
-                for port, _ in answer.counters:
-                    owner.ports.discard(port)
-                    self._ports.pop(port, None)
-            case plane.ReaderDetached() | plane.Counters() | plane.Done() | plane.Refused():
+            case (
+                plane.ReaderDetached()
+                | plane.PortsClosed()
+                | plane.Counters()
+                | plane.Done()
+                | plane.Refused()
+            ):
                 pass
         return owner
 

@@ -19,7 +19,8 @@ class Resumption:
         self._asked: dict[int, Owner] = {}
 
     def begin(self) -> None:
-        """A process serves that may have all of them."""
+        """A process serves that may have all of them; what one before was asked counts no more."""
+        self._asked.clear()
         for owner in self._owners:
             if owner.ports or owner.readers:
                 tag = self._identity.number()

@@ -170,7 +170,7 @@ class SetReaderLive:
 
 @immutable
 class DetachReader:
-    """End a reader with an RTCP BYE (RFC 3550 6.6). Answered with `ReaderDetached`."""
+    """End a reader with an RTCP BYE (RFC 3550 6.6). Answered with `ReaderDetached`, also when it is ended."""
 
     tag: int
     reader: ReaderId
@@ -178,7 +178,7 @@ class DetachReader:
 
 @immutable
 class ClosePorts:
-    """Close ports; bridges and readers on them end too. Answered with `PortsClosed`."""
+    """Close ports; bridges and readers on them end too. Answered with `PortsClosed`, also for closed ones."""
 
     tag: int
     ports: tuple[PortId, ...]

@@ -20,7 +20,7 @@ from siprec_src.app.media_process import MediaServer, listen
 from siprec_src.media import plane
 from siprec_src.media.handshake import SendDtls
 from siprec_src.media.keeping import Resumed
-from siprec_src.media.model import MediaIo, PortId, ReaderId
+from siprec_src.media.model import MediaIo, PortCounters, PortId
 from siprec_src.media.wire import decode, encode
 from tests.support.daemon import until
 from tests.support.log import Log
@@ -230,7 +230,7 @@ async def test_a_media_process_that_begins_anew_is_told_as_the_end_of_the_other(
     again.stop()
 
 
-async def test_what_may_be_done_twice_is_done_by_the_process_that_goes_on(path: Path) -> None:
+async def test_what_was_under_way_is_asked_of_the_process_that_goes_on(path: Path) -> None:
     served = Served(path)
     control = Control(path)
     await control.next()
@@ -240,7 +240,7 @@ async def test_what_may_be_done_twice_is_done_by_the_process_that_goes_on(path: 
     ids = tuple(port.port for port in opened.ports)
     served.engine.answering = False
     control.client.submit(plane.BridgePorts(tag=8, a=ids[0], b=ids[1]))
-    control.client.submit(plane.DetachReader(tag=9, reader=ReaderId(1)))
+    control.client.submit(plane.ClosePorts(tag=9, ports=ids[:1]))
     served.stop()
     control.client.submit(plane.ResumePorts(tag=10, ports=ids, readers=()))
     left = Resumed(resumed=True, refused=False, ports=dict.fromkeys(ids), readers={})
@@ -250,8 +250,8 @@ async def test_what_may_be_done_twice_is_done_by_the_process_that_goes_on(path: 
     told = {getattr(message, "tag", 0): message for message in [await control.next() for _ in range(3)]}
     assert told == {
         8: plane.Done(tag=8),
-        9: plane.Refused(tag=9, reason="media-down"),
-        10: plane.Done(tag=10),
+        9: plane.PortsClosed(tag=9, counters=((ids[0], PortCounters()),)),
+        10: plane.Refused(tag=10, reason="media-down"),
     }
     control.client.close()
     again.stop()

@@ -60,6 +60,7 @@ def main() -> int:
     )
     parser.add_argument("--srs", type=address, help="where SIPp records, HOST:PORT, TCP")
     parser.add_argument("--kill-srs", action="store_true", help="kill the SRS in the middle of the run")
+    parser.add_argument("--kill-media", action="store_true", help="kill the media process again and again")
     arguments = parser.parse_args()
     if arguments.target and not (arguments.callee and arguments.srs):
         parser.error("--target needs --callee and --srs: the addresses that daemon was configured with")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import os
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from tests.support.processes import cpu_s, resident_bytes
 from tests.support.sipp import Result, Sipp
 
 MEDIA = "[media]\nrtp_low = 10000\nrtp_high = 19999\n"  #: of the daemon, which needs more than one test
+MEDIA_KILLS = 25  #: in a minute; of more the supervisor would despair
 HOLD_S = 8  #: the stock scenario `uac_pcap` speaks for so long, then sends a digit
 
 
@@ -31,6 +34,7 @@ class Load:
     callee: tuple[str, int] | None = None
     srs: tuple[str, int] | None = None
     kill_srs: bool = False  #: in the middle of the run, as a crash would
+    kill_media: bool = False  #: the media process, once a second, `MEDIA_KILLS` times
 
     @property
     def calls(self) -> int:
@@ -91,7 +95,7 @@ def perform(load: Load, *, tell: Callable[[str], None]) -> Report:
             )
         start = time.monotonic()
         callers = stack.enter_context(_callers(load, workdir, target))
-        _watch(load, callers, srs, tell)
+        _watch(load, callers, srs, daemon, tell)
         elapsed_s = time.monotonic() - start
         with contextlib.suppress(TimeoutError):  # then the table shows how many are missing
             until(lambda: callees.result().successful >= callers.result().successful, 10, "the callees")
@@ -133,9 +137,10 @@ def _callers(load: Load, workdir: Path, target: tuple[str, int]) -> contextlib.A
     )
 
 
-def _watch(load: Load, callers: Sipp, srs: Sipp, tell: Callable[[str], None]) -> None:
-    """Say once a second how far it is; kill the SRS half-way where that is asked."""
+def _watch(load: Load, callers: Sipp, srs: Sipp, daemon: Daemon | None, tell: Callable[[str], None]) -> None:
+    """Say once a second how far it is; kill what is to be killed."""
     start = time.monotonic()
+    kills = MEDIA_KILLS if load.kill_media else 0
     while callers.running:
         elapsed_s = time.monotonic() - start
         if elapsed_s > load.limit_s:
@@ -143,6 +148,9 @@ def _watch(load: Load, callers: Sipp, srs: Sipp, tell: Callable[[str], None]) ->
         if load.kill_srs and srs.running and elapsed_s > load.duration_s / 2:
             srs.kill()
             tell("the SRS is killed")
+        if kills and daemon is not None:
+            kills -= 1
+            os.kill(daemon.pid_of("media"), signal.SIGKILL)
         time.sleep(1.0)
         with contextlib.suppress(OSError, IndexError):
             result = callers.result()

@@ -372,11 +372,9 @@ def test_closing_ports_gives_their_books_and_makes_all_ids_stale(call: Call) -> 
     stale: list[Command] = [
         ConnectPort(tag=plane.next_tag(), port=call.caller_port.port),
         BridgePorts(tag=plane.next_tag(), a=call.caller_port.port, b=call.callee_port.port),
-        ClosePorts(tag=plane.next_tag(), ports=(call.via.port,)),
         ReadCounters(tag=plane.next_tag(), ports=(call.via.port,)),
         ReadCounters(tag=plane.next_tag(), readers=(reader,)),
         SetReaderLive(tag=plane.next_tag(), reader=reader, live=True),
-        DetachReader(tag=plane.next_tag(), reader=reader),
         call.reader_command(),
         SetReaderLive(tag=plane.next_tag(), reader=ReaderId(2**53 - 1), live=True),
         ConnectPort(tag=plane.next_tag(), port=PortId(reader)),

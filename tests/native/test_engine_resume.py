@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -11,8 +12,18 @@ import pytest
 
 from siprec_src.media.engine import Engine
 from siprec_src.media.keeping import PortSockets, Resumed, SocketsOpened
-from siprec_src.media.model import Sound, Tone
-from siprec_src.media.plane import ClosePorts, OpenPort, OpenPorts, PlayTone, PortsClosed, PortsOpen
+from siprec_src.media.model import PortId, Sound, Tone
+from siprec_src.media.plane import (
+    ClosePorts,
+    DetachReader,
+    OpenPort,
+    OpenPorts,
+    PlayTone,
+    PortsClosed,
+    PortsOpen,
+    ReaderDetached,
+    Refused,
+)
 from tests.native.engine_support import Call, read_rtp, rtp
 from tests.native.site import Site
 
@@ -108,6 +119,30 @@ def test_a_port_whose_sockets_nobody_kept_is_closed_with_its_readers(life: Life)
     left = life.killed(call.via)
     assert left.ports.keys() == {call.caller_port.port, call.callee_port.port}
     assert not left.readers
+
+
+def test_what_has_ended_is_ended_again_with_its_last_books(life: Life) -> None:
+    call, plane = life.call, life.call.plane
+    reader = call.attach()
+    call.caller.send(rtp(1, 160), call.caller_port)
+    call.srs.receive()
+    detached = plane.ask(DetachReader(tag=plane.next_tag(), reader=reader))
+    assert isinstance(detached, ReaderDetached)
+    assert detached.counters.delivered == 1
+    caller, callee = call.caller_port.port, call.callee_port.port
+    closed = plane.ask(ClosePorts(tag=plane.next_tag(), ports=(caller,)))
+    assert isinstance(closed, PortsClosed)
+    assert dict(closed.counters)[caller].relayed == 1
+    assert caller not in life.killed(call.caller_port).ports
+    again = plane.ask(DetachReader(tag=plane.next_tag(), reader=reader))
+    assert again == dataclasses.replace(detached, tag=again.tag)
+    all_of_it = plane.ask(ClosePorts(tag=plane.next_tag(), ports=(callee, caller)))
+    assert isinstance(all_of_it, PortsClosed)
+    assert dict(all_of_it.counters)[caller] == dict(closed.counters)[caller]
+    stranger = ClosePorts(tag=plane.next_tag(), ports=(PortId(caller + 1000),))
+    refused = plane.ask(stranger)
+    assert isinstance(refused, Refused)
+    assert refused.reason == "gone"
 
 
 def test_memory_of_another_shape_is_of_no_use_and_its_sockets_are_closed(life: Life) -> None:

@@ -297,7 +297,8 @@ int rtpfork_core_set_tone(struct rtpfork_core *core, uint64_t port,
 			  const struct rtpfork_tone *tone);
 
 /* Speak to the party of |port| from now on, 20 ms a packet; what it was being told breaks off. A
- * notice tells the end. The sound must outlive the port. RTPFORK_EARGUMENT: no sound. */
+ * notice tells the end. What it is being told under the same SSRC goes on. The sound must outlive
+ * the port. RTPFORK_EARGUMENT: no sound. */
 int rtpfork_core_announce(struct rtpfork_core *core, uint64_t port,
 			  const struct rtpfork_announcement *what, uint64_t now_ns);
 
@@ -328,6 +329,13 @@ int rtpfork_core_detach(struct rtpfork_core *core, uint64_t reader, uint64_t now
  * rtpfork_core_open(), so the BYEs must leave before its sockets close. */
 int rtpfork_core_close(struct rtpfork_core *core, uint64_t id, uint64_t now_ns,
 		       struct rtpfork_port_counters *counters, struct rtpfork_log **garbage);
+
+/* The last books of one that ended not long ago. RTPFORK_EGONE: it lives, or never did, or is
+ * forgotten. */
+int rtpfork_core_ended_port(const struct rtpfork_core *core, uint64_t port,
+			    struct rtpfork_port_counters *counters);
+int rtpfork_core_ended_reader(const struct rtpfork_core *core, uint64_t reader,
+			      struct rtpfork_reader_counters *counters);
 
 int rtpfork_core_port_counters(const struct rtpfork_core *core, uint64_t id,
 			       struct rtpfork_port_counters *counters);

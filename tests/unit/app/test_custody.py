@@ -179,6 +179,21 @@ def test_a_reader_whose_answer_was_lost_is_found_and_not_made_again() -> None:
     assert isinstance(custody.command(attach(9, A, VIA)), plane.AttachReader)
 
 
+def test_what_ends_though_no_control_has_taken_it_up_is_nobodys_and_no_answer_to_another() -> None:
+    custody = Custody()
+    custody.inherit(LEFT, 0.0)
+    assert custody.command(dataclasses.replace(MINE, ports=(A, B), readers=())) == plane.Done(tag=7)
+    ended = custody.command(plane.DetachReader(tag=8, reader=ReaderId(5)))
+    books = ReaderCounters(delivered=9)
+    answer = plane.ReaderDetached(tag=ended.tag, reader=ReaderId(5), counters=books)
+    assert custody.message(answer, 0.0) == dataclasses.replace(answer, tag=8)
+    assert isinstance(custody.command(attach(9, A, VIA)), plane.AttachReader)
+    closing = custody.command(plane.ClosePorts(tag=10, ports=(VIA,)))
+    closed = plane.PortsClosed(tag=closing.tag, counters=((VIA, PortCounters()),))
+    assert custody.message(closed, 0.0) == dataclasses.replace(closed, tag=10)
+    assert custody.orphaned_ports == 1
+
+
 def test_a_reader_that_is_known_is_none_whose_answer_was_lost() -> None:
     custody = Custody()
     custody.inherit(LEFT, 0.0)

@@ -344,6 +344,49 @@ async def test_a_machine_whose_ports_go_on_hears_nothing_of_another_media_proces
     assert world.call.told == [*before, plane.MediaDown(), plane.MediaUp()]
 
 
+async def test_only_the_newest_media_process_says_what_goes_on(world: World) -> None:
+    world.call.script = lambda event: [OPEN] if event is ARRIVED else []
+    world.tell(ARRIVED)
+    world.driver.media(PORTS)
+    before = list(world.call.told)
+    for _ in range(2):
+        world.driver.media(plane.MediaUp(resumed=True))
+    first, second = (command for command in world.submitted if isinstance(command, plane.ResumePorts))
+    world.driver.media(plane.Done(tag=second.tag))
+    world.driver.media(plane.Refused(tag=first.tag, reason="media-down"))
+    assert world.call.told == before
+
+
+async def test_what_a_machine_has_ended_is_not_asked_for_again(world: World) -> None:
+    attach = plane.AttachReader(
+        tag=71,
+        stream=PortId(1),
+        via=PortId(2),
+        remote=Endpoint("127.0.0.1", 4000),
+        ssrc=1,
+        cname="x",
+        first_sequence=0,
+        first_timestamp=0,
+        payload_types=((0, 0),),
+    )
+    steps: dict[object, Sequence[object]] = {
+        ARRIVED: [OPEN],
+        PORTS: [attach],
+        plane.ReaderAttached(tag=71, reader=ReaderId(5)): [
+            plane.DetachReader(tag=72, reader=ReaderId(5)),
+            plane.ClosePorts(tag=73, ports=(PortId(2),)),
+        ],
+    }
+    world.call.script = lambda event: steps.get(event, [])
+    world.tell(ARRIVED)
+    for event in list(steps)[1:]:
+        assert isinstance(event, plane.Answer)
+        world.driver.media(event)
+    world.driver.media(plane.MediaUp(resumed=True))
+    (asked,) = (command for command in world.submitted if isinstance(command, plane.ResumePorts))
+    assert (asked.ports, asked.readers) == ((PortId(1),), ())
+
+
 @pytest.mark.rfc("3261", "15")
 async def test_hanging_up_ends_answered_calls_with_bye_and_the_others_with_503(world: World) -> None:
     second, waiting = Scripted(), dataclasses.replace(ARRIVED, usage=2, token=20)
