@@ -49,9 +49,15 @@ class _Port:
 
 
 class Handshakes:
-    """The handshakes of one media process."""
+    """The handshakes of one media process.
 
-    def __init__(self) -> None:
+    Those of a process before, and the certificate that its SRSs know, have died with it: where keys would be
+    made on a port of its time, the SRS has to be offered a new session.
+    """
+
+    def __init__(self, left: Iterable[PortId] = ()) -> None:
+        """``left``: the ports that a process before has opened."""
+        self._left = frozenset(left)
         self._identity: Identity | None = None
         self._opening: set[int] = set()
         self._ports: dict[PortId, _Port] = {}
@@ -123,6 +129,8 @@ class Handshakes:
 
     def _begin(self, command: plane.AttachReader, now: float) -> list[Effect]:
         port = self._ports.get(command.via)
+        if port is None and command.via in self._left:
+            return [plane.Refused(tag=command.tag, reason="dtls-lost")]
         if port is None or command.dtls is None:
             return [plane.Refused(tag=command.tag, reason="gone")]
         if port.agreed is not None and port.agreed[0] == _association(command):

@@ -44,7 +44,7 @@ class SecureEngine:
         """``opened`` is told of new sockets, before anybody hears of their ports."""
         self._engine = engine
         self._opened = opened
-        self._handshakes = Handshakes()
+        self._handshakes = Handshakes(engine.resumed().ports)
 
     @property
     def deadline(self) -> float | None:

@@ -119,7 +119,8 @@ class AttachReader:
     ``first_sequence`` and keep the gaps of the source; timestamps start at ``first_timestamp`` and
     advance as the source's, by the wall clock over a pause or a change of source (RFC 7866 8.2.3,
     RFC 3550 5.1). Answered with `ReaderAttached`; with ``dtls`` when the handshake has ended, or `Refused`
-    with reason ``dtls-failed``. Nothing is sent before that, and what comes meanwhile is ``before_attach``.
+    with reason ``dtls-failed`` or ``dtls-lost``. Nothing is sent before that, and what comes meanwhile is
+    ``before_attach``.
     """
 
     tag: int
@@ -272,8 +273,8 @@ class Done:
 @immutable
 class Refused:
     """The command changed nothing. Reasons: ``ports-exhausted``, ``gone``, ``no-room``,
-    ``bad-argument``, ``dtls-failed`` (the handshake did not succeed, ``detail`` says why), ``media-down``
-    (the media process is not there).
+    ``bad-argument``, ``dtls-failed`` (the handshake did not succeed, ``detail`` says why), ``dtls-lost`` (it
+    was to be with a media process that has died), ``media-down`` (the media process is not there).
     """
 
     tag: int

@@ -14,14 +14,14 @@ from operator import attrgetter
 from typing import Final
 
 from siprec_src.recording.line import RecordedLine
-from siprec_src.recording.outcome import Fields, Outcome, Result
+from siprec_src.recording.outcome import MEDIA_RESTART, Fields, Outcome, Result
 
 LOST: Final[Mapping[str, str]] = {  #: what a packet is lost by, and the reason that it gives
     "skipped_format": "format",
     "dropped_overrun": "overrun",
     "dropped_full": "full",
     "dropped_send": "send",
-    "dropped_restart": "media-restart",
+    "dropped_restart": MEDIA_RESTART,
 }
 WITHHELD: Final[Mapping[str, str]] = {  #: not sent on purpose: no loss, but nothing is recorded by it either
     "skipped_paused": "paused",

@@ -18,7 +18,7 @@ from siprec_src.recording import commands
 from siprec_src.recording.copies import Copy, Room
 from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.health import Health
-from siprec_src.recording.outcome import Fields, Outcome, Result, of_several
+from siprec_src.recording.outcome import MEDIA_RESTART, Fields, Outcome, Result, of_several
 from siprec_src.recording.policy import secure_enough, tracks_of
 from siprec_src.recording.redirect import follow
 from siprec_src.recording.refusal import Remedy
@@ -328,6 +328,8 @@ class CallRecording:
             return self._try_next(now)
         if outcome.reason == "srs-not-secure":
             return self._begin_round(now)
+        if outcome.reason == MEDIA_RESTART:  # not for want of an SRS
+            return self._begin_round(now, session.target)
         if now - session.began >= STEADY_S:
             self._rounds.steady()
             known = session.target

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from typing import Final
 
 from siprec_src.recording.refusal import Remedy
 from siprec_src.sip.uri import Uri
 from siprec_src.values import immutable
 
 Fields = tuple[tuple[str, object], ...]
+
+MEDIA_RESTART: Final = "media-restart"  #: the reason of what is lost with a media process though calls go on
 
 
 class Result(enum.Enum):

@@ -7,19 +7,23 @@ in `life`.
 
 from __future__ import annotations
 
+from typing import Final
+
 from siprec_src.communication import CommunicationSession
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.media import plane
 from siprec_src.recording import incoming, request
 from siprec_src.recording.ground import Effects
 from siprec_src.recording.life import Farewell, SessionLife, State
-from siprec_src.recording.outcome import Outcome, Result
+from siprec_src.recording.outcome import MEDIA_RESTART, Outcome, Result
 from siprec_src.recording.policy import tracks_of
 from siprec_src.recording.presentation import presented
 from siprec_src.recording.updates import Exchange, Verb
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.message import Request, Response
 from siprec_src.sip.session_timer import SessionTimer
+
+_WITHOUT_KEYS: Final = {"dtls-failed": "srs-dtls-failed", "dtls-lost": MEDIA_RESTART}
 
 
 class RecordingSession(SessionLife):
@@ -84,8 +88,9 @@ class RecordingSession(SessionLife):
         effects: Effects = [*self._forks.answered(answer)]
         if isinstance(answer, plane.Refused) and self._state is State.ACTIVE:
             effects += self._ledger.refused(answer)
-            if answer.reason == "dtls-failed":  # no association, no session (RFC 5763 5)
-                failed = Outcome(result=Result.INTERRUPTED, reason="srs-dtls-failed", detail=answer.detail)
+            reason = _WITHOUT_KEYS.get(answer.reason)
+            if reason is not None:  # no association, no session (RFC 5763 5)
+                failed = Outcome(result=Result.INTERRUPTED, reason=reason, detail=answer.detail)
                 return effects + self._end(failed, Farewell.BYE, now)
         if self._state is State.OPENING and not self._forks.opening:
             if self._forks.refusal:

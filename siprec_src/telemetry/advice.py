@@ -79,6 +79,10 @@ _REASONS: Final[Mapping[str, tuple[str, str]]] = {
         "the DTLS handshake of a track failed",
         "see that UDP passes between the media ports in both directions",
     ),
+    "dtls-lost": (
+        "the media process died, and the DTLS handshake of a track with it",
+        "see the log of the media process; a new session has begun",
+    ),
     "options-timeout": ("it did not answer OPTIONS", "let it answer, or set options_interval_s = 0"),
     "options-unreachable": ("it could not be reached", "see that it runs and that no firewall is between"),
     "options-503": ("it answered OPTIONS with 503", "see that it has capacity and licences"),
@@ -90,6 +94,7 @@ _REASONS: Final[Mapping[str, tuple[str, str]]] = {
     "call-ended": ("the call ended first", ""),
     "stopped": ("recording was stopped by command", ""),
     "shutdown": ("the daemon was shut down", ""),
+    "media-restart": ("the media process died and another went on", "see the log of the media process"),
     "media-down": ("the media process was down", "see the log of the media process"),
     "ports-exhausted": ("there was no RTP port left", "widen rtp_low to rtp_high"),
     "no-room": ("the media engine was full", "see max_calls and the engine's limits"),

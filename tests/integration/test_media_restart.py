@@ -270,6 +270,7 @@ def _books(control: Control, party: Party) -> tuple[PortCounters, ReaderCounters
 
 
 @pytest.mark.rfc("3711", "9.1")
+@pytest.mark.req("KEY-20")
 def test_calls_and_recordings_go_on_over_twenty_deaths_of_the_media_process(supervised: Supervised) -> None:
     control = Control(supervised.socket)
     assert control.connect() == plane.MediaUp()

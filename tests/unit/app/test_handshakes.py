@@ -210,6 +210,15 @@ def test_a_port_that_closes_takes_its_handshake_with_it() -> None:
     assert late.reason == "gone"
 
 
+def test_a_handshake_of_a_process_before_is_lost_and_not_begun_under_another_certificate() -> None:
+    srs = Srs(active=False)
+    srs.handshakes = Handshakes(left=(VIA,))
+    (refused,) = srs.handshakes.command(srs.attach, 0.0)
+    assert isinstance(refused, plane.Refused)
+    assert (refused.tag, refused.reason) == (7, "dtls-lost")
+    assert srs.hello() == []
+
+
 @pytest.mark.rfc("8842", "3.1")
 @pytest.mark.req("KEY-34")
 def test_the_same_association_gives_its_keys_to_the_next_reader_and_a_new_one_does_not() -> None:

@@ -110,6 +110,23 @@ def test_a_failed_handshake_ends_the_session_and_the_next_srs_is_asked() -> None
     assert not play.media.readers
 
 
+@pytest.mark.rfc("5763", "5")
+@pytest.mark.req("KEY-20")
+def test_a_handshake_that_died_with_the_media_process_is_made_anew_with_the_same_srs() -> None:
+    play = started("sip:two.example;secure=true;transport=tcp")
+    play.media.refuse(plane.AttachReader, "dtls-lost")
+    play.accept(dtls_answer())
+    play.say(200, next(r for r in play.requests if r.method == "BYE"))
+    (end,) = play.log("recording.end")
+    assert (end["result"], end["reason"]) == ("interrupted", "media-restart")
+    first, second = play.invites
+    assert first.request_uri == second.request_uri
+    ours = [[media.attribute("tls-id") for media in offer_of(invite).media] for invite in play.invites]
+    assert not set(ours[0]) & set(ours[1])
+    play.say(200, second, answer_to(offer_of(second), dtls_answer()))
+    assert len(play.media.readers) == 2
+
+
 def test_a_pause_during_the_handshake_lets_nothing_out() -> None:
     """The engine gets the reader when the handshake has ended, whatever was wanted when it began."""
     play = started()
