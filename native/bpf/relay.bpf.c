@@ -36,10 +36,9 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, RELAY_MAX_FLOWS);
-	__type(key, struct relay_key);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RELAY_PLACES);
+	__type(key, __u32);
 	__type(value, struct relay_flow);
 } flows SEC(".maps");
 
@@ -72,10 +71,15 @@ struct {
 	__type(value, struct relay_place);
 } places SEC(".maps");
 
+struct end {
+	__u8 host[16];
+	__be16 port;
+};
+
 /* A datagram that may be relayed. */
 struct view {
-	struct relay_key key;
-	struct relay_key source;
+	struct end local __attribute__((aligned(8)));
+	struct end source __attribute__((aligned(8)));
 	__u32 udp_at; /* offsets in the frame */
 	__u32 total;  /* bytes of the IP packet */
 	__u32 bytes;  /* of the datagram */
@@ -124,7 +128,7 @@ static __always_inline bool read_v4(const struct iphdr *ip, struct view *view)
 	view->v6 = false;
 	view->total = bpf_ntohs(ip->tot_len);
 	view->udp_at = ETH_HLEN + sizeof *ip;
-	map_v4(view->key.host, ip->daddr);
+	map_v4(view->local.host, ip->daddr);
 	map_v4(view->source.host, ip->saddr);
 	return true;
 }
@@ -137,9 +141,9 @@ static __always_inline bool read_v6(const struct ipv6hdr *ip, struct view *view)
 	view->v6 = true;
 	view->total = bpf_ntohs(ip->payload_len) + sizeof *ip;
 	view->udp_at = ETH_HLEN + sizeof *ip;
-	__builtin_memcpy(view->key.host, &ip->daddr, 16);
+	__builtin_memcpy(view->local.host, &ip->daddr, 16);
 	__builtin_memcpy(view->source.host, &ip->saddr, 16);
-	return !is_mapped(view->key.host);
+	return !is_mapped(view->local.host);
 }
 
 /* Headers of IP and UDP; false: not plain. */
@@ -167,7 +171,7 @@ static __always_inline bool read_headers(struct __sk_buff *skb, struct view *vie
 	} else {
 		return false;
 	}
-	view->key.port = udp->dest;
+	view->local.port = udp->dest;
 	view->source.port = udp->source;
 	view->bytes = bpf_ntohs(udp->len) - sizeof *udp;
 	/* Without a checksum, or with octets beyond the packet's end, it is rare, not wrong. */
@@ -247,6 +251,20 @@ static __always_inline void tell(struct __sk_buff *skb, const struct view *view,
 		__sync_fetch_and_add(count, 1);
 }
 
+/* The flow to which a datagram belongs; false: none. */
+static __always_inline bool find(const struct view *view, struct relay_flow *flow)
+{
+	__u32 at = bpf_ntohs(view->local.port) / 2;
+	struct relay_flow *place = bpf_map_lookup_elem(&flows, &at);
+	if (!place || place->local_port != view->local.port)
+		return false;
+	bpf_spin_lock(&place->lock);
+	__builtin_memcpy(flow, place, offsetof(struct relay_flow, lock));
+	bpf_spin_unlock(&place->lock);
+	return flow->local_port == view->local.port && same_host(view->local.host, flow->local) &&
+	       flow->source_port == view->source.port && same_host(view->source.host, flow->source);
+}
+
 static __always_inline void write_v4(struct iphdr *ip, const struct relay_flow *flow)
 {
 	ip->tos = 0;
@@ -299,25 +317,24 @@ SEC("tc")
 int siprec_relay(struct __sk_buff *skb)
 {
 	struct view view = {};
+	struct relay_flow flow;
 	if (skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_size)
 		return UP;
 	if (!read_headers(skb, &view))
 		return UP;
-	const struct relay_flow *flow = bpf_map_lookup_elem(&flows, &view.key);
-	if (!flow || !same_host(view.source.host, flow->source) ||
-	    view.source.port != flow->source_port || view.total > flow->carries)
+	if (!find(&view, &flow) || view.total > flow.carries)
 		return UP;
-	if (skb->ifindex != flow->arrives) /* RFC 3704 2.2: the host may be as strict */
+	if (skb->ifindex != flow.arrives) /* RFC 3704 2.2: the host may be as strict */
 		return UP;
 	if (view.bytes > RELAY_MOST_BYTES || !read_rtp(skb, &view))
 		return UP;
-	tell(skb, &view, flow);
-	struct bpf_redir_neigh hop = {.nh_family = flow->hop_is_v6 ? FAMILY_V6 : FAMILY_V4};
-	if (flow->hop_is_v6)
-		__builtin_memcpy(hop.ipv6_nh, flow->hop, 16);
+	tell(skb, &view, &flow);
+	struct bpf_redir_neigh hop = {.nh_family = flow.hop_is_v6 ? FAMILY_V6 : FAMILY_V4};
+	if (flow.hop_is_v6)
+		__builtin_memcpy(hop.ipv6_nh, flow.hop, 16);
 	else
-		hop.ipv4_nh = ((const __u32 *)flow->hop)[3];
-	if (!readdress(skb, &view, flow))
+		hop.ipv4_nh = ((const __u32 *)flow.hop)[3];
+	if (!readdress(skb, &view, &flow))
 		return TC_ACT_SHOT;
-	return (int)bpf_redirect_neigh(flow->interface, &hop, sizeof hop, 0);
+	return (int)bpf_redirect_neigh(flow.interface, &hop, sizeof hop, 0);
 }

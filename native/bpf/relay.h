@@ -2,46 +2,45 @@
 #ifndef RTPFORK_BPF_RELAY_H
 #define RTPFORK_BPF_RELAY_H
 
+#include <linux/bpf.h>
 #include <linux/types.h>
 
 #define RELAY_RING_BYTES  (16 << 20) /* of each thread: a second of some 1,500 calls */
 #define RELAY_MAX_THREADS 64	     /* as many as the engine may have */
-#define RELAY_MAX_FLOWS	  65536
+#define RELAY_PLACES	  32768	     /* for flows: one for each pair of ports */
 #define RELAY_INTERFACES  32
 #define RELAY_HEAD_BYTES  64  /* an RTP header that is longer goes up, and a key press after it */
 #define RELAY_VOICE_BYTES 192 /* 20 ms of G.711 and some */
 #define RELAY_MOST_BYTES  576 /* a longer datagram goes up */
 
-/* Hosts are IPv6 addresses, IPv4 ones mapped (RFC 4291 2.5.5.2). */
-struct relay_key {
-	__u8 host[16];
-	__be16 port;
-	__u16 zero[3];
-} __attribute__((aligned(8)));
-
-/* What is done with packets to a key. Sums are not folded and in the order of this machine. */
+/* What is done with packets to a port, by its number: two cache lines, for with thousands of flows
+ * none is in the caches. A number is rarely used at two addresses; then one of them is not relayed
+ * here. Hosts are IPv6 addresses, IPv4 ones mapped (RFC 4291 2.5.5.2). Sums are in the order of
+ * this machine. */
 struct relay_flow {
+	__u8 local[16];
 	__u8 source[16]; /* who alone is heard */
 	__u8 from[16];
 	__u8 to[16];
 	__u8 hop[16];
+	__be16 local_port; /* 0: there is no flow */
 	__be16 source_port;
 	__be16 from_port;
 	__be16 to_port;
-	__u16 carries; /* bytes of an IP packet on the way there */
+	__u64 cookie;	   /* of the port that has the slot */
+	__u16 carries;	   /* bytes of an IP packet on the way there */
+	__u16 header_sum;  /* of the IPv4 header, without its length */
+	__u16 host_change; /* of the checksum, by the hosts of the pseudo-header */
+	__u16 port_change;
 	__u32 interface;
-	__u32 arrives;	   /* the interface that leads to the source, by which alone it is heard */
-	__u32 header_sum;  /* of the IPv4 header, without its length */
-	__u32 host_change; /* of the checksum, by the hosts of the pseudo-header */
-	__u32 port_change;
+	__u32 arrives; /* the interface that leads to the source, by which alone it is heard */
 	__u32 slot;
-	__u32 thread;
 	__u32 missed_at;
-	__u64 cookie; /* of the port that has the slot */
+	__u16 thread;
 	__u8 hop_is_v6;
-	__u8 keep; /* the payload is recorded */
-	__u16 zero[3];
-} __attribute__((aligned(8)));
+	__u8 keep;		   /* the payload is recorded */
+	struct bpf_spin_lock lock; /* so that all before it is read and written in one piece */
+};
 
 /* One relayed packet. */
 struct relay_record {

@@ -21,7 +21,7 @@
 #define REVIEW_NS   NS_PER_S	   /* so often flows without a path are looked at again */
 #define PATIENCE_MS 2		   /* how long packets wait in the ring: nobody waits for a copy */
 #define SWEEP_NS    (5 * NS_PER_S) /* so long what a process before this one relayed may go on */
-#define SWEEP_MOST  16
+#define SWEEP_MOST  64
 #define LATE_MOST   4096 /* datagrams that may come to a socket while its flow enters the kernel */
 
 struct served {
@@ -34,7 +34,6 @@ struct served {
 	uint64_t turn;	 /* in which the last packet was told */
 	uint64_t missed; /* that were told */
 	struct rtpfork_flow flow;
-	struct relay_key key;
 	struct relay_flow place;
 };
 
@@ -62,7 +61,7 @@ struct bpf_io {
 	uint64_t review_ns;
 	uint32_t reviewed; /* version of the paths */
 	uint64_t sweep_ns; /* UINT64_MAX: done */
-	struct relay_key swept;
+	uint32_t swept;
 };
 
 /* life */
@@ -133,8 +132,7 @@ static int bpf_add(void *self, uint32_t slot, const int fds[2])
 		return RTPFORK_ESYSTEM;
 	if (is_every_address(&served->local))
 		memset(&served->local, 0, sizeof served->local);
-	else
-		relay_key_of(&served->key, &served->local);
+	relay_flow_begin(&served->place, &served->local);
 	served->fd = fds[0];
 	served->cookie = ++io->last_cookie;
 	served->missed = __atomic_load_n(&io->missed[slot], __ATOMIC_RELAXED);
@@ -146,7 +144,7 @@ static int bpf_add(void *self, uint32_t slot, const int fds[2])
 /* Also when it was not placed: by a process before this one it may have been. */
 static void take_away(const struct bpf_io *io, struct served *served)
 {
-	relay_drop(io->relay, &served->key);
+	relay_drop(io->relay, &served->place);
 	served->placed = false;
 	served->late = 0;
 }
@@ -209,7 +207,7 @@ static void place(struct bpf_io *io, uint32_t slot, uint64_t at_ns)
 	relay_flow_make(&wanted, &served->local, &served->flow, from, path);
 	wanted.arrives = (uint32_t)back->interface;
 	wanted.slot = slot;
-	wanted.thread = io->thread;
+	wanted.thread = (uint16_t)io->thread;
 	wanted.cookie = served->cookie;
 	wanted.missed_at = relay_missed_at(io->relay, io->thread, slot);
 	if (served->placed && memcmp(&wanted, &served->place, sizeof wanted) == 0)
@@ -218,7 +216,7 @@ static void place(struct bpf_io *io, uint32_t slot, uint64_t at_ns)
 		io->review_ns = at_ns;
 		return;
 	}
-	if (relay_put(io->relay, &served->key, &wanted) != 0) {
+	if (relay_put(io->relay, &wanted) != 0) {
 		take_away(io, served);
 		return;
 	}

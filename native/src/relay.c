@@ -345,30 +345,53 @@ void relay_free(struct relay *relay)
 
 /* flows */
 
-int relay_put(const struct relay *relay, const struct relay_key *key, const struct relay_flow *flow)
+static uint32_t place_for(const struct relay_flow *flow)
 {
-	return bpf_map_update_elem(relay->flows, key, flow, BPF_ANY) == 0 ? 0 : RTPFORK_ESYSTEM;
+	return ntohs(flow->local_port) / 2;
 }
 
-void relay_drop(const struct relay *relay, const struct relay_key *key)
+static bool read_flow(const struct relay *relay, uint32_t at, struct relay_flow *flow)
 {
-	bpf_map_delete_elem(relay->flows, key);
+	return bpf_map_lookup_elem_flags(relay->flows, &at, flow, BPF_F_LOCK) == 0;
 }
 
-bool relay_sweep(const struct relay *relay, struct relay_key *key, uint64_t cookie, int most)
+static int write_flow(const struct relay *relay, uint32_t at, const struct relay_flow *flow)
 {
-	struct relay_key next;
-	struct relay_flow flow;
-	for (int i = 0; i < most; i++) {
-		/* Of a key that is not there the next one is the first. */
-		if (bpf_map_get_next_key(relay->flows, key, &next) != 0)
-			return false;
-		if (bpf_map_lookup_elem(relay->flows, &next, &flow) == 0 && flow.cookie < cookie)
-			bpf_map_delete_elem(relay->flows, &next);
-		else
-			*key = next;
-	}
-	return true;
+	return bpf_map_update_elem(relay->flows, &at, flow, BPF_F_LOCK) == 0 ? 0 : RTPFORK_ESYSTEM;
+}
+
+static bool same_local(const struct relay_flow *a, const struct relay_flow *b)
+{
+	return a->local_port == b->local_port && memcmp(a->local, b->local, sizeof a->local) == 0;
+}
+
+int relay_put(const struct relay *relay, const struct relay_flow *flow)
+{
+	uint32_t at = place_for(flow);
+	struct relay_flow there;
+	if (!read_flow(relay, at, &there))
+		return RTPFORK_ESYSTEM;
+	if (there.local_port != 0 && !same_local(&there, flow))
+		return RTPFORK_EEXHAUSTED;
+	return write_flow(relay, at, flow);
+}
+
+void relay_drop(const struct relay *relay, const struct relay_flow *flow)
+{
+	static const struct relay_flow none;
+	uint32_t at = place_for(flow);
+	struct relay_flow there;
+	if (read_flow(relay, at, &there) && same_local(&there, flow))
+		write_flow(relay, at, &none);
+}
+
+bool relay_sweep(const struct relay *relay, uint32_t *at, uint64_t cookie, uint32_t most)
+{
+	struct relay_flow there;
+	for (; most != 0 && *at < RELAY_PLACES; most--, ++*at)
+		if (read_flow(relay, *at, &there) && there.local_port != 0 && there.cookie < cookie)
+			relay_drop(relay, &there);
+	return *at < RELAY_PLACES;
 }
 
 int relay_ring(const struct relay *relay, uint32_t thread)

@@ -27,16 +27,17 @@ void relay_free(struct relay *relay);
  * looked which that is. What cannot be served goes by sockets. */
 void relay_serve(struct relay *relay, const struct rtpfork_address *host, uint64_t now_ns);
 
-/* flows; any thread, a system call each */
+/* flows; any thread, a few system calls each */
 
-/* RTPFORK_ESYSTEM: there is no room, the flow is not there. */
-int relay_put(const struct relay *relay, const struct relay_key *key,
-	      const struct relay_flow *flow);
-void relay_drop(const struct relay *relay, const struct relay_key *key);
+/* RTPFORK_EEXHAUSTED: the place of its port is another address's. RTPFORK_ESYSTEM. */
+int relay_put(const struct relay *relay, const struct relay_flow *flow);
 
-/* Drop flows with a cookie below |cookie|, which nobody has taken up since: looks at |most| of them
- * after |*key|, at first any key that is none. False: these were the last. */
-bool relay_sweep(const struct relay *relay, struct relay_key *key, uint64_t cookie, int most);
+/* Drop what there is for the local address and port of |flow|. */
+void relay_drop(const struct relay *relay, const struct relay_flow *flow);
+
+/* Drop flows with a cookie below |cookie|, which nobody has taken up since: looks at |most| places
+ * from |*at| on, at first 0. False: these were the last. */
+bool relay_sweep(const struct relay *relay, uint32_t *at, uint64_t cookie, uint32_t most);
 
 /* what a thread reads */
 

@@ -37,23 +37,29 @@ static uint32_t inverse(uint32_t sum, uint32_t words)
 	return words * 0xffff - sum;
 }
 
-void relay_key_of(struct relay_key *key, const struct rtpfork_address *address)
+static uint16_t fold(uint32_t sum)
 {
-	memset(key, 0, sizeof *key);
-	host_of(key->host, address);
-	key->port = htons(rtpfork_address_port(address));
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
+void relay_flow_begin(struct relay_flow *flow, const struct rtpfork_address *local)
+{
+	memset(flow, 0, sizeof *flow);
+	if (!rtpfork_address_known(local))
+		return;
+	host_of(flow->local, local);
+	flow->local_port = htons(rtpfork_address_port(local));
 }
 
 void relay_flow_make(struct relay_flow *flow, const struct rtpfork_address *local,
 		     const struct rtpfork_flow *wanted, const struct rtpfork_address *from,
 		     const struct path *path)
 {
-	uint8_t here[16];
 	bool v6 = local->any.sa_family == AF_INET6;
 	size_t skip = v6 ? 0 : 12;
 	uint32_t words = v6 ? 16 : 4;
-	memset(flow, 0, sizeof *flow);
-	host_of(here, local);
+	relay_flow_begin(flow, local);
 	host_of(flow->source, &wanted->source);
 	host_of(flow->from, from);
 	host_of(flow->to, &wanted->to);
@@ -66,11 +72,10 @@ void relay_flow_make(struct relay_flow *flow, const struct rtpfork_address *loca
 	flow->interface = (uint32_t)path->interface;
 	flow->keep = wanted->keep;
 	uint32_t now = sum_of(flow->from, skip) + sum_of(flow->to, skip);
-	uint32_t before = sum_of(flow->source, skip) + sum_of(here, skip);
-	flow->host_change = now + inverse(before, words);
-	flow->port_change =
-		(uint32_t)flow->from_port + flow->to_port +
-		inverse((uint32_t)flow->source_port + htons(rtpfork_address_port(local)), 2);
-	flow->header_sum = (uint32_t)htons(0x4500) + htons(DO_NOT_FRAGMENT) +
-			   htons(HOPS << 8 | UDP_PROTOCOL) + now;
+	uint32_t before = sum_of(flow->source, skip) + sum_of(flow->local, skip);
+	flow->host_change = fold(now + inverse(before, words));
+	flow->port_change = fold((uint32_t)flow->from_port + flow->to_port +
+				 inverse((uint32_t)flow->source_port + flow->local_port, 2));
+	flow->header_sum = fold((uint32_t)htons(0x4500) + htons(DO_NOT_FRAGMENT) +
+				htons(HOPS << 8 | UDP_PROTOCOL) + now);
 }

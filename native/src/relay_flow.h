@@ -1,4 +1,4 @@
-/* What a flow and its key are to the program in the kernel. Pure functions. */
+/* What a flow is to the program in the kernel. Pure functions. */
 #ifndef RTPFORK_SRC_RELAY_FLOW_H
 #define RTPFORK_SRC_RELAY_FLOW_H
 
@@ -6,7 +6,8 @@
 #include "paths.h"
 #include "rtpfork/core.h"
 
-void relay_key_of(struct relay_key *key, const struct rtpfork_address *address);
+/* Make |flow| one of which only the local address is known, or not even that. */
+void relay_flow_begin(struct relay_flow *flow, const struct rtpfork_address *local);
 
 /* All of |flow| but slot, thread, cookie and missed_at. |local| is where the packets come in; all
  * addresses are of one family but perhaps the hop of |path|. */

@@ -54,25 +54,29 @@ static struct rtpfork_address address(bool v6, int which, uint16_t port)
 	return made;
 }
 
-static struct relay_key enter_by(uint32_t interface, bool v6, bool keep)
+/* A port number is served at one address. */
+static uint16_t local_port(bool v6)
 {
-	struct rtpfork_address local = address(v6, 1, 20000);
+	return v6 ? 20004 : 20000;
+}
+
+static struct relay_flow enter_by(uint32_t interface, bool v6, bool keep)
+{
+	struct rtpfork_address local = address(v6, 1, local_port(v6));
 	struct rtpfork_address from = address(v6, 2, 20002);
 	struct rtpfork_flow wanted = {
 		.source = address(v6, 0, 4000), .to = address(v6, 3, 5000), .keep = keep};
 	struct path path = {.hop = wanted.to, .interface = 1, .carries = v6 ? 1280 : 576};
-	struct relay_key key;
 	struct relay_flow flow;
-	relay_key_of(&key, &local);
 	relay_flow_make(&flow, &local, &wanted, &from, &path);
 	flow.arrives = interface;
 	flow.slot = 7;
 	flow.cookie = 42;
-	CHECK_EQ(relay_put(relay, &key, &flow), 0);
-	return key;
+	CHECK_EQ(relay_put(relay, &flow), 0);
+	return flow;
 }
 
-static struct relay_key enter(bool v6, bool keep)
+static struct relay_flow enter(bool v6, bool keep)
 {
 	return enter_by(LOOPBACK, v6, keep);
 }
@@ -148,7 +152,7 @@ static struct packet voice(bool v6, size_t bytes)
 		put_host(ip + 16, v6, 1);
 	}
 	rtpfork_put_u16(udp, 4000);
-	rtpfork_put_u16(udp + 2, 20000);
+	rtpfork_put_u16(udp + 2, local_port(v6));
 	rtpfork_put_u16(udp + 4, (uint16_t)(UDP + bytes));
 	memset(rtp, 0xd5, bytes);
 	rtp[0] = 0x80;
@@ -216,7 +220,7 @@ static void is_relayed(bool v6, size_t bytes)
 static void a_flow_is_readdressed_and_recorded(void)
 {
 	for (int v6 = 0; v6 <= 1; v6++) {
-		struct relay_key key = enter(v6, true);
+		struct relay_flow flow = enter(v6, true);
 		for (size_t bytes = 12; bytes <= (v6 ? RELAY_MOST_BYTES : 548); bytes++) {
 			struct packet sent = voice(v6, bytes);
 			is_relayed(v6, bytes);
@@ -228,13 +232,13 @@ static void a_flow_is_readdressed_and_recorded(void)
 			CHECK_EQ(record->held, bytes);
 			CHECK_BYTES(record->data, udp_of(&sent) + UDP, bytes);
 		}
-		relay_drop(relay, &key);
+		relay_drop(relay, &flow);
 	}
 }
 
 static void of_what_is_not_kept_the_ring_has_the_header_and_room_for_a_key_press(void)
 {
-	struct relay_key key = enter(false, false);
+	struct relay_flow flow = enter(false, false);
 	is_relayed(false, VOICE);
 	const struct relay_record *record = recorded();
 	CHECK(record != NULL);
@@ -249,12 +253,12 @@ static void of_what_is_not_kept_the_ring_has_the_header_and_room_for_a_key_press
 	record = recorded();
 	CHECK(record != NULL);
 	CHECK_EQ(record->held, 12 + 12 + 8 + 4);
-	relay_drop(relay, &key);
+	relay_drop(relay, &flow);
 }
 
 static void every_checksum_comes_out_right(void)
 {
-	struct relay_key key = enter(false, true);
+	struct relay_flow flow = enter(false, true);
 	for (uint32_t i = 0; i < 70000; i++) {
 		struct packet packet = voice(false, 14);
 		rtpfork_put_u16(udp_of(&packet) + UDP + 12, (uint16_t)i);
@@ -267,7 +271,7 @@ static void every_checksum_comes_out_right(void)
 		CHECK(recorded() != NULL);
 		i += i < 65000 ? 250 : 0;
 	}
-	relay_drop(relay, &key);
+	relay_drop(relay, &flow);
 }
 
 /* what goes up */
@@ -281,7 +285,7 @@ static void without_a_flow_everything_goes_up(void)
 static void every_truncated_packet_goes_up(void)
 {
 	for (int v6 = 0; v6 <= 1; v6++) {
-		struct relay_key key = enter(v6, true);
+		struct relay_flow flow = enter(v6, true);
 		struct packet whole = voice(v6, VOICE);
 		/* Shorter ones the kernel does not let in here. */
 		size_t least = (size_t)(udp_of(&whole) - whole.octets);
@@ -292,7 +296,7 @@ static void every_truncated_packet_goes_up(void)
 		}
 		for (size_t bytes = 0; bytes < 12; bytes++)
 			goes_up(voice(v6, bytes)); /* whole, but no RTP */
-		relay_drop(relay, &key);
+		relay_drop(relay, &flow);
 	}
 }
 
@@ -309,8 +313,8 @@ static void changed(bool v6, size_t at, uint8_t value, bool finished)
 
 static void headers_that_are_not_plain_go_up(void)
 {
-	struct relay_key key = enter(false, true);
-	struct relay_key key6 = enter(true, true);
+	struct relay_flow flow = enter(false, true);
+	struct relay_flow flow6 = enter(true, true);
 	changed(false, 12, 0x09, false);	     /* no IP */
 	changed(false, ETHERNET, 0x46, true);	     /* an option */
 	changed(false, ETHERNET, 0x65, true);	     /* version 6 */
@@ -340,15 +344,15 @@ static void headers_that_are_not_plain_go_up(void)
 	struct packet trailed = voice(false, VOICE);
 	trailed.bytes += 2;
 	goes_up(trailed);
-	relay_drop(relay, &key);
-	relay_drop(relay, &key6);
+	relay_drop(relay, &flow);
+	relay_drop(relay, &flow6);
 }
 
 /* The maps have IPv4 hosts as mapped ones, which in an IPv6 header are nobody's (RFC 4291 2.5.5.2).
  */
 static void a_mapped_host_in_an_ipv6_header_is_not_the_ipv4_host(void)
 {
-	struct relay_key key = enter(false, true);
+	struct relay_flow flow = enter(false, true);
 	struct packet packet = voice(true, VOICE);
 	for (int which = 0; which <= 1; which++) {
 		uint8_t *host = packet.octets + ETHERNET + (which == 0 ? 8 : 24);
@@ -356,14 +360,15 @@ static void a_mapped_host_in_an_ipv6_header_is_not_the_ipv4_host(void)
 		memset(host + 10, 0xff, 2);
 		put_host(host + 12, false, which);
 	}
+	rtpfork_put_u16(udp_of(&packet) + 2, local_port(false));
 	finish(&packet);
 	goes_up(packet);
-	relay_drop(relay, &key);
+	relay_drop(relay, &flow);
 }
 
 static void what_is_not_plain_rtp_goes_up(void)
 {
-	struct relay_key key = enter(false, true);
+	struct relay_flow flow = enter(false, true);
 	size_t at = ETHERNET + V4 + UDP;
 	for (unsigned first = 0; first < 256; first++)
 		if (first >> 6 != 2 || (first & 0x20) != 0)
@@ -375,32 +380,49 @@ static void what_is_not_plain_rtp_goes_up(void)
 	udp_of(&csrcs)[UDP] = 0x8f;
 	finish(&csrcs);
 	goes_up(csrcs); /* sixteen sources have no room */
-	relay_drop(relay, &key);
+	relay_drop(relay, &flow);
 }
 
 static void what_is_long_goes_up(void)
 {
-	struct relay_key key = enter(false, true);
-	struct relay_key key6 = enter(true, true);
+	struct relay_flow flow = enter(false, true);
+	struct relay_flow flow6 = enter(true, true);
 	goes_up(voice(false, 549));
 	goes_up(voice(false, 1472));
 	goes_up(voice(true, RELAY_MOST_BYTES + 1));
-	relay_drop(relay, &key);
-	relay_drop(relay, &key6);
+	relay_drop(relay, &flow);
+	relay_drop(relay, &flow6);
+}
+
+static void a_port_number_is_relayed_at_one_address_and_goes_up_at_another(void)
+{
+	struct relay_flow flow = enter(false, true);
+	struct relay_flow other = flow;
+	other.local[15]++;
+	CHECK_EQ(relay_put(relay, &other), RTPFORK_EEXHAUSTED);
+	relay_drop(relay, &other);
+	is_relayed(false, VOICE);
+	CHECK(recorded() != NULL);
+	changed(false, ETHERNET + 19, 10, true);
+	relay_drop(relay, &flow);
+	goes_up(voice(false, VOICE));
+	CHECK_EQ(relay_put(relay, &other), 0);
+	goes_up(voice(false, VOICE));
+	relay_drop(relay, &other);
 }
 
 static void what_arrives_by_an_interface_that_does_not_lead_to_its_source_goes_up(void)
 {
-	struct relay_key key = enter_by(LOOPBACK + 1, false, true);
+	struct relay_flow flow = enter_by(LOOPBACK + 1, false, true);
 	goes_up(voice(false, VOICE));
-	relay_drop(relay, &key);
+	relay_drop(relay, &flow);
 }
 
 /* the ring */
 
 static void a_full_ring_stops_no_packet_and_is_counted(void)
 {
-	struct relay_key key = enter(false, true);
+	struct relay_flow flow = enter(false, true);
 	uint32_t written = 0;
 	size_t bytes = 0;
 	struct packet packet = voice(false, 500);
@@ -420,25 +442,25 @@ static void a_full_ring_stops_no_packet_and_is_counted(void)
 	bpf_ring_release(&ring);
 	is_relayed(false, 500);
 	CHECK(recorded() != NULL);
-	relay_drop(relay, &key);
+	relay_drop(relay, &flow);
 }
 
 static void flows_of_the_past_are_swept_and_others_stay(void)
 {
-	struct relay_key key = enter(false, true); /* with cookie 42 */
-	struct relay_key key6 = enter(true, true);
-	struct relay_key at = {0};
+	struct relay_flow flow = enter(false, true); /* with cookie 42 */
+	struct relay_flow flow6 = enter(true, true);
+	uint32_t at = 0;
 	while (relay_sweep(relay, &at, 42, 1))
 		continue;
 	is_relayed(false, VOICE);
 	CHECK(recorded() != NULL);
-	memset(&at, 0, sizeof at);
+	at = 0;
 	while (relay_sweep(relay, &at, 43, 1))
 		continue;
 	goes_up(voice(false, VOICE));
 	goes_up(voice(true, VOICE));
-	relay_drop(relay, &key);
-	relay_drop(relay, &key6);
+	relay_drop(relay, &flow);
+	relay_drop(relay, &flow6);
 }
 
 int main(void)
@@ -459,6 +481,7 @@ int main(void)
 	RUN(what_is_not_plain_rtp_goes_up);
 	RUN(what_is_long_goes_up);
 	RUN(what_arrives_by_an_interface_that_does_not_lead_to_its_source_goes_up);
+	RUN(a_port_number_is_relayed_at_one_address_and_goes_up_at_another);
 	RUN(a_full_ring_stops_no_packet_and_is_counted);
 	RUN(flows_of_the_past_are_swept_and_others_stay);
 	bpf_ring_close(&ring);
