@@ -16,13 +16,14 @@
 #include "relay.h"
 #include "relay_flow.h"
 
-#define NS_PER_S    1000000000ULL
-#define LISTEN_NS   10000000ULL	   /* how often the kernel's news are read */
-#define REVIEW_NS   NS_PER_S	   /* so often flows without a path are looked at again */
-#define PATIENCE_MS 2		   /* how long packets wait in the ring: nobody waits for a copy */
-#define SWEEP_NS    (5 * NS_PER_S) /* so long what a process before this one relayed may go on */
-#define SWEEP_MOST  64
-#define LATE_MOST   4096 /* datagrams that may come to a socket while its flow enters the kernel */
+#define NS_PER_S   1000000000ULL
+#define LISTEN_NS  10000000ULL /* how often the kernel's news are read */
+#define REVIEW_NS  NS_PER_S    /* so often flows without a path are looked at again */
+#define COPY_MS	   2	       /* how long packets wait in the ring for their copies to go out, */
+#define BOOKS_MS   20	       /* and for the books alone */
+#define SWEEP_NS   (5 * NS_PER_S) /* so long what a process before this one relayed may go on */
+#define SWEEP_MOST 64
+#define LATE_MOST  4096 /* datagrams that may come to a socket while its flow enters the kernel */
 
 struct served {
 	struct rtpfork_address local; /* of RTP; unknown: of every address, the kernel chooses */
@@ -50,9 +51,10 @@ struct bpf_io {
 	struct served *served;	/* likewise */
 	uint32_t high_water;
 	size_t wanted_count;
-	bool hearing;	  /* the ring is just read to its end, */
-	uint64_t hear_to; /* as it was when that began: it may be filled as fast as it is read */
-	uint32_t leaving; /* a slot whose last misses are to be told; max_slots: none */
+	size_t copied_count; /* of those, whose payload is recorded */
+	bool hearing;	     /* the ring is just read to its end, */
+	uint64_t hear_to;    /* as it was when that began: it may be filled as fast as it is read */
+	uint32_t leaving;    /* a slot whose last misses are to be told; max_slots: none */
 	uint64_t turn;
 	uint64_t turn_ns; /* when its wait ended */
 	uint64_t first_cookie;
@@ -149,17 +151,21 @@ static void take_away(const struct bpf_io *io, struct served *served)
 	served->late = 0;
 }
 
-static void want(struct bpf_io *io, struct served *served, bool wanted)
+static void want(struct bpf_io *io, struct served *served, const struct rtpfork_flow *flow)
 {
-	if (wanted != served->wanted)
-		io->wanted_count += wanted ? 1 : (size_t)-1;
-	served->wanted = wanted;
+	io->wanted_count -= served->wanted;
+	io->copied_count -= served->wanted && served->flow.keep;
+	served->wanted = flow != NULL;
+	if (flow)
+		served->flow = *flow;
+	io->wanted_count += served->wanted;
+	io->copied_count += served->wanted && served->flow.keep;
 }
 
 static void bpf_remove(void *self, uint32_t slot, int fds[2])
 {
 	struct bpf_io *io = self;
-	want(io, &io->served[slot], false);
+	want(io, &io->served[slot], NULL);
 	take_away(io, &io->served[slot]);
 	memset(&io->served[slot], 0, sizeof io->served[slot]);
 	rtpfork_io_packet.remove(io->packet, slot, fds);
@@ -232,9 +238,8 @@ static void bpf_flow(void *self, uint32_t slot, const struct rtpfork_flow *flow)
 	struct served *served = &io->served[slot];
 	if (served->wanted && !served->placed)
 		take_away(io, served); /* it may be another now */
-	want(io, served, flow != NULL);
+	want(io, served, flow);
 	if (flow) {
-		served->flow = *flow;
 		place(io, slot, clock_now_ns());
 	} else if (served->cookie != 0) {
 		take_away(io, served);
@@ -366,8 +371,9 @@ static size_t bpf_wait(void *self, int timeout_ms, struct rtpfork_in *ins,
 	struct bpf_io *io = self;
 	size_t bytes = 0;
 	bpf_ring_release(&io->ring);
-	if (io->wanted_count != 0 && timeout_ms > PATIENCE_MS)
-		timeout_ms = PATIENCE_MS;
+	int patience_ms = io->copied_count != 0 ? COPY_MS : BOOKS_MS;
+	if (io->wanted_count != 0 && timeout_ms > patience_ms)
+		timeout_ms = patience_ms;
 	if (bpf_ring_next(&io->ring, &bytes))
 		timeout_ms = 0;
 	size_t received = rtpfork_io_packet.wait(io->packet, timeout_ms, ins, wakeup);
