@@ -97,8 +97,7 @@ static void *ring_open(const char *device, const char *peer, wire_take *take, vo
 	setsockopt(wire->fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer_bytes, sizeof buffer_bytes);
 	if (setsockopt(wire->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof version) != 0 ||
 	    setsockopt(wire->fd, SOL_PACKET, PACKET_RX_RING, &shape, sizeof shape) != 0 ||
-	    setsockopt(wire->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) != 0 ||
-	    setsockopt(wire->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof on) != 0)
+	    setsockopt(wire->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) != 0)
 		wire_die("ring");
 	wire->blocks = mmap(NULL, (size_t)BLOCK_BYTES * BLOCKS, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_POPULATE, wire->fd, 0);

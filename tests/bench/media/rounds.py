@@ -87,7 +87,8 @@ def fight(arena: Arena, engine: str, mode: Mode, calls: int, seconds: float) -> 
         host.stdin.close()
         host.wait(60)
     account = json.loads(load.stdout)
-    sent, copies = account["sent"], account["copies_wanted"]
+    # What the engine's interface had no room for is lost as well.
+    sent, copies = account["sent"] + account["unsent"], account["copies_wanted"]
     missing = sent - account["relayed"] + max(0, copies - account["copied"])
     return Round(
         engine=engine,
