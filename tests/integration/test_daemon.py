@@ -13,7 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import LOOPBACK, REPOSITORY, Daemon, free_port, patient, running, until
+from tests.support.daemon import (
+    LOOPBACK,
+    REPOSITORY,
+    Daemon,
+    free_port,
+    patient,
+    running,
+    runtime_directory,
+    until,
+)
 
 SRS = "sip:127.0.0.1:5999"
 ROUTE = "sip:127.0.0.1:5998"
@@ -152,11 +161,21 @@ def test_nothing_that_lies_in_the_working_directory_is_run(tmp_path: Path, sip_p
         assert not daemon.events("supervisor.died")
 
 
-def test_children_do_not_outlive_a_killed_supervisor(daemon: Daemon) -> None:
+def test_nothing_of_a_killed_supervisor_is_in_the_way_of_the_next_start(
+    daemon: Daemon, sip_port: int, tmp_path: Path
+) -> None:
     children = [daemon.pid_of("media"), daemon.pid_of("control")]
     daemon.process.kill()
     daemon.process.wait()
     until(lambda: not any(_alive(pid) for pid in children), 10, "both children gone")
+    left = set(runtime_directory().iterdir())
+    again = tmp_path / "again"
+    again.mkdir()
+    with running(again, srs=[SRS], route=ROUTE, listen=sip_port) as successor:
+        assert options(sip_port).startswith(b"SIP/2.0 200 ")
+        assert left
+        assert left.isdisjoint(runtime_directory().iterdir())
+        assert successor.stop() == 0
 
 
 def test_systemd_is_told_when_the_service_is_ready_and_when_it_stops(tmp_path: Path) -> None:
