@@ -10,7 +10,7 @@ from siprec_src.config.secrets import credentials_of, headers_of
 from siprec_src.config.sources import Problems, suggestion
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.routing import Trunk
-from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
+from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target, told_apart
 from siprec_src.sip.flow import Edge
 
 
@@ -35,7 +35,7 @@ def build_targets(
         for name in config.agents:
             if name not in names:
                 problems.add(("srs", number, "agents"), f"no trunk {name!r}{suggestion(name, names)}")
-    return tuple(targets)
+    return told_apart(targets)
 
 
 def _with_secrets(config: SrsConfig, path: KeyPath, problems: Problems) -> SrsConfig:

@@ -88,9 +88,9 @@ def _listen(uri: str) -> str:
 
 
 def target_of(uri: str, config: Config) -> SrsTarget:
-    """The SRS as the file has it, by its URI or its short name; else with everything by default."""
+    """The SRS as the file has it, by its URI or its user and host; else with everything by default."""
     given = parse_target(SrsConfig(uri=uri), config.edges)
     same = [target for target in config.targets if target.config.uri == uri]
-    named = [target for target in config.targets if target.name == given.name]
+    named = [target for target in config.targets if target.place == given.place]
     found = (same or named or [given])[0]
     return parse_target(dataclasses.replace(found.config, uri=uri), config.edges)

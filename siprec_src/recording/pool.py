@@ -21,7 +21,7 @@ from siprec_src.recording.health import Health
 from siprec_src.recording.policy import Decision, decide
 from siprec_src.recording.recorded_call import BY_WISH, ON_COMMAND, RecordedCall
 from siprec_src.recording.settings import RecordingSettings
-from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
+from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target, told_apart
 from siprec_src.recording.view import CallView
 from siprec_src.sip.flow import Edge
 
@@ -58,7 +58,7 @@ class RecordingPool:
         settings: RecordingSettings | None = None,
     ) -> None:
         self._ground = Ground(identity=identity, wall=wall, edges=edges)
-        self._targets = tuple(parse_target(config, edges) for config in srs)
+        self._targets = told_apart(parse_target(config, edges) for config in srs)
         self._settings = settings or RecordingSettings()
         self._health = Health(self._targets, self._settings.options_interval_s)
         self._turn = 0  #: of round-robin
@@ -111,7 +111,7 @@ class RecordingPool:
         Raises:
             ConfigurationError: the URI of an SRS cannot be used; nothing was changed.
         """
-        self._targets = tuple(parse_target(config, self._ground.edges) for config in srs)
+        self._targets = told_apart(parse_target(config, self._ground.edges) for config in srs)
         self._settings = settings or self._settings
         self._health.know(self._targets, self._settings.options_interval_s)
 

@@ -64,7 +64,12 @@ def _redirected(target: SrsTarget, contact: Uri, edge: Edge) -> SrsTarget:
     if transport is not None and transport not in edge.transports:
         raise _refused(f"edge {edge.name!r} has no {transport.value}")
     return dataclasses.replace(
-        target, uri=on_the_wire(uri, transport), transport=transport, redirected_from=first, warning=""
+        target,
+        uri=on_the_wire(uri, transport),
+        transport=transport,
+        redirected_from=first,
+        warning="",
+        is_twin=False,
     )
 
 

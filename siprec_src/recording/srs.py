@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -219,6 +220,7 @@ class SrsTarget:
     written: SrsConfig  #: as the operator has it; other than `config` when the SRS wanted it otherwise
     metadata: bool = True  #: False: it takes none
     redirected_from: SrsTarget | None = None  #: the one of the configuration whose SRS has sent us here
+    is_twin: bool = False  #: another SRS of the configuration has the same user and host
 
     @property
     def secure(self) -> bool:
@@ -231,9 +233,17 @@ class SrsTarget:
         return suites_for(self.config.srtp_suites, self.security, bits, weaker=weaker)
 
     @property
-    def name(self) -> str:
-        """Its short name in logs and metrics: the URI without parameters and without any password."""
+    def place(self) -> str:
+        """Its user and host: the URI without parameters and without any password."""
         return str(dataclasses.replace(self.uri, password=None, parameters=()))
+
+    @property
+    def name(self) -> str:
+        """In logs and metrics: the place, with the parameters where these alone tell it from another."""
+        if not self.is_twin:
+            return self.place
+        _, parameters = _split(self.config.uri)
+        return ";".join([self.place, *(f"{k}={v}" if v else k for k, v in parameters.items())])
 
     @property
     def on_end(self) -> OnEnd:
@@ -270,6 +280,13 @@ def parse_target(config: SrsConfig, edges: Mapping[str, Edge]) -> SrsTarget:
         config=config,
         written=config,
     )
+
+
+def told_apart(targets: Iterable[SrsTarget]) -> tuple[SrsTarget, ...]:
+    """All SRSs of the configuration, by names that differ."""
+    targets = tuple(targets)
+    places = Counter(target.place for target in targets)
+    return tuple(dataclasses.replace(target, is_twin=places[target.place] > 1) for target in targets)
 
 
 def on_the_wire(uri: Uri, transport: Transport | None) -> Uri:

@@ -339,6 +339,21 @@ def test_edges_on_different_addresses_share_ports(write: Write) -> None:
     assert config.targets[0].edge == "b"
 
 
+def test_srss_that_only_their_parameters_tell_apart_have_these_in_their_names(write: Write) -> None:
+    uris = (
+        "sip:rec:pw@192.0.2.9;transport=tcp",
+        "sip:rec@192.0.2.9;transport=udp",
+        "sip:192.0.2.9;transport=tcp",
+    )
+    file = write("".join(f'[[srs]]\nuri = "{uri}"\n' for uri in uris))
+    config = load(file, {}, {"--route": "sip:127.0.0.1:9"})
+    assert [target.name for target in config.targets] == [
+        "sip:rec@192.0.2.9;transport=tcp",
+        "sip:rec@192.0.2.9;transport=udp",
+        "sip:192.0.2.9",
+    ]
+
+
 def test_an_edge_on_every_interface_tells_the_address_of_the_default_route() -> None:
     config = load(None, {}, {**FLAGS, "--listen": "0.0.0.0:5060"})
     edge = config.edges["default"]
