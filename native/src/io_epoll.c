@@ -10,7 +10,8 @@
 #include "clock.h"
 #include "io.h"
 
-#define WAKE UINT64_MAX
+#define WAKE	    UINT64_MAX
+#define MOST_ERRORS 64 /* read in one turn */
 /* Not a multiple of a page, lest all packets of a batch fall into the same cache sets. */
 #define BUFFER_BYTES (RTPFORK_MAX_DATAGRAM_BYTES + 64)
 
@@ -100,6 +101,25 @@ static int epoll_add(void *self, uint32_t slot, const int fds[2])
 	return 0;
 }
 
+/* Have sendto() say also what the queue of the interface has no room for, which needs no more than
+ * that errors are queued (ip(7), IP_RECVERR). They are: whoever wants this must read them. Not for
+ * a socket that anybody may send ICMP to: an error that comes costs the next datagram. */
+static void hear_of_queues(int fd, bool may)
+{
+	int on = may;
+	setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on);
+	setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on); /* if it is one of that */
+}
+
+/* What they say has been said by recvfrom(). */
+static void read_errors(int fd)
+{
+	struct msghdr unread = {0};
+	for (int i = 0; i < MOST_ERRORS; i++)
+		if (recvmsg(fd, &unread, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			break;
+}
+
 static void epoll_aim(void *self, uint32_t slot, bool rtcp, const struct rtpfork_address *address)
 {
 	struct epoll_io *io = self;
@@ -113,6 +133,7 @@ static void epoll_aim(void *self, uint32_t slot, bool rtcp, const struct rtpfork
 	memset(aimed, 0, sizeof *aimed);
 	if (address && !failed)
 		*aimed = *address;
+	hear_of_queues(fd, address && !failed);
 }
 
 /* Receive what |event| announces; false when there was nothing after all. */
@@ -150,8 +171,11 @@ static size_t epoll_wait_ins(void *self, int timeout_ms, struct rtpfork_in *ins,
 			wakeup->told = read(io->wake_fd, &unread, sizeof unread) > 0;
 			continue;
 		}
-		if (receive(io, &io->events[i], io->buffers[received], &ins[received]))
+		struct rtpfork_in *in = &ins[received];
+		if (receive(io, &io->events[i], io->buffers[received], in))
 			received++;
+		if ((io->events[i].events & EPOLLERR) != 0)
+			read_errors(io->sockets[in->port].fds[in->rtcp]);
 	}
 	return received;
 }

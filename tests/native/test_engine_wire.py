@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -89,6 +90,23 @@ def test_what_the_wire_no_longer_carries_goes_in_pieces(wire: Wire, wired: Wired
         for far in (False, True):
             wire.ip("link", "set", wire.far_device if far else wire.near_device, "mtu", str(mtu), far=far)
         assert all(wired.speak(size) for size in (160, 480, 1000) for _ in range(3))
+    wired.settle()
+
+
+def test_what_a_queue_drops_of_a_recording_is_not_taken_for_delivered(wire: Wire, wired: Wired) -> None:
+    """A wire of 64 kbit/s whose queue holds a dozen packets."""
+    plane, srs = wired.call.plane, wired.call.srs
+    before = plane.reader_counters(wired.reader)
+    wire.run("tc", "qdisc", "add", "dev", wire.near_device, "root",
+             "tbf", "rate", "64kbit", "burst", "2kb", "limit", "3kb")  # fmt: skip
+    plane.until(lambda: wired.flood(20) and plane.reader_counters(wired.reader).dropped_full > 0)
+    heard = 0
+    while select.select([srs.rtp], [], [], COMES_WITHIN_S)[0]:
+        heard += len(srs.rtp.recv(4096)) > 0
+    wire.run("tc", "qdisc", "del", "dev", wire.near_device, "root")
+    copied = plane.reader_counters(wired.reader)
+    assert heard == copied.delivered - before.delivered
+    assert copied.offered == copied.delivered + copied.dropped_full
     wired.settle()
 
 
