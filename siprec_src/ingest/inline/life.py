@@ -32,7 +32,7 @@ from siprec_src.sip.headers import Reason
 from siprec_src.sip.message import Request
 from siprec_src.values import immutable
 
-MEDIA_ANSWER_S: Final = 2.0  #: a media plane that is silent for so long counts as refusing
+MEDIA_ANSWER_S: Final = 6.0  #: a media plane that is silent for longer than its restart counts as refusing
 
 Effect = sip.Command | plane.Command | Publish | LogLine | Observe | Finished
 MediaCommand = (

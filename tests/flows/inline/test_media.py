@@ -127,7 +127,9 @@ def test_a_media_plane_that_is_silent_counts_as_none() -> None:
     world = World()
     world.src.hold_media = True
     world.alice.call(audio(ALICE, 4000))
-    world.wait(2.5)
+    world.wait(5.5)
+    assert "503" not in world.ladder, "it may be starting"
+    world.wait(1.0)
     assert world.alice.response_seen.status == 503
     assert world.src.log("call.media-silent")
     world.src.release()
