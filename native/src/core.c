@@ -190,6 +190,9 @@ void core_read_port(const struct port *port, struct rtpfork_port_counters *count
 	rtpfork_source_totals(&port->source, &totals);
 	*counters = port->counters;
 	counters->lost = totals.lost < port->missed ? 0 : totals.lost - port->missed;
+	/* A gap over the end of a process may have been misses, too. */
+	if (counters->lost_restart > counters->lost)
+		counters->lost_restart = counters->lost;
 	counters->duplicate = totals.duplicate;
 	counters->reordered = totals.reordered;
 	counters->jitter_us = totals.jitter_us;

@@ -68,7 +68,8 @@ struct port {
 	struct rtpfork_source source;
 	struct rtpfork_port_counters counters;
 	uint64_t raw_received;
-	uint64_t missed;  /* relayed by the I/O, which could not tell of them */
+	uint64_t missed; /* relayed by the I/O, which could not tell of them */
+	struct rtpfork_told told;
 	struct tone tone; /* that its party hears */
 	/* Read now and then. */
 	struct rtpfork_address latched_rtcp;

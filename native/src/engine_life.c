@@ -169,8 +169,9 @@ static int take_relay(struct rtpfork_engine *engine)
 	bool wanted = options->io == RTPFORK_IO_BPF;
 	if (!wanted && (!options->pins || access(options->pins, F_OK) != 0))
 		return 0;
+	bool resumed = wanted && engine->start == RTPFORK_START_RESUMED;
 	int result = relay_new(options->pins, engine->threads, options->max_ports_per_thread,
-			       &engine->relay);
+			       resumed, &engine->relay);
 	if (!wanted) {
 		relay_free(engine->relay);
 		engine->relay = NULL;

@@ -53,6 +53,10 @@ struct rtpfork_io_ops {
 	/* Have |relay|, the caller's, as its thread |thread|; once, after |open|. */
 	int (*join)(void *io, struct relay *relay, uint32_t thread);
 
+	/* Go on with what a process before this one relayed of |slot|, of which |told| was told;
+	 * before any wait. False: nothing. */
+	bool (*adopt)(void *io, uint32_t slot, const struct rtpfork_told *told);
+
 	/* Relay what belongs to |flow| from now on and tell of it by |wait|, as far as that can be;
 	 * NULL: no more. */
 	void (*flow)(void *io, uint32_t slot, const struct rtpfork_flow *flow);

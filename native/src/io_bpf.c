@@ -28,12 +28,14 @@
 struct served {
 	struct rtpfork_address local; /* of RTP; unknown: of every address, the kernel chooses */
 	int fd;
-	bool wanted;   /* |flow| is to be relayed, */
-	bool placed;   /* and |place| is in the kernel's map */
-	uint16_t late; /* so often its socket may still be asked for older packets */
+	bool wanted;	/* |flow| is to be relayed, */
+	bool placed;	/* and |place| is in the kernel's map */
+	uint16_t late;	/* so often its socket may still be asked for older packets */
+	bool inherited; /* |place| is a process's before this one, whose path is not known yet */
 	uint64_t cookie;
-	uint64_t turn;	 /* in which the last packet was told */
-	uint64_t missed; /* that were told */
+	uint64_t told_to; /* what is before this place in the ring was told by that process */
+	uint64_t turn;	  /* in which the last packet was told */
+	uint64_t missed;  /* that were told */
 	struct rtpfork_flow flow;
 	struct relay_flow place;
 };
@@ -57,12 +59,12 @@ struct bpf_io {
 	uint32_t leaving;    /* a slot whose last misses are to be told; max_slots: none */
 	uint64_t turn;
 	uint64_t turn_ns; /* when its wait ended */
-	uint64_t first_cookie;
 	uint64_t last_cookie;
 	uint64_t listen_ns;
 	uint64_t review_ns;
 	uint32_t reviewed; /* version of the paths */
-	uint64_t sweep_ns; /* UINT64_MAX: done */
+	uint64_t claim_ns; /* until then the flows of a process before this one may go on */
+	bool swept_all;
 	uint32_t swept;
 };
 
@@ -109,8 +111,9 @@ static int bpf_join(void *self, struct relay *relay, uint32_t thread)
 	io->relay = relay;
 	io->thread = thread;
 	io->missed = relay_missed(relay, thread);
-	io->first_cookie = io->last_cookie = clock_now_ns();
-	io->sweep_ns = thread == 0 ? io->first_cookie + SWEEP_NS : UINT64_MAX;
+	io->turn_ns = clock_now_ns();
+	io->last_cookie = io->turn_ns; /* beyond those of any process before */
+	io->claim_ns = io->turn_ns + SWEEP_NS;
 	return bpf_ring_open(&io->ring, relay_ring(relay, thread), RELAY_RING_BYTES);
 }
 
@@ -143,11 +146,29 @@ static int bpf_add(void *self, uint32_t slot, const int fds[2])
 	return rtpfork_io_packet.add(io->packet, slot, fds);
 }
 
+static bool bpf_adopt(void *self, uint32_t slot, const struct rtpfork_told *told)
+{
+	struct bpf_io *io = self;
+	struct served *served = &io->served[slot];
+	struct relay_flow left;
+	if (!relay_resumed(io->relay) || !rtpfork_address_known(&served->local) ||
+	    relay_find(io->relay, &served->place, &left) != 0 || left.slot != slot ||
+	    left.thread != io->thread)
+		return false;
+	served->cookie = left.cookie;
+	served->place = left;
+	served->placed = served->inherited = true;
+	served->told_to = told->to;
+	if (told->to != 0)
+		served->missed = told->missed;
+	return true;
+}
+
 /* Also when it was not placed: by a process before this one it may have been. */
 static void take_away(const struct bpf_io *io, struct served *served)
 {
 	relay_drop(io->relay, &served->place);
-	served->placed = false;
+	served->placed = served->inherited = false;
 	served->late = 0;
 }
 
@@ -191,25 +212,48 @@ static bool has_waiting(const struct served *served)
 	return recv(served->fd, &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
+/* Whether the flow of |served|, which sends from |from|, is one that can be relayed at all. */
+static bool is_plain(const struct bpf_io *io, const struct served *served,
+		     const struct rtpfork_address *from)
+{
+	int family = served->local.any.sa_family;
+	return io->may_relay && rtpfork_address_known(&served->local) &&
+	       rtpfork_address_known(from) && from->any.sa_family == family &&
+	       served->flow.to.any.sa_family == family;
+}
+
+/* Whether what is in the kernel may stay there until its path is known. */
+static bool may_stay(const struct bpf_io *io, const struct served *served,
+		     const struct rtpfork_address *from, uint64_t at_ns)
+{
+	static const struct path unknown;
+	struct relay_flow wanted;
+	if (!served->inherited || at_ns >= io->claim_ns)
+		return false;
+	relay_flow_make(&wanted, &served->local, &served->flow, from, &unknown);
+	return relay_flow_same_ends(&wanted, &served->place);
+}
+
 /* Place the flow of |slot|, or take it away while it has no path. */
 static void place(struct bpf_io *io, uint32_t slot, uint64_t at_ns)
 {
 	struct served *served = &io->served[slot];
 	const struct rtpfork_address *from = &io->served[served->flow.from].local;
-	const struct path *path = NULL;
-	const struct path *back = NULL;
-	bool same_family = from->any.sa_family == served->local.any.sa_family;
-	if (io->may_relay && rtpfork_address_known(&served->local) && rtpfork_address_known(from) &&
-	    same_family && from->any.sa_family == served->flow.to.any.sa_family) {
-		path = paths_look(io->paths, from, &served->flow.to, at_ns);
-		back = paths_look(io->paths, &served->local, &served->flow.source, at_ns);
-	}
-	if (!path || !back) {
+	if (!is_plain(io, served, from)) {
 		if (served->placed)
 			take_away(io, served);
 		return;
 	}
+	const struct path *path = paths_look(io->paths, from, &served->flow.to, at_ns);
+	const struct path *back =
+		paths_look(io->paths, &served->local, &served->flow.source, at_ns);
+	if (!path || !back) {
+		if (served->placed && !may_stay(io, served, from, at_ns))
+			take_away(io, served);
+		return;
+	}
 	struct relay_flow wanted;
+	served->inherited = false;
 	relay_flow_make(&wanted, &served->local, &served->flow, from, path);
 	wanted.arrives = (uint32_t)back->interface;
 	wanted.slot = slot;
@@ -276,12 +320,19 @@ static void review(struct bpf_io *io, uint64_t at_ns)
 	place_all(io, at_ns);
 }
 
-/* What a process before this one relayed, and nobody has taken up. */
+static bool is_claimed(const void *self, const struct relay_flow *flow)
+{
+	const struct bpf_io *io = self;
+	if (flow->thread != io->thread)
+		return io->thread != 0 || flow->thread < relay_threads(io->relay);
+	return flow->slot < io->max_slots && io->served[flow->slot].cookie == flow->cookie;
+}
+
+/* What a process before this one relayed by this thread, and nobody has taken up. */
 static void sweep(struct bpf_io *io, uint64_t at_ns)
 {
-	if (at_ns >= io->sweep_ns &&
-	    !relay_sweep(io->relay, &io->swept, io->first_cookie, SWEEP_MOST))
-		io->sweep_ns = UINT64_MAX;
+	if (!io->swept_all && at_ns >= io->claim_ns)
+		io->swept_all = !relay_sweep(io->relay, &io->swept, SWEEP_MOST, is_claimed, io);
 }
 
 /* what was relayed */
@@ -315,6 +366,7 @@ static size_t tell_last(struct bpf_io *io, struct rtpfork_in *in)
 		return 0;
 	*in = (struct rtpfork_in){.port = slot, .relayed = true, .now_ns = io->turn_ns};
 	in->missed = take_missed(io, slot);
+	in->told = (struct rtpfork_told){io->ring.at + 1, io->served[slot].missed};
 	return in->missed != 0;
 }
 
@@ -329,7 +381,9 @@ static size_t tell(struct bpf_io *io, struct rtpfork_in *ins, size_t room, bool 
 			return count;
 		struct served *served =
 			&io->served[record->slot < io->max_slots ? record->slot : 0];
-		if (served->cookie != record->cookie) { /* of a port that is closed */
+		uint64_t at = io->ring.at;
+		/* Of a port that is closed, or told by a process before this one. */
+		if (served->cookie != record->cookie || at < served->told_to) {
 			bpf_ring_pass(&io->ring);
 			continue;
 		}
@@ -337,6 +391,7 @@ static size_t tell(struct bpf_io *io, struct rtpfork_in *ins, size_t room, bool 
 			return count;
 		served->turn = io->turn;
 		bpf_ring_pass(&io->ring);
+		uint64_t missed = take_missed(io, record->slot);
 		ins[count++] = (struct rtpfork_in){
 			.port = record->slot,
 			.from = served->flow.source,
@@ -344,7 +399,8 @@ static size_t tell(struct bpf_io *io, struct rtpfork_in *ins, size_t room, bool 
 			.bytes = record->bytes,
 			.relayed = true,
 			.held = record->held,
-			.missed = take_missed(io, record->slot),
+			.missed = missed,
+			.told = {.to = at + 1, .missed = served->missed},
 			.now_ns = record->at_ns < io->turn_ns ? record->at_ns : io->turn_ns,
 		};
 	}
@@ -398,6 +454,7 @@ const struct rtpfork_io_ops rtpfork_io_bpf = {
 	.send = bpf_send,
 	.use = bpf_use,
 	.join = bpf_join,
+	.adopt = bpf_adopt,
 	.flow = bpf_flow,
 	.told = bpf_told,
 };

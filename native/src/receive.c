@@ -323,12 +323,20 @@ static void receive_rtp(struct rtpfork_core *core, struct port *port, struct rtp
 	take_rtp(core, port, in, &rtp);
 }
 
+struct rtpfork_told *rtpfork_core_told(struct rtpfork_core *core, uint32_t slot)
+{
+	return &core->ports[slot].told;
+}
+
 /* What the I/O has relayed by itself. Packets that it could not tell of are no loss of the
  * source's, but the readers have overslept them. */
 static void receive_relayed(struct rtpfork_core *core, struct port *port,
 			    const struct rtpfork_in *in)
 {
 	struct rtpfork_rtp rtp;
+	/* First: a process that follows does not take it twice, but may find it missing. */
+	port->told = in->told;
+	in_order();
 	port->missed += in->missed;
 	port->counters.received += in->missed;
 	port->counters.relayed += in->missed;

@@ -34,12 +34,17 @@ __asm__(".section .rodata\n.balign 8\nrelay_object:\n.incbin \"" RTPFORK_BPF_OBJ
 extern const uint8_t relay_object[] __attribute__((visibility("hidden")));
 extern const uint64_t relay_object_bytes __attribute__((visibility("hidden")));
 
-/* Pinned, in this order: whoever finds the last finds all. */
-static const char *const pinned[] = {"flows", "places"};
-#define PINNED (sizeof pinned / sizeof pinned[0])
+/* What is pinned: what any process after this one may use, then what only one that goes on with its
+ * threads does. Each ring is, too. */
+static const char *const pinned[] = {"flows", "places", "missed", "rings"};
+#define PINNED	    (sizeof pinned / sizeof pinned[0])
+#define FOR_ANYBODY 2
+#define RING_PIN    "ring%u"
+#define NAME_BYTES  16
 
 struct relay {
-	char *pins; /* NULL: none */
+	char *pins;   /* NULL: none */
+	bool resumed; /* rings and misses are those of a process before this one */
 	struct bpf_object *object;
 	int program;
 	int flows;
@@ -72,15 +77,49 @@ static void path_of(char path[PATH_MAX], const char *pins, const char *name)
 	snprintf(path, PATH_MAX, "%s/%s", pins, name);
 }
 
-static void unpin(const char *pins)
+static void path_of_ring(char path[PATH_MAX], const char *pins, uint32_t thread)
+{
+	char name[NAME_BYTES];
+	snprintf(name, sizeof name, RING_PIN, thread);
+	path_of(path, pins, name);
+}
+
+/* Unpin all that comes after the |kept| first. */
+static void unpin_from(const char *pins, size_t kept)
 {
 	char path[PATH_MAX];
-	for (size_t i = 0; pins && i < PINNED; i++) {
+	for (size_t i = kept; i < PINNED; i++) {
 		path_of(path, pins, pinned[i]);
 		unlink(path);
 	}
-	if (pins)
-		rmdir(pins);
+	for (uint32_t i = 0; i < RELAY_MAX_THREADS; i++) {
+		path_of_ring(path, pins, i);
+		unlink(path);
+	}
+}
+
+static void unpin(const char *pins)
+{
+	if (!pins)
+		return;
+	unpin_from(pins, 0);
+	rmdir(pins);
+}
+
+/* Whether all is there that threads go on with. */
+static bool is_whole(const char *pins, uint32_t threads)
+{
+	char path[PATH_MAX];
+	bool whole = true;
+	for (size_t i = 0; i < PINNED; i++) {
+		path_of(path, pins, pinned[i]);
+		whole = whole && access(path, F_OK) == 0;
+	}
+	for (uint32_t i = 0; i < threads; i++) {
+		path_of_ring(path, pins, i);
+		whole = whole && access(path, F_OK) == 0;
+	}
+	return whole;
 }
 
 /* Make the directory |pins|, and the one above it. */
@@ -104,6 +143,16 @@ static int make_directory(const char *pins)
 }
 
 /* loading */
+
+static void detach_from(const struct relay_place *place)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)place->interface,
+			    .attach_point = BPF_TC_INGRESS);
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .handle = place->handle,
+			    .priority = place->priority);
+	if (place->interface != 0)
+		bpf_tc_detach(&hook, &options);
+}
 
 static int map_of(const struct relay *relay, const char *name)
 {
@@ -133,14 +182,59 @@ static int load(struct relay *relay)
 	return RTPFORK_ESYSTEM;
 }
 
-static int make_rings(struct relay *relay)
+/* Detach the program where a process before this one has attached it. */
+static void detach_all(const char *pins)
 {
-	int rings = map_of(relay, "rings");
+	char path[PATH_MAX];
+	struct bpf_map_info info = {0};
+	uint32_t bytes = sizeof info;
+	struct relay_place place;
+	path_of(path, pins, "places");
+	int places = bpf_obj_get(path);
+	bool known = places >= 0 && bpf_obj_get_info_by_fd(places, &info, &bytes) == 0 &&
+		     info.value_size == sizeof place;
+	for (uint32_t i = 0; known && i < info.max_entries; i++)
+		if (bpf_map_lookup_elem(places, &i, &place) == 0)
+			detach_from(&place);
+	if (places >= 0)
+		close(places);
+}
+
+/* Load it, with what is found of a process before this one unless that is of another build. */
+static int load_over(struct relay *relay)
+{
+	if (relay->pins && !relay->resumed)
+		unpin_from(relay->pins, FOR_ANYBODY);
+	if (load(relay) == 0)
+		return 0;
+	if (!relay->pins || errno != EINVAL)
+		return RTPFORK_ESYSTEM;
+	detach_all(relay->pins);
+	unpin_from(relay->pins, 0);
+	relay->resumed = false;
+	return load(relay);
+}
+
+static int make_ring(const struct relay *relay, uint32_t thread, const char *path)
+{
+	int ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, RELAY_RING_BYTES, NULL);
+	if (ring < 0)
+		return ring;
+	if (bpf_map_update_elem(map_of(relay, "rings"), &thread, &ring, BPF_ANY) == 0 &&
+	    (!relay->pins || bpf_obj_pin(ring, path) == 0))
+		return ring;
+	close(ring);
+	return -1;
+}
+
+static int open_rings(struct relay *relay)
+{
+	char path[PATH_MAX] = "";
 	for (uint32_t i = 0; i < relay->threads; i++) {
-		relay->rings[i] =
-			bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, RELAY_RING_BYTES, NULL);
-		if (relay->rings[i] < 0 ||
-		    bpf_map_update_elem(rings, &i, &relay->rings[i], BPF_ANY) != 0)
+		if (relay->pins)
+			path_of_ring(path, relay->pins, i);
+		relay->rings[i] = relay->resumed ? bpf_obj_get(path) : make_ring(relay, i, path);
+		if (relay->rings[i] < 0)
 			return RTPFORK_ESYSTEM;
 	}
 	return 0;
@@ -167,7 +261,8 @@ static void read_places(struct relay *relay)
 		bpf_map_lookup_elem(relay->places, &i, &relay->served[i]);
 }
 
-int relay_new(const char *pins, uint32_t threads, uint32_t ports_per_thread, struct relay **out)
+int relay_new(const char *pins, uint32_t threads, uint32_t ports_per_thread, bool resumed,
+	      struct relay **out)
 {
 	struct relay *relay = calloc(1, sizeof *relay);
 	if (!relay)
@@ -177,15 +272,16 @@ int relay_new(const char *pins, uint32_t threads, uint32_t ports_per_thread, str
 	relay->threads = threads;
 	relay->ports_per_thread = ports_per_thread;
 	relay->pins = pins ? strdup(pins) : NULL;
+	relay->resumed = resumed && pins && is_whole(pins, threads);
 	int result = pins ? make_directory(pins) : 0;
 	if (result == 0)
-		result = load(relay);
+		result = load_over(relay);
 	if (result == 0) {
 		relay->program = bpf_program__fd(
 			bpf_object__find_program_by_name(relay->object, "siprec_relay"));
 		relay->flows = map_of(relay, "flows");
 		read_places(relay);
-		result = make_rings(relay);
+		result = open_rings(relay);
 	}
 	if (result == 0)
 		result = map_missed(relay);
@@ -197,6 +293,11 @@ int relay_new(const char *pins, uint32_t threads, uint32_t ports_per_thread, str
 	}
 	*out = relay;
 	return 0;
+}
+
+bool relay_resumed(const struct relay *relay)
+{
+	return relay->resumed;
 }
 
 int rtpfork_relay_probe(const char *pins)
@@ -217,12 +318,7 @@ int rtpfork_relay_probe(const char *pins)
 static void detach(struct relay *relay, uint32_t at)
 {
 	struct relay_place *place = &relay->served[at];
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)place->interface,
-			    .attach_point = BPF_TC_INGRESS);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .handle = place->handle,
-			    .priority = place->priority);
-	if (place->interface != 0)
-		bpf_tc_detach(&hook, &options);
+	detach_from(place);
 	memset(place, 0, sizeof *place);
 	bpf_map_update_elem(relay->places, &at, place, BPF_ANY);
 }
@@ -385,13 +481,25 @@ void relay_drop(const struct relay *relay, const struct relay_flow *flow)
 		write_flow(relay, at, &none);
 }
 
-bool relay_sweep(const struct relay *relay, uint32_t *at, uint64_t cookie, uint32_t most)
+int relay_find(const struct relay *relay, const struct relay_flow *flow, struct relay_flow *found)
+{
+	return read_flow(relay, place_for(flow), found) && same_local(found, flow) ? 0
+										   : RTPFORK_EGONE;
+}
+
+bool relay_sweep(const struct relay *relay, uint32_t *at, uint32_t most,
+		 bool (*claimed)(const void *by, const struct relay_flow *flow), const void *by)
 {
 	struct relay_flow there;
 	for (; most != 0 && *at < RELAY_PLACES; most--, ++*at)
-		if (read_flow(relay, *at, &there) && there.local_port != 0 && there.cookie < cookie)
+		if (read_flow(relay, *at, &there) && there.local_port != 0 && !claimed(by, &there))
 			relay_drop(relay, &there);
 	return *at < RELAY_PLACES;
+}
+
+uint32_t relay_threads(const struct relay *relay)
+{
+	return relay->threads;
 }
 
 int relay_ring(const struct relay *relay, uint32_t thread)

@@ -79,3 +79,11 @@ void relay_flow_make(struct relay_flow *flow, const struct rtpfork_address *loca
 	flow->header_sum = fold((uint32_t)htons(0x4500) + htons(DO_NOT_FRAGMENT) +
 				htons(HOPS << 8 | UDP_PROTOCOL) + now);
 }
+
+bool relay_flow_same_ends(const struct relay_flow *a, const struct relay_flow *b)
+{
+	return memcmp(a->source, b->source, sizeof a->source) == 0 &&
+	       memcmp(a->from, b->from, sizeof a->from) == 0 &&
+	       memcmp(a->to, b->to, sizeof a->to) == 0 && a->source_port == b->source_port &&
+	       a->from_port == b->from_port && a->to_port == b->to_port && a->keep == b->keep;
+}

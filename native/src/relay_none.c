@@ -9,8 +9,10 @@
 #include "rtpfork/errors.h"
 #include "rtpfork/host.h"
 
-int relay_new(const char *pins, uint32_t threads, uint32_t ports_per_thread, struct relay **out)
+int relay_new(const char *pins, uint32_t threads, uint32_t ports_per_thread, bool resumed,
+	      struct relay **out)
 {
+	(void)resumed;
 	(void)pins;
 	(void)threads;
 	(void)ports_per_thread;

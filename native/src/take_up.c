@@ -25,6 +25,14 @@ static void close_without(struct worker *worker, const bool *served, uint64_t no
 			close_port(worker, port, now_ns);
 }
 
+/* What was relayed while no process was there is told on, or told anew. */
+static void adopt(struct worker *worker, uint32_t slot)
+{
+	struct rtpfork_told *told = rtpfork_core_told(worker->core, slot);
+	if (!worker->ops->adopt || !worker->ops->adopt(worker->io, slot, told))
+		*told = (struct rtpfork_told){0};
+}
+
 /* Serve a port by the sockets |kept|, if it is ours and has none yet. */
 static void serve(struct worker *worker, struct rtpfork_kept *kept, bool *served)
 {
@@ -34,6 +42,7 @@ static void serve(struct worker *worker, struct rtpfork_kept *kept, bool *served
 		return;
 	kept->fds[0] = kept->fds[1] = -1;
 	served[slot] = true;
+	adopt(worker, slot);
 }
 
 int worker_take_up(struct worker *worker, struct rtpfork_kept *kept, size_t count, uint64_t now_ns)

@@ -170,6 +170,7 @@ static void *turn(void *argument)
 	static const uint64_t one = 1;
 	uint64_t ended_ns = clock_now_ns();
 	bool more = false;
+	worker_follow(worker, ended_ns);
 	while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
 		struct rtpfork_wakeup wakeup;
 		int timeout_ms = more ? 0 : patience_ms(worker, ended_ns);

@@ -42,6 +42,7 @@ static void relayed(uint16_t sequence, size_t held, uint64_t missed)
 		.relayed = true,
 		.held = held,
 		.missed = missed,
+		.told = {.to = sequence, .missed = missed},
 	};
 	rtpfork_core_receive(f.core, &in);
 }
@@ -199,8 +200,12 @@ static void what_the_io_could_not_tell_of_is_an_overrun_of_the_readers_and_no_lo
 	CHECK_EQ(fixture_books(&f, reader).offered, 10);
 	CHECK_EQ(fixture_books(&f, reader).delivered, 2);
 	CHECK_EQ(fixture_books(&f, reader).dropped_overrun, 8);
-	struct rtpfork_in last = {.port = f.slots[CALLER], .relayed = true, .missed = 3};
+	CHECK_EQ(rtpfork_core_told(f.core, f.slots[CALLER])->missed, 8);
+	struct rtpfork_in last = {
+		.port = f.slots[CALLER], .relayed = true, .missed = 3, .told = {99, 11}};
 	rtpfork_core_receive(f.core, &last);
+	CHECK_EQ(rtpfork_core_told(f.core, f.slots[CALLER])->to, 99);
+	CHECK_EQ(rtpfork_core_told(f.core, f.slots[CALLER])->missed, 11);
 	CHECK_EQ(books().received, 13);
 	CHECK_EQ(fixture_books(&f, reader).dropped_overrun, 11);
 	fixture_free(&f);

@@ -445,17 +445,24 @@ static void a_full_ring_stops_no_packet_and_is_counted(void)
 	relay_drop(relay, &flow);
 }
 
+static bool is_of_cookie(const void *cookie, const struct relay_flow *flow)
+{
+	return flow->cookie == *(const uint64_t *)cookie;
+}
+
 static void flows_of_the_past_are_swept_and_others_stay(void)
 {
+	static const uint64_t mine = 42;
+	static const uint64_t another = 43;
 	struct relay_flow flow = enter(false, true); /* with cookie 42 */
 	struct relay_flow flow6 = enter(true, true);
 	uint32_t at = 0;
-	while (relay_sweep(relay, &at, 42, 1))
+	while (relay_sweep(relay, &at, 1, is_of_cookie, &mine))
 		continue;
 	is_relayed(false, VOICE);
 	CHECK(recorded() != NULL);
 	at = 0;
-	while (relay_sweep(relay, &at, 43, 1))
+	while (relay_sweep(relay, &at, 1, is_of_cookie, &another))
 		continue;
 	goes_up(voice(false, VOICE));
 	goes_up(voice(true, VOICE));
@@ -465,7 +472,7 @@ static void flows_of_the_past_are_swept_and_others_stay(void)
 
 int main(void)
 {
-	if (relay_new(NULL, 1, 16, &relay) != 0) {
+	if (relay_new(NULL, 1, 16, false, &relay) != 0) {
 		CHECK(errno == EPERM);
 		puts("test_relay: the relay may not be loaded here");
 		return 0;

@@ -21,16 +21,21 @@ from typing import Final
 import pytest
 
 from siprec_src.media import plane
-from siprec_src.media.model import PortCounters, PortId, ReaderCounters, ReaderId, SrtpKey
+from siprec_src.media.engine import try_relay
+from siprec_src.media.model import MediaIo, PortCounters, PortId, ReaderCounters, ReaderId, SrtpKey
 from siprec_src.media.wire import MAX_MESSAGE_BYTES, decode, encode
 from tests.native.engine_support import Peer, read_rtp, rtp
+from tests.native.site import Site
 from tests.native.test_engine_secure import SUITE, make_key, session
+from tests.support import bpffs
 from tests.support.daemon import REPOSITORY, logged, patient, runtime_directory, until
+from tests.support.namespaces import Wire
 from tests.support.ports import media_ports
 
 CALLS: Final = 50
 KILLS: Final = 20
 FRAME_S: Final = 0.02
+_SO_RCVBUFFORCE: Final = 33
 LIFE_S: Final = (0.1, 0.4)  #: of a process before it is killed
 
 
@@ -70,12 +75,12 @@ class Control:
 class Supervised:
     """The processes."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, io: MediaIo, pins: Path) -> None:
         self.socket = runtime_directory() / f"restart-{os.getpid()}.sock"
         self._log = directory / "supervisor.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.supervised", str(self.socket)],
+                [sys.executable, "-m", "tests.support.supervised", str(self.socket), io.value, str(pins)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -129,7 +134,8 @@ class Party:
 class Calls:
     """All of them, talking in a thread of its own."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, site: Site) -> None:
+        self.site = site
         self.pairs: list[tuple[Party, Party]] = [self._make(control, number) for number in range(CALLS)]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -138,6 +144,14 @@ class Calls:
     @property
     def parties(self) -> list[Party]:
         return [party for pair in self.pairs for party in pair]
+
+    def are_relayed_alone(self) -> bool:
+        """Whether the site's sockets send no more than what none of its ways can do without them."""
+        if self.site.io is MediaIo.SOCKETS:
+            return True
+        before = self.site.sent_by_sockets()
+        time.sleep(5 * FRAME_S)
+        return self.site.sent_by_sockets() - before < CALLS
 
     def hang_up(self) -> None:
         """Stop talking, and wait until nothing comes any more."""
@@ -150,18 +164,18 @@ class Calls:
             party.peer.close()
             party.srs.close()
 
-    @staticmethod
-    def _make(control: Control, number: int) -> tuple[Party, Party]:
+    def _make(self, control: Control, number: int) -> tuple[Party, Party]:
         low, high = media_ports()
-        opened = control.ask(plane.OpenPorts(tag=0, host="127.0.0.1", low=low, high=high, count=4))
+        command = plane.OpenPorts(tag=0, host=self.site.host(), low=low, high=high, count=4)
+        opened = control.ask(command)
         assert isinstance(opened, plane.PortsOpen)
         secure = number % 5 == 0
         pair = tuple(
             Party(
-                peer=_peer(),
+                peer=self.site.peer(),
                 port=opened.ports[side],
                 via=opened.ports[2 + side],
-                srs=_peer(),
+                srs=self.site.peer(),
                 ssrc=4 * number + side + 1,
                 says=make_key(SUITE, 10 + side) if secure else None,
                 hears=make_key(SUITE, 20 + side) if secure else None,
@@ -208,6 +222,8 @@ class Calls:
             for party, listener in ((one, other), (other, one)):
                 for sock, got in ((listener.peer.rtp, party.heard), (party.srs.rtp, party.forked)):
                     sock.setblocking(False)
+                    with contextlib.suppress(PermissionError):  # what waits for a busy test is not lost
+                        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 1 << 20)
                     sinks[sock.fileno()] = (sock, got)
                     poll.register(sock, select.EPOLLIN)
         outs = {party.ssrc: session(party.says, inbound=False) for party in self.parties if party.says}
@@ -229,10 +245,6 @@ class Calls:
         poll.close()
 
 
-def _peer() -> Peer:
-    return Peer(socket.AF_INET, "127.0.0.1", "127.0.0.1")
-
-
 def _numbered(number: int) -> bytes:
     return struct.pack("!I", number) + bytes(156)
 
@@ -247,11 +259,28 @@ def _take(poll: select.epoll, sinks: dict[int, tuple[socket.socket, list[bytes]]
     return len(ready)
 
 
+@pytest.fixture(params=[MediaIo.SOCKETS, MediaIo.BPF], ids=lambda io: io.value)
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    io: MediaIo = request.param
+    if io is MediaIo.SOCKETS:
+        yield Site(io)
+        return
+    with Wire() as wire, wire.inside():
+        yield Site(io, wire)
+
+
 @pytest.fixture
-def supervised(tmp_path: Path) -> Iterator[Supervised]:
-    made = Supervised(tmp_path)
-    yield made
-    made.stop()
+def supervised(site: Site, tmp_path: Path) -> Iterator[Supervised]:
+    with contextlib.ExitStack() as stack:
+        pins = tmp_path
+        if site.io is MediaIo.BPF:
+            pins = stack.enter_context(bpffs.mounted(tmp_path)) / "test"
+            with bpffs.built():
+                try_relay(str(pins))
+        made = Supervised(tmp_path, site.io, pins)
+        yield made
+        made.stop()
+        assert not pins.exists() or pins is tmp_path
 
 
 def _sockets(pid: int) -> int:
@@ -271,14 +300,17 @@ def _books(control: Control, party: Party) -> tuple[PortCounters, ReaderCounters
 
 @pytest.mark.rfc("3711", "9.1")
 @pytest.mark.req("KEY-20")
-def test_calls_and_recordings_go_on_over_twenty_deaths_of_the_media_process(supervised: Supervised) -> None:
+def test_calls_and_recordings_go_on_over_twenty_deaths_of_the_media_process(
+    site: Site, supervised: Supervised
+) -> None:
     control = Control(supervised.socket)
     assert control.connect() == plane.MediaUp()
     held = _sockets(supervised.pid)
-    calls = Calls(control)
+    calls = Calls(control, site)
     ports: list[PortId] = [port.port for one in calls.parties for port in (one.port, one.via)]
     mine = plane.ResumePorts(tag=0, ports=tuple(ports), readers=tuple(one.reader for one in calls.parties))
     try:
+        until(calls.are_relayed_alone, 5, "plain calls are relayed by the kernel where that is the way")
         for _ in range(KILLS):
             time.sleep(random.uniform(*LIFE_S))
             supervised.kill()
@@ -304,9 +336,13 @@ def _check(party: Party, calls: Calls, port: PortCounters, reader: ReaderCounter
     assert port.received + port.lost == party.sent
     assert port.lost == port.lost_restart
     assert port.relayed + port.dropped_restart == port.received
-    assert port.relayed <= len(heard) <= port.relayed + port.dropped_restart
+    # What the kernel has relayed and a killed process did not come to count is missing in the recording.
+    uncounted = port.lost_restart if calls.site.io is MediaIo.BPF else 0
+    assert port.relayed <= len(heard) <= port.relayed + port.dropped_restart + uncounted
     assert reader.offered == port.received == reader.delivered + reader.dropped_restart
     assert reader.delivered <= len(forked) <= reader.delivered + reader.dropped_restart
     for ledger in (heard, forked):
         assert ledger == sorted(set(ledger))
         assert party.sent - len(ledger) <= KILLS
+    if calls.site.io is MediaIo.BPF and not (party.says or party.hears):
+        assert heard == list(range(party.sent)), "the kernel loses no packet of a call over a death"

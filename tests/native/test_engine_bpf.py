@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import signal
+import struct
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from siprec_src.app.lifeline import die_with
-from siprec_src.media.engine import Engine
+from siprec_src.media.engine import Engine, try_relay
 from siprec_src.media.model import MediaIo
 from tests.native.engine_apart import LOW, EngineApart
 from tests.native.engine_support import WAIT_S, Call, Peer, read_rtp, rtp
 from tests.native.site import Site
+from tests.native.test_host import bpf
 from tests.native.wired import Wired
 from tests.support import bpffs
 from tests.support.namespaces import Wire
+
+_MAP_CREATE, _OBJ_PIN = 0, 6
+_ARRAY = 2
 
 
 @pytest.fixture
@@ -198,6 +205,62 @@ def test_a_command_is_carried_out_while_packets_come_faster_than_they_are_taken(
                 if plane.port_counters(call.caller_port).received > 5000:
                     break
         call.close()
+
+
+def _put_over(wire: Wire, kind: str) -> None:
+    """Give the near end's addresses to an interface over its own."""
+    lower, hosts = wire.near_device, (f"{wire.near_host}/24", f"{wire.near_host6}/64")
+    if kind == "bridge":
+        wire.ip("link", "add", "over0", "type", "bridge")
+        wire.ip("link", "set", lower, "master", "over0")
+    else:
+        wire.ip("link", "add", "link", lower, "name", "over0", "type", kind, "mode", "bridge")
+    wire.ip("address", "flush", "dev", lower)
+    for host in hosts:
+        wire.ip("address", "add", host, "dev", "over0", *(("nodad",) if ":" in host else ()))
+    wire.ip("link", "set", "over0", "up")
+
+
+@pytest.mark.parametrize("kind", ["bridge", "macvlan"])
+def test_an_interface_over_another_is_served_where_the_address_is(wire: Wire, pins: Path, kind: str) -> None:
+    try:
+        _put_over(wire, kind)
+    except subprocess.CalledProcessError:
+        pytest.skip(f"this kernel has no {kind}")
+    site = Site(MediaIo.BPF, wire)
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(contextlib.closing(site.peer())) for _ in range(3)]
+        stack.enter_context(wire.inside())
+        with bpffs.built():
+            try_relay(str(pins))
+        apart = Apart(wire, pins, peers)
+        engine = stack.enter_context(apart.engine())
+        assert engine.is_ready(WAIT_S)
+        apart.until_in_the_kernel(engine)
+        engine.ask("close")
+
+
+def test_rings_of_another_number_of_threads_are_not_taken_up(apart: Apart) -> None:
+    with apart.engine() as killed:
+        assert killed.is_ready(WAIT_S)
+        apart.until_in_the_kernel(killed)
+        killed.process.kill()
+        killed.process.wait()
+    with apart.wire.inside(), Site(MediaIo.BPF, apart.wire).engine(threads=2, pins=str(apart.pins)):
+        assert {pin.name for pin in apart.pins.iterdir()} >= {"ring0", "ring1"}
+        assert apart.is_heard(WAIT_S), "it is still relayed as before"
+    assert not apart.pins.exists()
+
+
+def test_what_another_build_has_pinned_is_no_hindrance(common_wire: Wire, pins: Path) -> None:
+    pins.mkdir(parents=True)
+    strange = bpf(_MAP_CREATE, struct.pack("=IIIII", _ARRAY, 4, 8, 1, 0))
+    path = ctypes.create_string_buffer(os.fsencode(pins / "flows"))
+    bpf(_OBJ_PIN, struct.pack("=QI", ctypes.addressof(path), strange))
+    os.close(strange)
+    with common_wire.inside(), Site(MediaIo.BPF, common_wire).engine(pins=str(pins)):
+        assert (pins / "ring0").exists()
+    assert not pins.exists()
 
 
 @pytest.fixture

@@ -192,6 +192,12 @@ struct rtpfork_handed {
 	uint8_t data[RTPFORK_MAX_DATAGRAM_BYTES];
 };
 
+/* How far an I/O has told of the packets of a port that it relays; it outlives the process. */
+struct rtpfork_told {
+	uint64_t to;	 /* the last place, which grows with each packet; 0: nothing was told */
+	uint64_t missed; /* how often there was no room, ever since |to| is counted */
+};
+
 struct rtpfork_in {
 	uint32_t port; /* slot */
 	bool rtcp;     /* came on the RTCP socket */
@@ -204,6 +210,7 @@ struct rtpfork_in {
 	bool relayed;
 	size_t held;	 /* octets of |data|, at least its header and a telephone event */
 	uint64_t missed; /* packets sent on before it of which nothing is known; |bytes| may be 0 */
+	struct rtpfork_told told; /* with it */
 };
 
 /* What a port receives, where it only has to be passed on. */
@@ -368,6 +375,9 @@ size_t rtpfork_core_room(const struct rtpfork_core *core);
 /* Fetch what the next |count| datagrams need into the caches: cheaper than each waiting for it. */
 void rtpfork_core_expect(const struct rtpfork_core *core, const struct rtpfork_in *ins,
 			 size_t count);
+
+/* What was told of port |slot|; the caller may begin it anew. */
+struct rtpfork_told *rtpfork_core_told(struct rtpfork_core *core, uint32_t slot);
 
 /* Take one datagram; queues at most one out. There must be room. */
 void rtpfork_core_receive(struct rtpfork_core *core, const struct rtpfork_in *in);
