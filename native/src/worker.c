@@ -12,6 +12,8 @@
 #include "schedule.h"
 
 #define TICK_MS		50
+#define STILL_NS	250000000U /* between two turns: the thread did not run */
+#define CATCH_UP_NS	200000000U /* in which every port that has something has had its turn */
 #define COMMANDS_A_TURN 16
 #define COMMANDS_NS	2000000U /* after so long no packet waits for more commands */
 #define NS_PER_MS	1000000U
@@ -52,16 +54,23 @@ void worker_flush(struct worker *worker, uint64_t now_ns)
 
 static void carry_packets(struct worker *worker, size_t received, uint64_t now_ns)
 {
+	uint64_t by_sockets = 0;
 	uint64_t relayed = 0;
 	rtpfork_core_expect(worker->core, worker->ins, received);
 	for (size_t i = 0; i < received; i++) {
-		if (worker->ins[i].relayed)
-			relayed += worker->ins[i].missed + (worker->ins[i].bytes != 0);
-		else
-			worker->ins[i].now_ns = now_ns;
-		rtpfork_core_receive(worker->core, &worker->ins[i]);
+		struct rtpfork_in *in = &worker->ins[i];
+		if (in->relayed) {
+			relayed += in->missed + (in->bytes != 0);
+			/* After a pause it counts as not long ago, like what a socket has kept. */
+			if (in->now_ns + STILL_NS < now_ns)
+				in->now_ns = now_ns - STILL_NS;
+		} else {
+			in->now_ns = now_ns;
+			by_sockets++;
+		}
+		rtpfork_core_receive(worker->core, in);
 	}
-	count(&worker->packets_received, received);
+	count(&worker->packets_received, by_sockets + relayed);
 	count(&worker->packets_sent, relayed);
 	/* What the parties wait for is not held up by copying and encrypting for an SRS. */
 	worker_flush(worker, now_ns);
@@ -99,8 +108,20 @@ void worker_follow(struct worker *worker, uint64_t now_ns)
 	}
 }
 
+/* Who did not listen calls nobody silent: first what waits is heard. Also when it begins, perhaps
+ * after a process that was killed. */
+static void note_pause(struct worker *worker, uint64_t now_ns)
+{
+	bool stood_still = now_ns - worker->woke_ns > STILL_NS;
+	if (stood_still && !worker->stood_still)
+		worker->next_tick_ns = now_ns + CATCH_UP_NS;
+	worker->stood_still = stood_still;
+	worker->woke_ns = now_ns;
+}
+
 static void keep_time(struct worker *worker, uint64_t now_ns)
 {
+	note_pause(worker, now_ns);
 	if (now_ns < worker->next_tick_ns)
 		return;
 	worker->next_tick_ns = now_ns + (uint64_t)TICK_MS * NS_PER_MS;
@@ -128,6 +149,7 @@ static bool take_commands(struct worker *worker, uint64_t now_ns)
 {
 	/* What came before a command is not to be found after it. */
 	hear_out(worker, now_ns);
+	uint64_t begun_ns = clock_now_ns();
 	for (int i = 0; i < COMMANDS_A_TURN; i++) {
 		struct rtpfork_command *command = NULL;
 		bool popped = rtpfork_ring_pop(worker->commands, &command);
@@ -139,7 +161,7 @@ static bool take_commands(struct worker *worker, uint64_t now_ns)
 		worker_follow(worker, now_ns);
 		rtpfork_ring_push(worker->answers, &command);
 		worker->said = true;
-		if (clock_now_ns() - now_ns > COMMANDS_NS)
+		if (clock_now_ns() - begun_ns > COMMANDS_NS)
 			break;
 	}
 	return true;

@@ -26,6 +26,8 @@ struct worker {
 	void *io;
 	struct rtpfork_in ins[WORKER_BATCH];
 	uint64_t next_tick_ns;
+	uint64_t woke_ns;	   /* when the latest turn began */
+	bool stood_still;	   /* before it */
 	enum rtpfork_io_kind uses; /* as |most| was when it was looked at last */
 	bool said; /* something was put into a ring since the control side was woken */
 

@@ -28,13 +28,13 @@ _COMMAND = (sys.executable, "-m", "tests.native.process")
 class MediaProcess:
     """A media server with one engine thread, in the network namespace of whoever makes it."""
 
-    def __init__(self, io: MediaIo) -> None:
+    def __init__(self, io: MediaIo, *, silence_ms: int = 5000) -> None:
         self._stack = contextlib.ExitStack()
         directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="siprec-"))
         path = Path(directory, "media.sock")
         with listen(path) as listener:
             self._process = subprocess.Popen(
-                (*_COMMAND, str(os.getpid()), str(listener.fileno()), io.value),
+                (*_COMMAND, str(os.getpid()), str(listener.fileno()), io.value, str(silence_ms)),
                 pass_fds=(listener.fileno(),),
                 cwd=_ROOT,
             )
@@ -75,9 +75,9 @@ class MediaProcess:
         self._stack.close()
 
 
-def main(parent: str, descriptor: str, io: str) -> None:
+def main(parent: str, descriptor: str, io: str, silence_ms: str) -> None:
     die_with(int(parent))
-    engine = Engine(threads=1, port_rest_ms=0, io=MediaIo(io))
+    engine = Engine(threads=1, port_rest_ms=0, io=MediaIo(io), silence_ms=int(silence_ms))
     server = MediaServer(engine, socket.socket(fileno=int(descriptor)), Log())
     signal.signal(signal.SIGTERM, lambda _signum, _frame: server.stop())
     server.run()

@@ -16,7 +16,7 @@ import pytest
 
 from siprec_src.media.engine import Engine
 from siprec_src.media.model import Endpoint
-from siprec_src.media.plane import OpenPort
+from siprec_src.media.plane import BridgePorts, ConnectPort, OpenPort, SilenceChanged
 from tests.native.engine_support import QUIET_S, WAIT_S, Call, Peer, Plane, read_rtp, rtp
 from tests.native.process import MediaProcess
 from tests.native.site import ENGINES, Site
@@ -25,6 +25,8 @@ from tests.support.namespaces import Wire
 CALLS = 6
 NOBODY = "10.97.0.99"  #: an address on the wire
 FROZEN_PACKETS = 500  #: what a party says in ten seconds
+SPEAKERS = 150  #: more than one turn takes
+SILENCE_S = 0.6
 BEGIN = 100  #: by then every call is heard
 SPACINGS_S = (0.005, 0.02, 0.001, 0.03)
 SAME_SPACING_S = (
@@ -118,6 +120,35 @@ def test_an_engine_that_was_frozen_under_load_serves_every_port_again(
         assert books.received + books.lost == last - BEGIN + 1
     listening = [peer.rtp for call in calls for peer in (call.caller, call.callee, call.srs)]
     assert not select.select(listening, [], [], QUIET_S)[0], "the newest was not the last to be heard"
+
+
+@pytest.fixture
+def parties(site: Site) -> Iterator[tuple[Peer, Peer]]:
+    with contextlib.closing(site.peer()) as one, contextlib.closing(site.peer()) as other:
+        yield one, other
+
+
+def test_nobody_is_called_silent_for_a_pause_of_the_engine(site: Site, parties: tuple[Peer, Peer]) -> None:
+    with contextlib.closing(MediaProcess(site.io, silence_ms=int(SILENCE_S * 1000))) as process:
+        plane = site.plane(cast("Engine", process))
+        speakers = list(zip(plane.open(SPEAKERS), itertools.cycle(parties), strict=False))
+        for port, party in speakers:
+            plane.do(ConnectPort(tag=plane.next_tag(), port=port.port, remote=party.endpoint))
+        for (one, _), (other, _) in zip(speakers[::2], speakers[1::2], strict=True):
+            plane.do(BridgePorts(tag=plane.next_tag(), a=one.port, b=other.port))
+
+        def speak(sequences: range) -> None:
+            for sequence in sequences:
+                for port, party in speakers:
+                    party.send(speech(sequence), port)
+                time.sleep(SILENCE_S / 10)
+
+        speak(range(1, 3))
+        with process.frozen():
+            speak(range(3, 15))
+        speak(range(15, 18))
+        plane.port_counters(speakers[0][0])
+        assert [event for event in plane.events if isinstance(event, SilenceChanged)] == []
 
 
 def test_packets_leave_as_far_apart_as_they_came(call: Call) -> None:
