@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "rtpfork/core.h"
+#include "rtpfork/rtp.h"
 
 #define NS_PER_MS 1000000ULL
 #define PORTS	  5 /* one more than the core has */
@@ -27,7 +28,8 @@ enum step {
 	SEND_DTLS,
 	WAIT,
 	ICMP,
-	DATAGRAM, /* and all above */
+	DATAGRAM,
+	RELAYED, /* and all above */
 };
 
 struct seat {
@@ -314,6 +316,38 @@ static void receive(struct seat *seat, uint8_t how, const uint8_t *data, size_t 
 	free(exact);
 }
 
+/* The I/O has relayed a packet and perhaps some of which it knows nothing. It does so with RTP of a
+ * flow, and of what nobody copies it has the header and room for a key press alone. */
+static void tell(struct seat *seat, uint8_t how, const uint8_t *data, size_t bytes)
+{
+	struct rtpfork_flow flow;
+	struct rtpfork_rtp rtp;
+	if (!rtpfork_core_flow(core, seat->slot, &flow))
+		return;
+	if (rtpfork_rtp_parse_header(data, bytes, &rtp) != 0)
+		bytes = 0;
+	size_t held = bytes;
+	if ((!flow.keep || (how & 1) != 0) && bytes > rtp.header_bytes + 4U)
+		held = rtp.header_bytes + 4U;
+	uint8_t *exact = malloc(held == 0 ? 1 : held);
+	must(exact != NULL);
+	memcpy(exact, data, held);
+	struct rtpfork_in in = {
+		.port = seat->slot,
+		.from = flow.source,
+		.data = exact,
+		.bytes = bytes,
+		.relayed = true,
+		.held = held,
+		.missed = how >> 1 & 3,
+		.now_ns = now_ns,
+	};
+	seat->arrived += in.missed + (bytes != 0);
+	rtpfork_core_receive(core, &in);
+	flush((how & 0x80) != 0);
+	free(exact);
+}
+
 static void take_step(enum step what, uint8_t which, uint8_t how)
 {
 	struct seat *seat = &seats[which % PORTS];
@@ -363,6 +397,7 @@ static void take_step(enum step what, uint8_t which, uint8_t how)
 		break;
 	case ICMP:
 	case DATAGRAM:
+	case RELAYED:
 		break;
 	}
 	flush((how & 0x80) != 0);
@@ -389,7 +424,10 @@ static size_t step(const uint8_t *data, size_t bytes)
 	size_t at = bytes > 2 ? 3 : 2;
 	if (length > bytes - at)
 		length = bytes - at;
-	receive(seat, data[1], data + at, length, 0);
+	if (what == DATAGRAM)
+		receive(seat, data[1], data + at, length, 0);
+	else
+		tell(seat, data[1], data + at, length);
 	return at + length;
 }
 

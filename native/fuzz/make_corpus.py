@@ -67,7 +67,8 @@ CORE = {
     WAIT,
     ICMP,
     SAY,
-) = range(15)
+    RELAYED,
+) = range(16)
 PLAIN_CALL = [(CONNECT, 0, 1), (CONNECT, 1, 0x41), (BRIDGE, 0, 1), (ATTACH, 0, 2), (LIVE, 0, 1)]
 STATES = {
     "call": [*PLAIN_CALL, (SAY, 0, 0, RTP["plain"]), (SAY, 0, 0, RTP["marker"]), (CLOSE, 0, 0)],
@@ -84,6 +85,18 @@ STATES = {
     ],
     "tone": [*PLAIN_CALL, (TONE, 1, 3), (ANNOUNCE, 0, 1), (SAY, 0, 0, RTP["plain"]), (WAIT, 0, 50)],
     "handshake": [(TAKE_DTLS, 2, 0), *PLAIN_CALL, (SAY, 2, 8, RTP["dtls"]), (SEND_DTLS, 2, 8)],
+    "relayed": [
+        (CONNECT, 0, 1),
+        (CONNECT, 1, 1),
+        (BRIDGE, 0, 1),
+        (RELAYED, 0, 0, RTP["plain"]),
+        (ATTACH, 0, 2),
+        (LIVE, 0, 1),
+        (RELAYED, 0, 4, RTP["marker"]),
+        (RELAYED, 0, 1, RTP["event"]),
+        (LIVE, 0, 0),
+        (RELAYED, 0, 0, RTP["event-end"]),
+    ],
     "reports": [*PLAIN_CALL, (SAY, 0, 1, RTCP["sr-blocks"]), (SAY, 2, 9, RTCP["rr-block"]), (WAIT, 0, 100)],
 }
 
