@@ -40,6 +40,16 @@ void relay_serve(struct relay *relay, const struct rtpfork_address *host, uint64
 	(void)now_ns;
 }
 
-const struct rtpfork_io_ops rtpfork_io_bpf = {.name = "bpf"};
+static int refuse(void **io, uint32_t max_slots, size_t batch, int wake_fd)
+{
+	(void)max_slots;
+	(void)batch;
+	(void)wake_fd;
+	*io = NULL;
+	errno = ENOSYS;
+	return RTPFORK_ESYSTEM;
+}
+
+const struct rtpfork_io_ops rtpfork_io_bpf = {.name = "bpf", .open = refuse};
 
 #endif

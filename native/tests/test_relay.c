@@ -9,8 +9,21 @@
 
 #ifndef RTPFORK_BPF_OBJECT
 
+#include "rtpfork/engine.h"
+
+static void without_the_program_no_engine_begins_with_it(void)
+{
+	struct rtpfork_engine *engine = NULL;
+	struct rtpfork_engine_options options;
+	rtpfork_engine_defaults(&options);
+	options.io = RTPFORK_IO_BPF;
+	CHECK_EQ(rtpfork_engine_new(&options, &engine), RTPFORK_ESYSTEM);
+	CHECK_EQ(errno, ENOSYS);
+}
+
 int main(void)
 {
+	RUN(without_the_program_no_engine_begins_with_it);
 	puts("test_relay: the relay is not built here");
 	return 0;
 }
