@@ -373,12 +373,14 @@ class CallLife:
 
 def _totals(side: Side, own: Sequence[PortCounters]) -> list[tuple[str, object]]:
     """Sums of one party's track: what it sent, what the other got of it, what is missing and why."""
-    dropped = [name for name in PortCounters.__dataclass_fields__ if name.startswith("dropped_")]
+    names = [name for name in PortCounters.__dataclass_fields__ if name.startswith(("dropped_", "lost_"))]
+    named = [(name, sum(getattr(item, name) for item in own)) for name in names]
     tones = sum(item.tones for item in own)
     return [
         *([(f"{side.value}_tones", tones)] if tones else []),
         (f"{side.value}_received", sum(item.received for item in own)),
         (f"{side.value}_relayed", sum(item.relayed for item in own)),
         (f"{side.value}_lost", sum(item.lost for item in own)),
-        (f"{side.value}_dropped", sum(getattr(item, name) for item in own for name in dropped)),
+        (f"{side.value}_dropped", sum(count for name, count in named if name.startswith("dropped_"))),
+        *[(f"{side.value}_{name}", count) for name, count in named if count],
     ]

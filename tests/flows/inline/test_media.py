@@ -266,7 +266,7 @@ def test_signalling_goes_on_while_the_media_process_is_gone() -> None:
 def test_the_books_of_both_tracks_are_in_the_one_line_at_the_end() -> None:
     world = connected(b"", b"", ("P-Asserted-Identity", "<tel:+4930123>"))
     caller, callee = world.src.media.ports.values()
-    caller.counters = PortCounters(received=100, relayed=98, lost=3, dropped_send=2)
+    caller.counters = PortCounters(received=100, relayed=98, lost=3, dropped_send=2, lost_restart=1)
     callee.counters = PortCounters(received=50, relayed=50, dropped_foreign=7, dropped_auth=1)
     world.wait(12.5)
     world.alice.request("BYE")
@@ -280,10 +280,14 @@ def test_the_books_of_both_tracks_are_in_the_one_line_at_the_end() -> None:
         "caller_relayed": 98,
         "caller_lost": 3,
         "caller_dropped": 2,
+        "caller_dropped_send": 2,
+        "caller_lost_restart": 1,
         "callee_received": 50,
         "callee_relayed": 50,
         "callee_lost": 0,
         "callee_dropped": 8,
+        "callee_dropped_foreign": 7,
+        "callee_dropped_auth": 1,
         "caller_told": "",
         "callee_told": "",
     }
