@@ -150,6 +150,17 @@ def test_a_runtime_directory_that_cannot_be_used_is_told_and_ends_with_1(tmp_pat
         assert (line["runtime_directory"], line["error"]) == (str(directory), why)
 
 
+def test_an_engine_that_cannot_run_as_it_is_told_ends_the_start_and_says_why(tmp_path: Path) -> None:
+    file = tmp_path / "siprec-src.toml"
+    file.write_text(f'[media]\ncpus = [1023]\n[sip]\nlisten = "{LOOPBACK}:{free_port()}"\n')
+    daemon = start(tmp_path, "--config", str(file))
+    assert daemon.wait() == 1
+    assert daemon.event("media.no-engine")["error"].startswith(
+        "media.cpus: [1023] are not among those of this process"
+    )
+    assert not daemon.events("supervisor.died")
+
+
 def test_a_drained_service_waits_for_late_retransmissions_and_no_longer(tmp_path: Path) -> None:
     port = free_port()
     with (
