@@ -320,6 +320,7 @@ class Supervisor:
             self._killer = self._loop.call_later(STOP_PATIENCE_S, self._kill)
 
     def _kill(self) -> None:
+        self._phase = _Phase.STOPPING_MEDIA  # whichever is seen to end first, none is started again
         for child in (self._control, self._media, self._spare):
             child.signal(signal.SIGKILL)
 

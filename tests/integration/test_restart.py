@@ -126,6 +126,16 @@ def test_media_of_a_call_flows_on_while_control_is_dead_and_when_it_is_back(call
     assert (first["orphaned_ports"], second["orphaned_ports"]) == (0, 2)
 
 
+def test_media_of_a_call_flows_on_when_control_and_media_die_together(call: Call) -> None:
+    daemon = call.daemon
+    for child in ("control", "media"):
+        os.kill(daemon.pid_of(child), signal.SIGKILL)
+    until(lambda: len(daemon.events("media.control-connected")) == 2, PATIENCE_S, "both again")
+    assert daemon.events("media.control-connected")[-1]["orphaned_ports"] == 2
+    assert call.talks(PATIENCE_S)
+    assert not daemon.events("media.not-resumed")
+
+
 def test_what_media_processes_crash_over_is_left_to_none_after_the_third(call: Call) -> None:
     for crash in (1, 2, 3):
         before = call.daemon.pid_of("media")

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -100,3 +100,38 @@ async def test_a_first_media_process_that_lacks_something_ends_the_service_at_on
     log = Log()
     assert await supervise(log, media=("sh", "-c", f"exit {exits.UNAVAILABLE}")) == exits.FAILED
     assert not deaths(log, "media")
+
+
+async def test_a_spare_that_dies_is_replaced_and_the_next_takes_the_place_of_media(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervisor, "SPARE_DELAY_S", 0.02)
+    log = Log()
+    service = asyncio.create_task(supervise(log, media=FOR_EVER))
+    for count in (1, 2):
+        await until(lambda n=count: len(started(log, "spare")) == n)  # type: ignore[misc]
+        if count == 1:
+            os.kill(started(log, "spare")[0], signal.SIGKILL)
+    os.kill(started(log, "media")[0], signal.SIGKILL)
+    await until(lambda: len(started(log, "media")) == 2)
+    assert started(log, "media")[1] == started(log, "spare")[1]
+    for phase in ("supervisor.draining", "supervisor.ending"):
+        os.kill(os.getpid(), signal.SIGTERM)
+        await until(lambda event=phase: any(line[1] == event for line in log.lines))  # type: ignore[misc]
+    await service
+    assert deaths(log, "spare") == [-signal.SIGKILL]
+
+
+def started(log: Log, child: str) -> list[int]:
+    """The process ids, in order."""
+    return [
+        int(str(fields["pid"]))
+        for _, event, fields in log.lines
+        if event == "supervisor.started" and fields["child"] == child
+    ]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():
+            await asyncio.sleep(0.01)
