@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
-NATIVE_SOURCES := native/CMakeLists.txt $(wildcard native/include/rtpfork/*.h native/src/*.[ch] native/bpf/* siprec_src/media/*.pyx siprec_src/media/*.pxd)
+NATIVE_SOURCES := native/CMakeLists.txt $(wildcard native/include/rtpfork/*.h native/src/*.[ch] native/bpf/* siprec_src/media/*.pyx siprec_src/media/*.px[di])
 
 # make load RATE=50 DURATION_S=60 CONCURRENCY=400 KILL_SRS=1
 RATE       ?= 20
