@@ -45,3 +45,6 @@ def test_sighup_after_a_change_of_the_host_finds_the_other_way_and_metrics_name_
         by_sockets, again = daemon.events("media.io-changed")
         assert "routing rules" in by_sockets["better_io_lacks"]
         assert again["better_io_lacks"] == daemon.event("media.serving")["better_io_lacks"]
+        assert daemon.stop() == 0
+        assert not [pin for pin in pins.rglob("*") if not pin.is_dir()], "an end in order leaves no pins"
+        assert "siprec_relay" not in wire.run("tc", "filter", "show", "dev", wire.near_device, "ingress")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from siprec_src.media.engine import Engine
 from siprec_src.media.model import MediaIo
 from siprec_src.media.plane import BridgePorts, ClosePorts, ConnectPort
 from tests.native.engine_support import LOW, WAIT_S, Call, Peer, Plane, rtp
-from tests.support import capabilities
+from tests.support import bpffs, capabilities
 from tests.support.namespaces import Wire
 
 ENGINES = (MediaIo.SOCKETS, MediaIo.PACKET, MediaIo.BPF)
@@ -53,12 +50,8 @@ class Site:
     @contextlib.contextmanager
     def engine(self, **options: Any) -> Iterator[Engine]:
         """An engine that knows the way to the parties: from its first packet on it goes by its own I/O."""
-        try:
+        with bpffs.built():
             engine = Engine(io=self.io, **{"threads": 1, "port_rest_ms": 0, **options})
-        except OSError as error:
-            if error.errno != errno.ENOSYS:
-                raise
-            pytest.skip("the relay in the kernel is not built here: it needs clang and libbpf")
         try:
             if self.io is not MediaIo.SOCKETS:
                 self._warm(engine)
