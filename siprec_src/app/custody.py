@@ -5,13 +5,16 @@ that is gone never reaches its successor. Ports of a control that went away, or 
 this one, are orphans: they relay on until a control resumes them, and
 are closed once nothing came in on them, nor on any port they are bridged with or recorded through, for
 `ORPHAN_SILENCE_S`. A machine: commands and messages in, commands and messages out, no I/O.
+
+A reader is attached once between two ports, whatever control was not told of it: a second one would use the
+keys of the first again, with the same SSRC and sequence numbers (RFC 3711 9.1).
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Set
-from typing import Final, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from siprec_src.media import plane
 from siprec_src.media.keeping import Resumed
@@ -22,6 +25,8 @@ ORPHAN_SILENCE_S: Final = (
     60.0  #: longer than any pause of a call that still has media, shorter than a port leak
 )
 ORPHAN_CHECK_S: Final = 5.0
+
+_Ends: TypeAlias = tuple[PortId, PortId]  # the port that is read, and the one that is sent from
 
 
 @dataclasses.dataclass(slots=True)
@@ -40,9 +45,10 @@ class Custody:
         self._last_tag = 0
         self._commands: dict[int, tuple[int, plane.Command]] = {}
         self._ports: set[PortId] = set()
-        self._readers: set[ReaderId] = set()
-        self._left_readers: set[ReaderId] = set()
-        self._unanswered: dict[tuple[PortId, PortId], ReaderId] = {}
+        self._readers: dict[_Ends, ReaderId] = {}  # all that there are
+        self._ends: dict[ReaderId, _Ends] = {}
+        self._attaching: dict[_Ends, int] = {}  # by which tag of ours
+        self._left_readers: set[ReaderId] = set()  # those that control has not got, or not taken up
         self._links: dict[PortId, set[PortId]] = {}
         self._abandoned: dict[int, plane.Command] = {}
         self._orphans: list[_Orphans] = []
@@ -64,31 +70,33 @@ class Custody:
             if peer is not None:
                 self._link(port, peer)
         for reader, ends in left.readers.items():
-            self._readers.add(reader)
-            self._unanswered[ends] = reader
-            self._link(*ends)
+            self._attached(reader, ends)
         self.release(now)
 
-    def command(self, command: plane.Command) -> plane.Command | plane.Answer:
-        """The same command under a tag of our own, or its answer."""
+    def command(self, command: plane.Command) -> plane.Command | plane.Answer | None:
+        """The same command under a tag of our own, or its answer; None: it is under way, and is answered."""
         if isinstance(command, plane.ResumePorts):
             return self._resume(command)
-        if isinstance(command, plane.AttachReader) and (answer := self._attached_before(command)) is not None:
-            return answer
+        if isinstance(command, plane.AttachReader):
+            return self._attach(command)
         return self._tagged(command.tag, command, command)
 
-    def _attached_before(self, command: plane.AttachReader) -> plane.Answer | None:
-        """The answer that a process before had no time for: a second reader would use the keys again."""
+    def _attach(self, command: plane.AttachReader) -> plane.Command | plane.Answer | None:
+        """Attach one reader at most; control is told of the one whose answer it has not got."""
         ends = command.stream, command.via
-        reader = self._unanswered.pop(ends, None)
+        reader, under_way = self._readers.get(ends), self._attaching.get(ends)
         if reader in self._left_readers:
             self._left_readers.discard(reader)
-            self._readers.add(reader)
             return plane.ReaderAttached(tag=command.tag, reader=reader)
-        under_way = (c for c in self._abandoned.values() if isinstance(c, plane.AttachReader))
-        if any((c.stream, c.via) == ends for c in under_way):
-            return plane.Refused(tag=command.tag, reason="media-down")
-        return None
+        if under_way is not None and self._abandoned.get(under_way) == command:
+            del self._abandoned[under_way]
+            self._commands[under_way] = command.tag, command
+            return None
+        if reader is not None or under_way is not None:
+            return plane.Refused(tag=command.tag, reason="bad-argument", detail="a reader is there already")
+        tagged = self._tagged(command.tag, command, command)
+        self._attaching[ends] = tagged.tag
+        return tagged
 
     def _tagged(self, tag: int, asked: plane.Command, command: plane.Command) -> plane.Command:
         self._last_tag += 1
@@ -102,7 +110,6 @@ class Custody:
         self._disown(there)
         if there == wanted and self._left_readers.issuperset(command.readers):
             self._ports |= there
-            self._readers.update(command.readers)
             self._left_readers.difference_update(command.readers)
             return plane.Done(tag=command.tag)
         if not there:
@@ -125,8 +132,7 @@ class Custody:
             group = self._component(next(iter(self._ports)))
             self._ports -= group
             self._adopt(tuple(sorted(group)), now)
-        self._left_readers |= self._readers
-        self._readers.clear()
+        self._left_readers.update(self._ends)
 
     def message(self, message: Message, now: float) -> Message | None:
         """What the control in charge is told of this answer or event; None: it is not for it."""
@@ -139,7 +145,8 @@ class Custody:
                 | plane.ReaderSilence()
                 | plane.ReaderCollision()
             ):
-                return message if message.reader in self._readers else None
+                held = message.reader in self._ends and message.reader not in self._left_readers
+                return message if held else None
             case plane.EventsLost() | plane.MediaDown() | plane.MediaUp():
                 return None  # the media process says these itself
             case (
@@ -171,9 +178,6 @@ class Custody:
                 self._checks[self._last_tag] = group
                 commands.append(plane.ReadCounters(tag=self._last_tag, ports=group.ports))
         self._next_check = now + ORPHAN_CHECK_S if self._orphans else None
-        if not self._orphans:
-            self._left_readers.clear()
-            self._unanswered.clear()
         return commands
 
     def _answer(self, answer: plane.Answer, now: float) -> plane.Answer | None:
@@ -183,9 +187,10 @@ class Custody:
         if (abandoned := self._abandoned.pop(answer.tag, None)) is not None:
             if isinstance(answer, plane.PortsOpen):
                 self._adopt(tuple(port.port for port in answer.ports), now)
-            elif isinstance(answer, plane.ReaderAttached) and isinstance(abandoned, plane.AttachReader):
+                return None
+            if isinstance(answer, plane.ReaderAttached):
                 self._left_readers.add(answer.reader)
-                self._unanswered[abandoned.stream, abandoned.via] = answer.reader
+            self._learn(abandoned, answer)
             return None
         known = self._commands.pop(answer.tag, None)
         if known is None:
@@ -197,6 +202,8 @@ class Custody:
         return dataclasses.replace(answer, tag=tag)
 
     def _learn(self, command: plane.Command, answer: plane.Answer) -> None:
+        if isinstance(command, plane.AttachReader):
+            self._attaching.pop((command.stream, command.via), None)
         match answer:
             case plane.PortsOpen():
                 self._ports.update(port.port for port in answer.ports)
@@ -205,13 +212,11 @@ class Custody:
                 self._disown(closed)
                 self._forget(closed)
             case plane.ReaderAttached():
-                self._readers.add(answer.reader)
                 if isinstance(command, plane.AttachReader):
-                    self._link(command.stream, command.via)
-            case plane.ReaderDetached():
+                    self._attached(answer.reader, (command.stream, command.via))
+            case plane.ReaderDetached() | plane.Refused(reason="gone"):
                 if isinstance(command, plane.DetachReader):
-                    self._readers.discard(command.reader)
-                    self._left_readers.discard(command.reader)
+                    self._ended(command.reader)
             case plane.Done():
                 if isinstance(command, plane.BridgePorts):
                     self._link(command.a, command.b)
@@ -219,6 +224,17 @@ class Custody:
                 pass
             case _:
                 assert_never(answer)
+
+    def _attached(self, reader: ReaderId, ends: _Ends) -> None:
+        self._readers[ends] = reader
+        self._ends[reader] = ends
+        self._link(*ends)
+
+    def _ended(self, reader: ReaderId) -> None:
+        ends = self._ends.pop(reader, None)
+        if ends is not None:
+            self._readers.pop(ends, None)
+            self._left_readers.discard(reader)
 
     def _link(self, a: PortId, b: PortId) -> None:
         self._links.setdefault(a, set()).add(b)
@@ -229,6 +245,9 @@ class Custody:
             self._ports.discard(port)
             for other in self._links.pop(port, ()):
                 self._links.get(other, set()).discard(port)
+                for ends in ((port, other), (other, port)):
+                    if ends in self._readers:
+                        self._ended(self._readers[ends])
 
     def _component(self, start: PortId) -> set[PortId]:
         found = {start}

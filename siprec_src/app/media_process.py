@@ -187,7 +187,9 @@ class MediaServer:
             self._log.warning("media.bad-command", error=str(error))
             return
         if isinstance(message, plane.Command):
-            self._submit(self._custody.command(message))
+            asked = self._custody.command(message)
+            if asked is not None:
+                self._submit(asked)
         else:
             self._log.warning("media.bad-command", error=f"{type(message).__name__} is not a command")
 

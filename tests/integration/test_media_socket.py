@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -20,8 +21,8 @@ from siprec_src.app.media_process import MediaServer, listen
 from siprec_src.media import plane
 from siprec_src.media.handshake import SendDtls
 from siprec_src.media.keeping import Resumed
-from siprec_src.media.model import MediaIo, PortCounters, PortId
-from siprec_src.media.wire import decode, encode
+from siprec_src.media.model import Endpoint, MediaIo, PortCounters, PortId
+from siprec_src.media.wire import Message, decode, encode
 from tests.support.daemon import until
 from tests.support.log import Log
 from tests.support.media import FakeMedia
@@ -97,7 +98,7 @@ class Served:
         self.engine = FakeEngine(left)
         self.log = Log()
         self._server = MediaServer(self.engine, listen(path), self.log)
-        self._thread = threading.Thread(target=self._server.run)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
 
     def use(self, way: Way) -> None:
@@ -343,6 +344,52 @@ def test_a_control_that_is_replaced_while_it_speaks_harms_nobody(path: Path, ser
         while isinstance(answer := decode(new.recv(65536)), plane.MediaState):
             continue
         assert isinstance(answer, plane.PortsOpen)
+
+
+@pytest.mark.rfc("3711", "9.1")
+def test_a_reader_whose_answer_was_lost_with_the_connection_is_not_attached_twice(
+    path: Path, served: Served
+) -> None:
+    with contextlib.ExitStack() as stack:
+        old, new = (
+            stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) for _ in range(2)
+        )
+        for control in (old, new):
+            control.settimeout(PATIENCE_S)
+        old.connect(str(path))
+        old.send(encode(OPEN))
+        opened = _hear(old, plane.PortsOpen)
+        stream, via = (port.port for port in opened.ports)
+        attach = plane.AttachReader(
+            tag=8,
+            stream=stream,
+            via=via,
+            remote=Endpoint("127.0.0.1", 4000),
+            ssrc=1,
+            cname="x",
+            first_sequence=0,
+            first_timestamp=0,
+            payload_types=((0, 0),),
+        )
+        old.send(encode(attach))
+        lost = _hear(old, plane.ReaderAttached)
+        new.connect(str(path))
+        assert _hear(new, plane.MediaUp).resumed
+        new.send(encode(plane.ResumePorts(tag=9, ports=(stream, via), readers=())))
+        new.send(encode(attach))
+        assert _hear(new, plane.Done).tag == 9
+        assert _hear(new, plane.ReaderAttached) == lost
+        assert list(served.engine.media.readers) == [lost.reader]
+
+
+_M = TypeVar("_M", bound=Message)
+
+
+def _hear(control: socket.socket, kind: type[_M]) -> _M:
+    """The next message of that kind."""
+    while not isinstance(message := decode(control.recv(65536)), kind):
+        continue
+    return message
 
 
 async def test_a_media_process_that_speaks_otherwise_is_left_and_tried_again(path: Path) -> None:

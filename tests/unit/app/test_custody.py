@@ -38,13 +38,20 @@ def attach(tag: int, stream: PortId, via: PortId) -> plane.AttachReader:
     )
 
 
+def passed_on(custody: Custody, command: plane.Command) -> plane.Command:
+    """What the engine is commanded."""
+    made = custody.command(command)
+    assert isinstance(made, plane.Command)
+    return made
+
+
 @pytest.fixture
 def custody() -> Custody:
     """A control process that has a recorded call: A and B bridged, A recorded through VIA."""
     custody = Custody()
-    custody.message(opened(custody.command(open_ports(1, 3)).tag, A, B, VIA), 0.0)
-    custody.message(plane.Done(tag=custody.command(plane.BridgePorts(tag=2, a=A, b=B)).tag), 0.0)
-    attached = plane.ReaderAttached(tag=custody.command(attach(3, A, VIA)).tag, reader=ReaderId(5))
+    custody.message(opened(passed_on(custody, open_ports(1, 3)).tag, A, B, VIA), 0.0)
+    custody.message(plane.Done(tag=passed_on(custody, plane.BridgePorts(tag=2, a=A, b=B)).tag), 0.0)
+    attached = plane.ReaderAttached(tag=passed_on(custody, attach(3, A, VIA)).tag, reader=ReaderId(5))
     custody.message(attached, 0.0)
     return custody
 
@@ -61,7 +68,7 @@ def counters(commands: list[plane.Command], received: int) -> list[plane.Counter
 
 def test_an_answer_comes_back_under_the_tag_of_control_and_only_once() -> None:
     custody = Custody()
-    command = custody.command(open_ports(7, 1))
+    command = passed_on(custody, open_ports(7, 1))
     assert custody.message(opened(command.tag, A), 0.0) == opened(7, A)
     assert custody.message(opened(command.tag, A), 0.0) is None
 
@@ -76,7 +83,7 @@ def test_events_of_its_ports_and_readers_are_told_and_no_others(custody: Custody
 
 
 def test_a_successor_is_told_nothing_of_its_predecessor(custody: Custody) -> None:
-    pending = custody.command(plane.ReadCounters(tag=9, ports=(A,)))
+    pending = passed_on(custody, plane.ReadCounters(tag=9, ports=(A,)))
     custody.release(1.0)
     assert custody.message(plane.Counters(tag=pending.tag, ports=(), readers=()), 1.0) is None
     assert custody.message(plane.SilenceChanged(port=A, silent=True), 1.0) is None
@@ -115,7 +122,7 @@ def test_silent_orphans_are_closed_together(custody: Custody) -> None:
 
 def test_ports_that_open_after_their_control_died_are_orphans_too() -> None:
     custody = Custody()
-    command = custody.command(open_ports(1, 2))
+    command = passed_on(custody, open_ports(1, 2))
     custody.release(0.0)
     assert custody.message(opened(command.tag, A, B), 1.0) is None
     assert custody.orphaned_ports == 2
@@ -176,39 +183,76 @@ def test_a_reader_whose_answer_was_lost_is_found_and_not_made_again() -> None:
     assert custody.command(attach(8, A, VIA)) == plane.ReaderAttached(tag=8, reader=ReaderId(5))
     unreachable = plane.ReaderUnreachable(reader=ReaderId(5))
     assert custody.message(unreachable, 0.0) == unreachable
-    assert isinstance(custody.command(attach(9, A, VIA)), plane.AttachReader)
+    refused = custody.command(attach(9, A, VIA))
+    assert isinstance(refused, plane.Refused)
+    assert refused.reason == "bad-argument"
+
+
+@pytest.mark.rfc("3711", "9.1")
+def test_a_reader_whose_answer_was_lost_with_the_connection_is_not_made_again(custody: Custody) -> None:
+    custody.release(0.0)
+    assert custody.command(dataclasses.replace(MINE, readers=())) == plane.Done(tag=7)
+    assert custody.wake(ORPHAN_CHECK_S) == []
+    assert custody.command(attach(3, A, VIA)) == plane.ReaderAttached(tag=3, reader=ReaderId(5))
 
 
 def test_what_ends_though_no_control_has_taken_it_up_is_nobodys_and_no_answer_to_another() -> None:
     custody = Custody()
     custody.inherit(LEFT, 0.0)
     assert custody.command(dataclasses.replace(MINE, ports=(A, B), readers=())) == plane.Done(tag=7)
-    ended = custody.command(plane.DetachReader(tag=8, reader=ReaderId(5)))
+    ended = passed_on(custody, plane.DetachReader(tag=8, reader=ReaderId(5)))
     books = ReaderCounters(delivered=9)
     answer = plane.ReaderDetached(tag=ended.tag, reader=ReaderId(5), counters=books)
     assert custody.message(answer, 0.0) == dataclasses.replace(answer, tag=8)
     assert isinstance(custody.command(attach(9, A, VIA)), plane.AttachReader)
-    closing = custody.command(plane.ClosePorts(tag=10, ports=(VIA,)))
+    closing = passed_on(custody, plane.ClosePorts(tag=10, ports=(VIA,)))
     closed = plane.PortsClosed(tag=closing.tag, counters=((VIA, PortCounters()),))
     assert custody.message(closed, 0.0) == dataclasses.replace(closed, tag=10)
     assert custody.orphaned_ports == 1
 
 
-def test_a_reader_that_is_known_is_none_whose_answer_was_lost() -> None:
+@pytest.mark.rfc("3711", "9.1")
+def test_where_a_reader_is_no_other_is_made_until_it_has_ended() -> None:
     custody = Custody()
     custody.inherit(LEFT, 0.0)
     assert custody.command(MINE) == plane.Done(tag=7)
-    assert isinstance(custody.command(attach(8, A, VIA)), plane.AttachReader)
+    assert isinstance(custody.command(attach(8, A, VIA)), plane.Refused)
+    ended = passed_on(custody, plane.DetachReader(tag=9, reader=ReaderId(5)))
+    custody.message(plane.Refused(tag=ended.tag, reason="gone"), 0.0)
+    assert isinstance(custody.command(attach(10, A, VIA)), plane.AttachReader)
+    assert isinstance(custody.command(attach(11, A, VIA)), plane.Refused)
 
 
-def test_a_reader_that_is_still_being_made_for_a_control_that_is_gone_is_not_made_again() -> None:
+@pytest.mark.rfc("3711", "9.1")
+def test_a_reader_that_is_still_being_made_is_awaited_by_the_connection_that_follows() -> None:
     custody = Custody()
     custody.inherit(dataclasses.replace(LEFT, readers={}), 0.0)
-    pending = custody.command(attach(1, A, VIA))
+    assert custody.command(dataclasses.replace(MINE, readers=())) == plane.Done(tag=7)
+    pending = passed_on(custody, attach(1, A, VIA))
+    for now in (1.0, 2.0):
+        custody.release(now)
+        assert custody.command(attach(1, A, VIA)) is None
+    attached = plane.ReaderAttached(tag=pending.tag, reader=ReaderId(6))
+    assert custody.message(attached, 2.0) == plane.ReaderAttached(tag=1, reader=ReaderId(6))
+    assert custody.message(attached, 2.0) is None
+
+
+def test_a_reader_that_is_made_while_no_control_is_there_waits_for_the_one_that_asked() -> None:
+    custody = Custody()
+    custody.inherit(dataclasses.replace(LEFT, readers={}), 0.0)
+    pending = passed_on(custody, attach(1, A, VIA))
     custody.release(1.0)
-    assert custody.command(attach(2, A, VIA)) == plane.Refused(tag=2, reason="media-down")
-    custody.message(plane.ReaderAttached(tag=pending.tag, reader=ReaderId(6)), 1.0)
-    assert custody.command(attach(3, A, VIA)) == plane.ReaderAttached(tag=3, reader=ReaderId(6))
+    assert custody.message(plane.ReaderAttached(tag=pending.tag, reader=ReaderId(6)), 1.0) is None
+    assert custody.command(attach(1, A, VIA)) == plane.ReaderAttached(tag=1, reader=ReaderId(6))
+
+
+@pytest.mark.parametrize("port", [A, VIA])
+def test_a_reader_ends_with_a_port_of_its(custody: Custody, port: PortId) -> None:
+    unreachable = plane.ReaderUnreachable(reader=ReaderId(5))
+    assert custody.message(unreachable, 0.0) == unreachable
+    closing = passed_on(custody, plane.ClosePorts(tag=4, ports=(port,)))
+    custody.message(plane.PortsClosed(tag=closing.tag, counters=((port, PortCounters()),)), 0.0)
+    assert custody.message(unreachable, 0.0) is None
 
 
 def test_ports_that_no_control_takes_up_are_closed_when_they_are_silent() -> None:
@@ -220,11 +264,11 @@ def test_ports_that_no_control_takes_up_are_closed_when_they_are_silent() -> Non
 
 
 def test_closed_ports_and_detached_readers_are_nobodys(custody: Custody) -> None:
-    detached = custody.command(plane.DetachReader(tag=4, reader=ReaderId(5)))
+    detached = passed_on(custody, plane.DetachReader(tag=4, reader=ReaderId(5)))
     custody.message(
         plane.ReaderDetached(tag=detached.tag, reader=ReaderId(5), counters=ReaderCounters()), 0.0
     )
-    closing = custody.command(plane.ClosePorts(tag=5, ports=(A, B, VIA)))
+    closing = passed_on(custody, plane.ClosePorts(tag=5, ports=(A, B, VIA)))
     books = tuple((port, PortCounters()) for port in (A, B, VIA))
     custody.message(plane.PortsClosed(tag=closing.tag, counters=books), 0.0)
     custody.release(1.0)
