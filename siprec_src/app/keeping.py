@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import array
 import contextlib
+import errno
 import os
 import socket
 import struct
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -21,12 +23,13 @@ from siprec_src.media.model import PortId
 
 KEEP: Final = b"K"  #: to the supervisor: the ports named, with two descriptors each; from it: likewise
 FORGET: Final = b"F"  #: they are closed
-READ: Final = b"R"  #: say when all before this was read
-DONE: Final = b"D"  #: it was
+READ: Final = b"R"  #: say when all before this was read; numbered
+DONE: Final = b"D"  #: it was; with the same number
 BEGIN: Final = b"B"  #: to the process: these were all, serve
 PORTS_A_MESSAGE: Final = 120  #: the kernel passes at most 253 descriptors at once
 SETTLE_S: Final = 1.0  #: for a supervisor that is held up
 HAND_OVER_S: Final = 5.0  #: only when there are more sockets than a channel holds
+NO_ROOM: Final = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
 _ID_BYTES: Final = 8
 _MESSAGE_BYTES: Final = 1 + PORTS_A_MESSAGE * _ID_BYTES
 _DESCRIPTORS: Final = 2 * PORTS_A_MESSAGE
@@ -38,6 +41,14 @@ def _encode(kind: bytes, ports: Iterable[PortId] = ()) -> bytes:
 
 def _ports(message: bytes) -> tuple[PortId, ...]:
     return tuple(PortId(port) for (port,) in struct.iter_unpack("=Q", message[1:]))
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def _pass(channel: socket.socket, sockets: Sequence[PortSockets]) -> None:
@@ -66,6 +77,7 @@ class Leaving:
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._unsent: deque[tuple[bytes, tuple[PortSockets, ...]]] = deque()
+        self._settled = 0  # how often it was asked for
 
     def begin(self) -> tuple[PortSockets, ...] | None:
         """Wait to be told to serve; the sockets to serve with, None when nobody will say so any more."""
@@ -109,19 +121,35 @@ class Leaving:
                     _pass(self._channel, sockets)
                 elif sockets:
                     self._channel.send(_encode(kind, (one.port for one in sockets)))
-            except (BlockingIOError, TimeoutError):
+            except TimeoutError:
                 return
-            except OSError:  # without a supervisor this process ends
-                pass
+            except OSError as error:
+                if error.errno in NO_ROOM:
+                    return
+                if error.errno == errno.EBADF and self._leave_out_closed():
+                    continue
+                # Without a supervisor this process ends.
             self._unsent.popleft()
+
+    def _leave_out_closed(self) -> bool:
+        """Take out of the next message what was closed meanwhile; whether there is any."""
+        kind, sockets = self._unsent[0]
+        there = tuple(one for one in sockets if _is_open(one.rtp) and _is_open(one.rtcp))
+        self._unsent[0] = kind, there
+        return len(there) < len(sockets)
 
     def settle(self) -> None:
         """Wait until the supervisor has closed what is closed here, so that its ports can be bound again."""
+        self._settled += 1
+        number = struct.pack("=Q", self._settled)
+        until = time.monotonic() + SETTLE_S
         with contextlib.suppress(OSError):
             self._channel.settimeout(SETTLE_S)
             self.flush()
-            self._channel.send(READ)
-            self._channel.recv(1)
+            self._channel.send(READ + number)
+            # What comes first may be for one that has not waited for it.
+            while self._channel.recv(_MESSAGE_BYTES) not in (DONE + number, b""):
+                self._channel.settimeout(max(0.0, until - time.monotonic()))
         self._channel.setblocking(False)
 
 
@@ -149,9 +177,9 @@ class Keeper:
                 return False
             if not message:
                 return False
-            if message == READ:
+            if message[:1] == READ:
                 with contextlib.suppress(OSError):
-                    channel.send(DONE)
+                    channel.send(DONE + message[1:])
             elif message[:1] == FORGET:
                 self._forget(_ports(message))
             for one in sockets:

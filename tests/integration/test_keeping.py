@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from siprec_src.app import keeping
 from siprec_src.app.keeping import PORTS_A_MESSAGE, Keeper, Leaving
 from siprec_src.media.keeping import PortSockets
 from siprec_src.media.model import PortId
@@ -96,6 +97,34 @@ def test_what_is_closed_is_closed_there_too_when_it_is_settled(keeper: Keeper, e
     while settled.is_alive():
         keeper.hear(ends.ours)
     assert keeper.ports == 0
+
+
+def test_a_port_that_is_closed_already_takes_no_other_with_it(keeper: Keeper, ends: Ends) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
+        gone = PortSockets(port=PortId(3), rtp=ends.sock.fileno(), rtcp=closed.fileno())
+    ends.leaving.opened((*ends.sockets(1, 2), gone, *ends.sockets(4)))
+    assert keeper.hear(ends.ours)
+    assert not ends.leaving.behind
+    assert keeper.ports == 3
+
+
+def test_what_is_settled_too_late_is_not_taken_for_what_is_settled_next(
+    keeper: Keeper, ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as impatient:
+        impatient.setattr(keeping, "SETTLE_S", 0.001)
+        ends.leaving.settle()
+    ends.leaving.opened(ends.sockets(1))
+    assert keeper.hear(ends.ours)
+    ends.leaving.closed([PortId(1)])
+    settled = threading.Thread(target=ends.leaving.settle, daemon=True)
+    settled.start()
+    while settled.is_alive():
+        keeper.hear(ends.ours)
+    assert keeper.ports == 0
+    keeper.hear(ends.ours)
+    with pytest.raises(BlockingIOError):
+        ends.theirs.recv(1)
 
 
 def test_nothing_is_left_when_it_is_dropped(keeper: Keeper, ends: Ends) -> None:
