@@ -3,7 +3,8 @@
  * It sends on what belongs to a flow of the engine and is plain RTP (RFC 3550 5.1), and puts it
  * into the ring of the engine's thread. All else goes up to the sockets as if it were not there:
  * fragments and IP options, other sources, RTCP, STUN and DTLS (RFC 7983), padding, what is
- * malformed or long. Whatever is checked here, a socket or the engine would have checked. */
+ * malformed, long or too much. Whatever is checked here, a socket or the engine would have
+ * checked. */
 #include "relay.h"
 
 #include <linux/bpf.h>
@@ -42,7 +43,7 @@ struct {
 	__type(value, struct relay_flow);
 } flows SEC(".maps");
 
-/* How many packets were relayed for which a ring had no room, by port; read by the engine. */
+/* How many packets were relayed for which a ring had no room, by slot; read by the engine. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -84,6 +85,7 @@ struct view {
 	__u32 total;  /* bytes of the IP packet */
 	__u32 bytes;  /* of the datagram */
 	__u32 header; /* of RTP, with all that belongs to it */
+	__u64 at_ns;
 	bool v6;
 };
 
@@ -207,7 +209,7 @@ static __always_inline bool put(struct __sk_buff *skb, void *ring, const struct 
 	if (!record)
 		return false;
 	record->cookie = flow->cookie;
-	record->at_ns = bpf_ktime_get_ns();
+	record->at_ns = view->at_ns;
 	record->slot = flow->slot;
 	record->bytes = view->bytes;
 	record->held = held;
@@ -230,7 +232,7 @@ static __always_inline void tell(struct __sk_buff *skb, const struct view *view,
 				 const struct relay_flow *flow)
 {
 	__u32 thread = flow->thread;
-	__u32 at = flow->missed_at;
+	__u32 at = flow->slot;
 	__u32 held = view->bytes;
 	bool told = false;
 	if (!flow->keep && held > view->header + EVENT_BYTES)
@@ -246,23 +248,40 @@ static __always_inline void tell(struct __sk_buff *skb, const struct view *view,
 		told = put(skb, ring, view, flow, held, RELAY_MOST_BYTES);
 	if (told)
 		return;
-	__u64 *count = bpf_map_lookup_elem(&missed, &at);
-	if (count)
-		__sync_fetch_and_add(count, 1);
+	__u64 *misses = bpf_map_lookup_elem(&missed, &at);
+	if (misses)
+		__sync_fetch_and_add(misses, 1);
 }
 
-/* The flow to which a datagram belongs; false: none. */
-static __always_inline bool find(const struct view *view, struct relay_flow *flow)
+/* The place of the flow to which a datagram belongs, and what was there; NULL: none. */
+static __always_inline struct relay_flow *find(const struct view *view, struct relay_flow *flow)
 {
 	__u32 at = bpf_ntohs(view->local.port) / 2;
 	struct relay_flow *place = bpf_map_lookup_elem(&flows, &at);
 	if (!place || place->local_port != view->local.port)
-		return false;
+		return NULL;
 	bpf_spin_lock(&place->lock);
 	__builtin_memcpy(flow, place, offsetof(struct relay_flow, lock));
 	bpf_spin_unlock(&place->lock);
-	return flow->local_port == view->local.port && same_host(view->local.host, flow->local) &&
-	       flow->source_port == view->source.port && same_host(view->source.host, flow->source);
+	if (flow->local_port != view->local.port || !same_host(view->local.host, flow->local) ||
+	    flow->source_port != view->source.port || !same_host(view->source.host, flow->source))
+		return NULL;
+	return place;
+}
+
+/* Count a packet; false: it is beyond what may be relayed of its flow in this window, lest a flood
+ * take the ring from all others. Not under the lock: where two CPUs count at once one may be
+ * forgotten, and the bound is none to the packet. */
+static __always_inline bool count(struct relay_flow *place, __u64 at_ns)
+{
+	__u32 window = (__u32)(at_ns >> RELAY_WINDOW_BITS) << RELAY_COUNT_BITS;
+	__u32 counted = place->counted;
+	if (counted - window > RELAY_WINDOW_PACKETS)
+		counted = window; /* it was another */
+	if (counted - window == RELAY_WINDOW_PACKETS)
+		return false;
+	place->counted = counted + 1;
+	return true;
 }
 
 static __always_inline void write_v4(struct iphdr *ip, const struct relay_flow *flow)
@@ -322,11 +341,15 @@ int siprec_relay(struct __sk_buff *skb)
 		return UP;
 	if (!read_headers(skb, &view))
 		return UP;
-	if (!find(&view, &flow) || view.total > flow.carries)
+	struct relay_flow *place = find(&view, &flow);
+	if (!place || view.total > flow.carries)
 		return UP;
 	if (skb->ifindex != flow.arrives) /* RFC 3704 2.2: the host may be as strict */
 		return UP;
 	if (view.bytes > RELAY_MOST_BYTES || !read_rtp(skb, &view))
+		return UP;
+	view.at_ns = bpf_ktime_get_ns();
+	if (!count(place, view.at_ns))
 		return UP;
 	tell(skb, &view, &flow);
 	struct bpf_redir_neigh hop = {.nh_family = flow.hop_is_v6 ? FAMILY_V6 : FAMILY_V4};

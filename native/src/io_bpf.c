@@ -23,7 +23,7 @@
 #define BOOKS_MS   20	       /* and for the books alone */
 #define SWEEP_NS   (5 * NS_PER_S) /* so long what a process before this one relayed may go on */
 #define SWEEP_MOST 64
-#define LATE_MOST  4096 /* datagrams that may come to a socket while its flow enters the kernel */
+#define LATE_MOST  512 /* datagrams that may come to a socket while its flow enters the kernel */
 
 struct served {
 	struct rtpfork_address local; /* of RTP; unknown: of every address, the kernel chooses */
@@ -45,6 +45,7 @@ struct bpf_io {
 	struct relay *relay;
 	bool may_relay;
 	uint32_t thread;
+	uint32_t first_slot; /* of those of all threads */
 	uint32_t max_slots;
 	size_t batch;
 	struct paths *paths;
@@ -110,6 +111,7 @@ static int bpf_join(void *self, struct relay *relay, uint32_t thread)
 	struct bpf_io *io = self;
 	io->relay = relay;
 	io->thread = thread;
+	io->first_slot = relay_slot(relay, thread, 0);
 	io->missed = relay_missed(relay, thread);
 	io->turn_ns = clock_now_ns();
 	io->last_cookie = io->turn_ns; /* beyond those of any process before */
@@ -152,8 +154,8 @@ static bool bpf_adopt(void *self, uint32_t slot, const struct rtpfork_told *told
 	struct served *served = &io->served[slot];
 	struct relay_flow left;
 	if (!relay_resumed(io->relay) || !rtpfork_address_known(&served->local) ||
-	    relay_find(io->relay, &served->place, &left) != 0 || left.slot != slot ||
-	    left.thread != io->thread)
+	    relay_find(io->relay, &served->place, &left) != 0 ||
+	    left.slot != io->first_slot + slot || left.thread != io->thread)
 		return false;
 	served->cookie = left.cookie;
 	served->place = left;
@@ -256,10 +258,9 @@ static void place(struct bpf_io *io, uint32_t slot, uint64_t at_ns)
 	served->inherited = false;
 	relay_flow_make(&wanted, &served->local, &served->flow, from, path);
 	wanted.arrives = (uint32_t)back->interface;
-	wanted.slot = slot;
+	wanted.slot = io->first_slot + slot;
 	wanted.thread = (uint16_t)io->thread;
 	wanted.cookie = served->cookie;
-	wanted.missed_at = relay_missed_at(io->relay, io->thread, slot);
 	if (served->placed && memcmp(&wanted, &served->place, sizeof wanted) == 0)
 		return;
 	if (!served->placed && has_waiting(served)) { /* which must not be overtaken */
@@ -325,7 +326,8 @@ static bool is_claimed(const void *self, const struct relay_flow *flow)
 	const struct bpf_io *io = self;
 	if (flow->thread != io->thread)
 		return io->thread != 0 || flow->thread < relay_threads(io->relay);
-	return flow->slot < io->max_slots && io->served[flow->slot].cookie == flow->cookie;
+	uint32_t slot = flow->slot - io->first_slot;
+	return slot < io->max_slots && io->served[slot].cookie == flow->cookie;
 }
 
 /* What a process before this one relayed by this thread, and nobody has taken up. */
@@ -379,8 +381,8 @@ static size_t tell(struct bpf_io *io, struct rtpfork_in *ins, size_t room, bool 
 		const struct relay_record *record = bpf_ring_next(&io->ring, &bytes);
 		if (!record)
 			return count;
-		struct served *served =
-			&io->served[record->slot < io->max_slots ? record->slot : 0];
+		uint32_t slot = record->slot - io->first_slot;
+		struct served *served = &io->served[slot < io->max_slots ? slot : 0];
 		uint64_t at = io->ring.at;
 		/* Of a port that is closed, or told by a process before this one. */
 		if (served->cookie != record->cookie || at < served->told_to) {
@@ -391,9 +393,9 @@ static size_t tell(struct bpf_io *io, struct rtpfork_in *ins, size_t room, bool 
 			return count;
 		served->turn = io->turn;
 		bpf_ring_pass(&io->ring);
-		uint64_t missed = take_missed(io, record->slot);
+		uint64_t missed = take_missed(io, slot);
 		ins[count++] = (struct rtpfork_in){
-			.port = record->slot,
+			.port = slot,
 			.from = served->flow.source,
 			.data = (uint8_t *)record->data,
 			.bytes = record->bytes,

@@ -507,14 +507,14 @@ int relay_ring(const struct relay *relay, uint32_t thread)
 	return relay->rings[thread];
 }
 
-const uint64_t *relay_missed(const struct relay *relay, uint32_t thread)
-{
-	return relay->missed + (size_t)thread * relay->ports_per_thread;
-}
-
-uint32_t relay_missed_at(const struct relay *relay, uint32_t thread, uint32_t slot)
+uint32_t relay_slot(const struct relay *relay, uint32_t thread, uint32_t slot)
 {
 	return thread * relay->ports_per_thread + slot;
+}
+
+const uint64_t *relay_missed(const struct relay *relay, uint32_t thread)
+{
+	return relay->missed + relay_slot(relay, thread, 0);
 }
 
 int relay_program(const struct relay *relay)

@@ -56,7 +56,8 @@ int relay_ring(const struct relay *relay, uint32_t thread);
 
 /* Packets that were relayed and for which the ring had no room, by slot of |thread|. */
 const uint64_t *relay_missed(const struct relay *relay, uint32_t thread);
-uint32_t relay_missed_at(const struct relay *relay, uint32_t thread, uint32_t slot);
+/* The number of a |slot| of |thread| among those of all threads. */
+uint32_t relay_slot(const struct relay *relay, uint32_t thread, uint32_t slot);
 
 /* For tests, which run it themselves. Not there when the program is not built. */
 int relay_program(const struct relay *relay);

@@ -12,7 +12,7 @@ void relay_flow_begin(struct relay_flow *flow, const struct rtpfork_address *loc
 /* Whether both are from the same source to the same party. */
 bool relay_flow_same_ends(const struct relay_flow *a, const struct relay_flow *b);
 
-/* All of |flow| but slot, thread, cookie and missed_at. |local| is where the packets come in; all
+/* All of |flow| but slot, thread and cookie. |local| is where the packets come in; all
  * addresses are of one family but perhaps the hop of |path|. */
 void relay_flow_make(struct relay_flow *flow, const struct rtpfork_address *local,
 		     const struct rtpfork_flow *wanted, const struct rtpfork_address *from,

@@ -34,6 +34,7 @@ int main(void)
 #include <linux/pkt_cls.h>
 
 #include "../src/bpf_ring.h"
+#include "../src/clock.h"
 #include "../src/relay_flow.h"
 #include "rtpfork/octets.h"
 
@@ -233,8 +234,8 @@ static void is_relayed(bool v6, size_t bytes)
 static void a_flow_is_readdressed_and_recorded(void)
 {
 	for (int v6 = 0; v6 <= 1; v6++) {
-		struct relay_flow flow = enter(v6, true);
 		for (size_t bytes = 12; bytes <= (v6 ? RELAY_MOST_BYTES : 548); bytes++) {
+			struct relay_flow flow = enter(v6, true);
 			struct packet sent = voice(v6, bytes);
 			is_relayed(v6, bytes);
 			const struct relay_record *record = recorded();
@@ -244,8 +245,8 @@ static void a_flow_is_readdressed_and_recorded(void)
 			CHECK_EQ(record->bytes, bytes);
 			CHECK_EQ(record->held, bytes);
 			CHECK_BYTES(record->data, udp_of(&sent) + UDP, bytes);
+			relay_drop(relay, &flow);
 		}
-		relay_drop(relay, &flow);
 	}
 }
 
@@ -271,20 +272,20 @@ static void of_what_is_not_kept_the_ring_has_the_header_and_room_for_a_key_press
 
 static void every_checksum_comes_out_right(void)
 {
-	struct relay_flow flow = enter(false, true);
 	for (uint32_t i = 0; i < 70000; i++) {
 		struct packet packet = voice(false, 14);
 		rtpfork_put_u16(udp_of(&packet) + UDP + 12, (uint16_t)i);
 		finish(&packet);
 		if (rtpfork_get_u16(udp_of(&packet) + 6) == 0)
 			continue;
+		struct relay_flow flow = enter(false, true);
 		CHECK_EQ(run(&packet), TC_ACT_REDIRECT);
+		relay_drop(relay, &flow);
 		CHECK_EQ(udp_sum(&packet), 0xffff);
 		CHECK(rtpfork_get_u16(udp_of(&packet) + 6) != 0);
 		CHECK(recorded() != NULL);
 		i += i < 65000 ? 250 : 0;
 	}
-	relay_drop(relay, &flow);
 }
 
 /* what goes up */
@@ -431,6 +432,57 @@ static void what_arrives_by_an_interface_that_does_not_lead_to_its_source_goes_u
 	relay_drop(relay, &flow);
 }
 
+/* the bound */
+
+static uint64_t window(void)
+{
+	return clock_now_ns() >> RELAY_WINDOW_BITS;
+}
+
+static uint64_t next_window(void)
+{
+	uint64_t now = window();
+	while (window() == now)
+		continue;
+	return now + 1;
+}
+
+/* How many packets are relayed until one goes up, which is left as it came. */
+static uint32_t flood(void)
+{
+	for (uint32_t relayed = 0;; relayed++) {
+		struct packet packet = voice(false, VOICE);
+		struct packet before = packet;
+		if (run(&packet) == TC_ACT_REDIRECT) {
+			CHECK(recorded() != NULL);
+			continue;
+		}
+		CHECK_BYTES(packet.octets, before.octets, before.bytes);
+		CHECK(!recorded());
+		return relayed;
+	}
+}
+
+static void a_flood_goes_up_until_the_next_window_and_no_other_flow_does(void)
+{
+	struct relay_flow flow = enter(false, true);
+	struct relay_flow flow6 = enter(true, true);
+	uint64_t begun = 0;
+	uint32_t relayed = 0;
+	do { /* once, unless the machine has so much else to do */
+		begun = next_window();
+		relayed = flood();
+	} while (window() != begun);
+	CHECK_EQ(relayed, RELAY_WINDOW_PACKETS);
+	is_relayed(true, VOICE);
+	CHECK(recorded() != NULL);
+	next_window();
+	is_relayed(false, VOICE);
+	CHECK(recorded() != NULL);
+	relay_drop(relay, &flow);
+	relay_drop(relay, &flow6);
+}
+
 /* the ring */
 
 static void a_full_ring_stops_no_packet_and_is_counted(void)
@@ -439,13 +491,15 @@ static void a_full_ring_stops_no_packet_and_is_counted(void)
 	uint32_t written = 0;
 	size_t bytes = 0;
 	struct packet packet = voice(false, 500);
-	while (relay_missed(relay, 0)[0] == 0) {
+	while (relay_missed(relay, 0)[7] == 0) {
 		struct packet again = packet;
+		if (written % (RELAY_WINDOW_PACKETS / 2) == 0)
+			CHECK_EQ(relay_put(relay, &flow), 0); /* and count anew */
 		CHECK_EQ(run(&again), TC_ACT_REDIRECT);
 		written++;
 	}
 	is_relayed(false, 500);
-	CHECK_EQ(relay_missed(relay, 0)[0], 2);
+	CHECK_EQ(relay_missed(relay, 0)[7], 2);
 	uint32_t told = 0;
 	while (bpf_ring_next(&ring, &bytes)) {
 		bpf_ring_pass(&ring);
@@ -502,6 +556,7 @@ int main(void)
 	RUN(what_is_long_goes_up);
 	RUN(what_arrives_by_an_interface_that_does_not_lead_to_its_source_goes_up);
 	RUN(a_port_number_is_relayed_at_one_address_and_goes_up_at_another);
+	RUN(a_flood_goes_up_until_the_next_window_and_no_other_flow_does);
 	RUN(a_full_ring_stops_no_packet_and_is_counted);
 	RUN(flows_of_the_past_are_swept_and_others_stay);
 	bpf_ring_close(&ring);
