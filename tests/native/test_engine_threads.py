@@ -79,9 +79,9 @@ def test_a_cpu_that_is_not_there_is_refused(allowed: list[int]) -> None:
 @pytest.mark.parametrize(
     ("wanted", "nice", "policy"),
     [
-        (ThreadPriority.NORMAL, 0, NORMAL_POLICY),
+        (ThreadPriority.NORMAL, os.nice(0), NORMAL_POLICY),
         (ThreadPriority.RAISED, -11, NORMAL_POLICY),
-        (ThreadPriority.REALTIME, 0, FIFO_POLICY),
+        (ThreadPriority.REALTIME, os.nice(0), FIFO_POLICY),
     ],
 )
 def test_threads_are_as_urgent_as_wanted_and_their_maker_is_not(
