@@ -159,7 +159,10 @@ static size_t epoll_wait_ins(void *self, int timeout_ms, struct rtpfork_in *ins,
 			     struct rtpfork_wakeup *wakeup)
 {
 	struct epoll_io *io = self;
-	int count = epoll_wait(io->epoll, io->events, (int)io->batch, timeout_ms);
+	int count = -1;
+	do { /* a process that was stopped goes on with EINTR (signal(7)) */
+		count = epoll_wait(io->epoll, io->events, (int)io->batch, timeout_ms);
+	} while (count < 0 && errno == EINTR);
 	size_t received = 0;
 	*wakeup = (struct rtpfork_wakeup){.at_ns = clock_now_ns()};
 	for (int i = 0; i < count; i++)
