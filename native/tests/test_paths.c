@@ -39,13 +39,19 @@ static const struct path *find_again(struct stage *stage)
 	return find(stage);
 }
 
+/* Route, interface and neighbour, each asked for by the one before. */
+static void answer_all(const struct stage *stage)
+{
+	answer(stage->paths, ROUTE_ON_LINK);
+	answer(stage->paths, LINK_OF_ETHERNET);
+	answer(stage->paths, NEIGHBOUR);
+}
+
 static struct stage known_path(void)
 {
 	struct stage stage = stage_between("10.97.0.1", "10.97.0.2");
 	CHECK(find(&stage) == NULL);
-	answer(stage.paths, ROUTE_ON_LINK);
-	answer(stage.paths, LINK_OF_ETHERNET);
-	answer(stage.paths, NEIGHBOUR);
+	answer_all(&stage);
 	CHECK(find_again(&stage) != NULL);
 	return stage;
 }
@@ -184,9 +190,7 @@ static void a_path_that_failed_is_not_told_until_the_kernel_was_asked_again(void
 	paths_doubt(stage.paths, &stage.from, &stage.to);
 	CHECK(paths_version(stage.paths) != version);
 	CHECK(find_again(&stage) == NULL);
-	answer(stage.paths, ROUTE_ON_LINK);
-	answer(stage.paths, LINK_OF_ETHERNET);
-	answer(stage.paths, NEIGHBOUR);
+	answer_all(&stage);
 	CHECK(find_again(&stage) != NULL);
 	paths_free(stage.paths);
 }
@@ -217,15 +221,11 @@ static void a_host_that_finds_no_room_has_a_path_when_others_rest(void)
 	struct stage stage = stage_between("10.97.0.1", "10.97.0.2");
 	crowd(&stage, 0, 3 * ENTRIES);
 	CHECK(find_again(&stage) == NULL);
-	answer(stage.paths, ROUTE_ON_LINK);
-	answer(stage.paths, LINK_OF_ETHERNET);
-	answer(stage.paths, NEIGHBOUR);
+	answer_all(&stage);
 	CHECK(find_again(&stage) == NULL);
 	stage.now_ns += 10 * NS_PER_S;
 	CHECK(find_again(&stage) == NULL);
-	answer(stage.paths, ROUTE_ON_LINK);
-	answer(stage.paths, LINK_OF_ETHERNET);
-	answer(stage.paths, NEIGHBOUR);
+	answer_all(&stage);
 	CHECK(find_again(&stage) != NULL);
 	paths_free(stage.paths);
 }
@@ -238,9 +238,7 @@ static void a_path_that_rested_is_found_again(void)
 	CHECK(find_again(&stage) == NULL);
 	stage.now_ns += 10 * NS_PER_S;
 	find(&stage);
-	answer(stage.paths, ROUTE_ON_LINK);
-	answer(stage.paths, LINK_OF_ETHERNET);
-	answer(stage.paths, NEIGHBOUR);
+	answer_all(&stage);
 	CHECK(find_again(&stage) != NULL);
 	paths_free(stage.paths);
 }

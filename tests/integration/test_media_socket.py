@@ -21,11 +21,11 @@ from siprec_src.app.media_process import MediaServer, listen
 from siprec_src.media import plane
 from siprec_src.media.handshake import SendDtls
 from siprec_src.media.keeping import Resumed
-from siprec_src.media.model import Endpoint, MediaIo, PortCounters, PortId
+from siprec_src.media.model import MediaIo, PortCounters, PortId
 from siprec_src.media.wire import Message, decode, encode
 from tests.support.daemon import until
 from tests.support.log import Log
-from tests.support.media import FakeMedia
+from tests.support.media import FakeMedia, attach_reader
 
 PATIENCE_S = 30.0
 NOTHING = Resumed(resumed=False, refused=False, ports={}, readers={})
@@ -360,17 +360,7 @@ def test_a_reader_whose_answer_was_lost_with_the_connection_is_not_attached_twic
         old.send(encode(OPEN))
         opened = _hear(old, plane.PortsOpen)
         stream, via = (port.port for port in opened.ports)
-        attach = plane.AttachReader(
-            tag=8,
-            stream=stream,
-            via=via,
-            remote=Endpoint("127.0.0.1", 4000),
-            ssrc=1,
-            cname="x",
-            first_sequence=0,
-            first_timestamp=0,
-            payload_types=((0, 0),),
-        )
+        attach = attach_reader(8, stream, via)
         old.send(encode(attach))
         lost = _hear(old, plane.ReaderAttached)
         new.connect(str(path))

@@ -82,6 +82,14 @@ class Apart:
             self.callee.receive()
         raise AssertionError("it is not relayed in the kernel")
 
+    def leave_it_to_the_kernel(self) -> None:
+        """Let an engine be killed as soon as the call is relayed in the kernel."""
+        with self.engine() as killed:
+            assert killed.is_ready(WAIT_S)
+            self.until_in_the_kernel(killed)
+            killed.process.kill()
+            killed.process.wait()
+
     def until_told(self, engine: EngineApart) -> int:
         """Speak until the engine knows of it; the packets that it knows of."""
         for _ in range(1000):
@@ -102,12 +110,8 @@ def apart(common_wire: Wire, pins: Path, peers: list[Peer]) -> Apart:
 
 
 def test_a_killed_engine_loses_no_packet_of_the_call_and_the_next_one_takes_it_up(apart: Apart) -> None:
-    with apart.engine() as killed:
-        assert killed.is_ready(WAIT_S)
-        apart.until_in_the_kernel(killed)
-        killed.process.kill()
-        killed.process.wait()
-        assert all(apart.is_heard(WAIT_S) for _ in range(50))
+    apart.leave_it_to_the_kernel()
+    assert all(apart.is_heard(WAIT_S) for _ in range(50))
     with apart.engine() as engine:
         while not engine.is_ready(0.005):
             apart.say()  # it has no memory, so the call is made anew, and before it is bridged it is no flow
@@ -121,11 +125,7 @@ def test_a_killed_engine_loses_no_packet_of_the_call_and_the_next_one_takes_it_u
 
 
 def test_what_a_killed_engine_relayed_ends_when_its_port_is_no_flow_any_more(apart: Apart) -> None:
-    with apart.engine() as killed:
-        assert killed.is_ready(WAIT_S)
-        apart.until_in_the_kernel(killed)
-        killed.process.kill()
-        killed.process.wait()
+    apart.leave_it_to_the_kernel()
     with apart.engine(bridged=False) as engine:
         assert engine.is_ready(WAIT_S)
         assert not apart.is_heard(0.1)
@@ -133,11 +133,7 @@ def test_what_a_killed_engine_relayed_ends_when_its_port_is_no_flow_any_more(apa
 
 
 def test_an_engine_that_wants_no_relay_ends_the_one_that_a_crash_has_left(apart: Apart) -> None:
-    with apart.engine() as killed:
-        assert killed.is_ready(WAIT_S)
-        apart.until_in_the_kernel(killed)
-        killed.process.kill()
-        killed.process.wait()
+    apart.leave_it_to_the_kernel()
     assert apart.is_attached()
     with apart.engine(MediaIo.SOCKETS) as engine:
         assert engine.is_ready(WAIT_S)
@@ -180,11 +176,7 @@ def test_an_interface_over_another_is_served_where_the_address_is(wire: Wire, pi
 
 
 def test_rings_of_another_number_of_threads_are_not_taken_up(apart: Apart) -> None:
-    with apart.engine() as killed:
-        assert killed.is_ready(WAIT_S)
-        apart.until_in_the_kernel(killed)
-        killed.process.kill()
-        killed.process.wait()
+    apart.leave_it_to_the_kernel()
     with apart.wire.inside(), Site(MediaIo.BPF, apart.wire).engine(threads=2, pins=str(apart.pins)):
         assert {pin.name for pin in apart.pins.iterdir()} >= {"ring0", "ring1"}
         assert apart.is_heard(WAIT_S), "it is still relayed as before"

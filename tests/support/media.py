@@ -11,9 +11,24 @@ from collections import deque
 from typing import assert_never
 
 from siprec_src.media import plane
-from siprec_src.media.model import PortCounters, PortId, ReaderCounters, ReaderId
+from siprec_src.media.model import Endpoint, PortCounters, PortId, ReaderCounters, ReaderId
 
 FINGERPRINT = "sha-256 " + ":".join(["AA"] * 32)  #: of the certificate that it would have
+
+
+def attach_reader(tag: int, stream: PortId, via: PortId) -> plane.AttachReader:
+    """A copy of ``stream`` as PCMU to one SRS, without protection."""
+    return plane.AttachReader(
+        tag=tag,
+        stream=stream,
+        via=via,
+        remote=Endpoint("127.0.0.1", 4000),
+        ssrc=1,
+        cname="x",
+        first_sequence=0,
+        first_timestamp=0,
+        payload_types=((0, 0),),
+    )
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

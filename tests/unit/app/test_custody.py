@@ -9,7 +9,8 @@ import pytest
 from siprec_src.app.custody import ORPHAN_CHECK_S, ORPHAN_SILENCE_S, Custody
 from siprec_src.media import plane
 from siprec_src.media.keeping import Resumed
-from siprec_src.media.model import Endpoint, PortCounters, PortId, ReaderCounters, ReaderId
+from siprec_src.media.model import PortCounters, PortId, ReaderCounters, ReaderId
+from tests.support.media import attach_reader
 
 A, B, VIA, OTHER = PortId(11), PortId(12), PortId(13), PortId(14)
 
@@ -21,20 +22,6 @@ def open_ports(tag: int, count: int) -> plane.OpenPorts:
 def opened(tag: int, *ports: PortId) -> plane.PortsOpen:
     return plane.PortsOpen(
         tag=tag, ports=tuple(plane.OpenPort(port=port, rtp_port=10000 + 2 * port) for port in ports)
-    )
-
-
-def attach(tag: int, stream: PortId, via: PortId) -> plane.AttachReader:
-    return plane.AttachReader(
-        tag=tag,
-        stream=stream,
-        via=via,
-        remote=Endpoint("127.0.0.1", 4000),
-        ssrc=1,
-        cname="x",
-        first_sequence=0,
-        first_timestamp=0,
-        payload_types=((0, 0),),
     )
 
 
@@ -51,7 +38,7 @@ def custody() -> Custody:
     custody = Custody()
     custody.message(opened(passed_on(custody, open_ports(1, 3)).tag, A, B, VIA), 0.0)
     custody.message(plane.Done(tag=passed_on(custody, plane.BridgePorts(tag=2, a=A, b=B)).tag), 0.0)
-    attached = plane.ReaderAttached(tag=passed_on(custody, attach(3, A, VIA)).tag, reader=ReaderId(5))
+    attached = plane.ReaderAttached(tag=passed_on(custody, attach_reader(3, A, VIA)).tag, reader=ReaderId(5))
     custody.message(attached, 0.0)
     return custody
 
@@ -180,10 +167,10 @@ def test_a_reader_whose_answer_was_lost_is_found_and_not_made_again() -> None:
     custody = Custody()
     custody.inherit(LEFT, 0.0)
     assert custody.command(dataclasses.replace(MINE, readers=())) == plane.Done(tag=7)
-    assert custody.command(attach(8, A, VIA)) == plane.ReaderAttached(tag=8, reader=ReaderId(5))
+    assert custody.command(attach_reader(8, A, VIA)) == plane.ReaderAttached(tag=8, reader=ReaderId(5))
     unreachable = plane.ReaderUnreachable(reader=ReaderId(5))
     assert custody.message(unreachable, 0.0) == unreachable
-    refused = custody.command(attach(9, A, VIA))
+    refused = custody.command(attach_reader(9, A, VIA))
     assert isinstance(refused, plane.Refused)
     assert refused.reason == "bad-argument"
 
@@ -193,7 +180,7 @@ def test_a_reader_whose_answer_was_lost_with_the_connection_is_not_made_again(cu
     custody.release(0.0)
     assert custody.command(dataclasses.replace(MINE, readers=())) == plane.Done(tag=7)
     assert custody.wake(ORPHAN_CHECK_S) == []
-    assert custody.command(attach(3, A, VIA)) == plane.ReaderAttached(tag=3, reader=ReaderId(5))
+    assert custody.command(attach_reader(3, A, VIA)) == plane.ReaderAttached(tag=3, reader=ReaderId(5))
 
 
 def test_what_ends_though_no_control_has_taken_it_up_is_nobodys_and_no_answer_to_another() -> None:
@@ -204,7 +191,7 @@ def test_what_ends_though_no_control_has_taken_it_up_is_nobodys_and_no_answer_to
     books = ReaderCounters(delivered=9)
     answer = plane.ReaderDetached(tag=ended.tag, reader=ReaderId(5), counters=books)
     assert custody.message(answer, 0.0) == dataclasses.replace(answer, tag=8)
-    assert isinstance(custody.command(attach(9, A, VIA)), plane.AttachReader)
+    assert isinstance(custody.command(attach_reader(9, A, VIA)), plane.AttachReader)
     closing = passed_on(custody, plane.ClosePorts(tag=10, ports=(VIA,)))
     closed = plane.PortsClosed(tag=closing.tag, counters=((VIA, PortCounters()),))
     assert custody.message(closed, 0.0) == dataclasses.replace(closed, tag=10)
@@ -216,11 +203,11 @@ def test_where_a_reader_is_no_other_is_made_until_it_has_ended() -> None:
     custody = Custody()
     custody.inherit(LEFT, 0.0)
     assert custody.command(MINE) == plane.Done(tag=7)
-    assert isinstance(custody.command(attach(8, A, VIA)), plane.Refused)
+    assert isinstance(custody.command(attach_reader(8, A, VIA)), plane.Refused)
     ended = passed_on(custody, plane.DetachReader(tag=9, reader=ReaderId(5)))
     custody.message(plane.Refused(tag=ended.tag, reason="gone"), 0.0)
-    assert isinstance(custody.command(attach(10, A, VIA)), plane.AttachReader)
-    assert isinstance(custody.command(attach(11, A, VIA)), plane.Refused)
+    assert isinstance(custody.command(attach_reader(10, A, VIA)), plane.AttachReader)
+    assert isinstance(custody.command(attach_reader(11, A, VIA)), plane.Refused)
 
 
 @pytest.mark.rfc("3711", "9.1")
@@ -228,10 +215,10 @@ def test_a_reader_that_is_still_being_made_is_awaited_by_the_connection_that_fol
     custody = Custody()
     custody.inherit(dataclasses.replace(LEFT, readers={}), 0.0)
     assert custody.command(dataclasses.replace(MINE, readers=())) == plane.Done(tag=7)
-    pending = passed_on(custody, attach(1, A, VIA))
+    pending = passed_on(custody, attach_reader(1, A, VIA))
     for now in (1.0, 2.0):
         custody.release(now)
-        assert custody.command(attach(1, A, VIA)) is None
+        assert custody.command(attach_reader(1, A, VIA)) is None
     attached = plane.ReaderAttached(tag=pending.tag, reader=ReaderId(6))
     assert custody.message(attached, 2.0) == plane.ReaderAttached(tag=1, reader=ReaderId(6))
     assert custody.message(attached, 2.0) is None
@@ -240,10 +227,10 @@ def test_a_reader_that_is_still_being_made_is_awaited_by_the_connection_that_fol
 def test_a_reader_that_is_made_while_no_control_is_there_waits_for_the_one_that_asked() -> None:
     custody = Custody()
     custody.inherit(dataclasses.replace(LEFT, readers={}), 0.0)
-    pending = passed_on(custody, attach(1, A, VIA))
+    pending = passed_on(custody, attach_reader(1, A, VIA))
     custody.release(1.0)
     assert custody.message(plane.ReaderAttached(tag=pending.tag, reader=ReaderId(6)), 1.0) is None
-    assert custody.command(attach(1, A, VIA)) == plane.ReaderAttached(tag=1, reader=ReaderId(6))
+    assert custody.command(attach_reader(1, A, VIA)) == plane.ReaderAttached(tag=1, reader=ReaderId(6))
 
 
 @pytest.mark.parametrize("port", [A, VIA])

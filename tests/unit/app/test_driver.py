@@ -14,13 +14,14 @@ from siprec_src.communication import CommunicationSession, Publish, RecordingCha
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.machine import Finished, Forward, Gone, LogLine, Observe
 from siprec_src.media import plane
-from siprec_src.media.model import Endpoint, PortId, ReaderId
+from siprec_src.media.model import PortId, ReaderId
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.message import Headers, Request, Response
 from siprec_src.sip.parser import Malformed
 from tests.support.identity import CountingIdentity
 from tests.support.log import Log
+from tests.support.media import attach_reader
 
 FLOW = Flow(Transport.UDP, Address("192.0.2.1", 5060), "default")
 INVITE = Request(headers=Headers(), method="INVITE", uri="sip:x@192.0.2.2")
@@ -147,17 +148,7 @@ async def test_effects_are_performed_in_order(world: World) -> None:
 
 async def test_answers_events_and_readers_find_their_machine(world: World) -> None:
     detach = plane.ReaderAttached(tag=71, reader=ReaderId(9))
-    attach = plane.AttachReader(
-        tag=71,
-        stream=PortId(1),
-        via=PortId(2),
-        remote=Endpoint("127.0.0.1", 4000),
-        ssrc=1,
-        cname="c",
-        first_sequence=0,
-        first_timestamp=0,
-        payload_types=((0, 0),),
-    )
+    attach = attach_reader(71, PortId(1), PortId(2))
     commands: dict[object, Sequence[object]] = {ARRIVED: [OPEN], PORTS: [attach]}
     world.call.script = lambda event: commands.get(event, [])
     world.tell(ARRIVED)
@@ -358,17 +349,7 @@ async def test_only_the_newest_media_process_says_what_goes_on(world: World) -> 
 
 
 async def test_what_a_machine_has_ended_is_not_asked_for_again(world: World) -> None:
-    attach = plane.AttachReader(
-        tag=71,
-        stream=PortId(1),
-        via=PortId(2),
-        remote=Endpoint("127.0.0.1", 4000),
-        ssrc=1,
-        cname="x",
-        first_sequence=0,
-        first_timestamp=0,
-        payload_types=((0, 0),),
-    )
+    attach = attach_reader(71, PortId(1), PortId(2))
     steps: dict[object, Sequence[object]] = {
         ARRIVED: [OPEN],
         PORTS: [attach],
