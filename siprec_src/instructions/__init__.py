@@ -1,0 +1,1 @@
+"""What a voice application answers: TwiML and SVAML read into one vocabulary of instructions."""

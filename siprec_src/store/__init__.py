@@ -1,0 +1,1 @@
+"""What must outlive the process: an embedded SQLite database."""
