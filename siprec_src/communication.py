@@ -144,6 +144,13 @@ class RecordingChanged:
 
 
 @immutable(kw_only=False)
+class HangUp:
+    """An event to the ingest of a call: it is to end now, for both parties."""
+
+    cause: str  #: text of the Reason header that they get, and slug for logs
+
+
+@immutable(kw_only=False)
 class Publish:
     """An effect of an ingest: the meaning of a call has changed; recording is told."""
 

@@ -23,6 +23,7 @@ from siprec_src.machine import Finished, Forward, Gone, LogLine, Machine, Observ
 from siprec_src.media import plane
 from siprec_src.media.model import PortId
 from siprec_src.recording import commands as recording
+from siprec_src.recording.news import CopyChanged
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Flow
 from siprec_src.sip.parser import Malformed
@@ -63,6 +64,7 @@ class Driver:
         observe: Callable[[Observe], None],
         log: Logger,
         ladder: Ladder | None = None,
+        notice: Callable[[CommunicationSession | CopyChanged], None] = lambda news: None,
     ) -> None:
         self._user_agent = user_agent
         self._identity = identity
@@ -71,6 +73,7 @@ class Driver:
         self._keep = keep
         self._submit = submit
         self._observe = observe
+        self._notice = notice
         self._log = log
         self._malformed = SeldomLine(log, "sip.malformed")
         self._ladder = ladder or Ladder(0)
@@ -126,11 +129,17 @@ class Driver:
             self._media_told(message)
         self._run(now)
 
-    def record(self, event: CommunicationSession | recording.Command) -> None:
+    def record(self, event: CommunicationSession | recording.Command | recording.CopyCommand) -> None:
         """Command the recording of a call, or show it one that no ingest of this process has."""
         now = self._loop.time()
         self._queue.append((self._pool, event))
         self._run(now)
+
+    def tell_call(self, call: int, event: object) -> None:
+        """Hand ``event`` to the machine of a live call; one that has ended does not hear it."""
+        if (owner := self._owners.owner_of_call(call)) is not None:
+            self._queue.append((owner, event))
+            self._run(self._loop.time())
 
     def hang_up(self) -> None:
         """End every call now (RFC 3261 15); their machines finish in the usual way."""
@@ -244,6 +253,9 @@ class Driver:
                 self._owners.published(owner, effect.session)
                 self._ladder.published(owner.case, effect.session)
                 self._drive(self._pool, effect.session, now)
+                self._notice(effect.session)
+            case CopyChanged():
+                self._notice(effect)
             case RecordingChanged():
                 if (told := self._owners.owner_of_call(effect.call)) is not None:
                     self._queue.append((told, effect))

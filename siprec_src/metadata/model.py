@@ -31,6 +31,8 @@ class Extension:
     prefix: str = ""  #: "": it is written with a default namespace
     text: str = ""
     fields: tuple[tuple[str, str], ...] = ()  #: children of the same namespace and their text, in order
+    parameters: tuple[tuple[str, str], ...] = ()
+    #: attribute ``name`` of a child ``parameter`` and its text, in order: names that no element could have
 
 
 @immutable

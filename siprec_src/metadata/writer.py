@@ -135,6 +135,10 @@ def _extension(item: Extension) -> str:
     inner = _text(item.text) + "".join(
         f"<{prefix}{name}>{_text(value)}</{prefix}{name}>" for name, value in item.fields
     )
+    inner += "".join(
+        f'<{prefix}parameter name="{_text(name)}">{_text(value)}</{prefix}parameter>'
+        for name, value in item.parameters
+    )
     return f"<{prefix}{item.name} {declared}>{inner}</{prefix}{item.name}>\n"
 
 

@@ -18,6 +18,7 @@ from siprec_src.recording import commands
 from siprec_src.recording.copies import Copy, Room
 from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.health import Health
+from siprec_src.recording.news import CopyChanged, CopyState
 from siprec_src.recording.outcome import MEDIA_RESTART, Fields, Outcome, Result, of_several
 from siprec_src.recording.policy import secure_enough, tracks_of
 from siprec_src.recording.redirect import follow
@@ -29,9 +30,10 @@ from siprec_src.recording.view import RecordingView
 from siprec_src.sip import vocabulary as sip
 
 STEADY_S: Final = 30.0  #: a session that was up this long is followed by the next one at once
+_MEANT: Final = ("stopped", "call-ended")  #: why a copy is not kept any more that nothing has failed
 SETTLE_S: Final = 1.0  #: a new media process gets this long to open the call's ports again
 
-Event = CommunicationSession | commands.Command | sip.Event | plane.Answer | plane.Event
+Event = CommunicationSession | commands.Command | commands.End | sip.Event | plane.Answer | plane.Event
 
 
 class CallRecording:
@@ -52,6 +54,8 @@ class CallRecording:
         paused: bool,
     ) -> None:
         self.copy = copy.name
+        self.entry = copy.entry
+        self._persistent = copy.persistent
         self._ground = ground
         self._pool = pool
         self._room = room
@@ -70,7 +74,8 @@ class CallRecording:
         self._recorded_until: float | None = None  #: when the newest session that was up ended
         self._finished = False
         self._up = False  #: an SRS gets the call, as the pool was told
-        self._ended_by = ""  #: the reason of the session that ended last
+        self._last: Outcome | None = None  #: of the session that ended last
+        self._told_begun = self._told_over = False  #: whoever asked for the copy
 
     @property
     def call(self) -> int:
@@ -117,6 +122,8 @@ class CallRecording:
                 return self._call_changed(event, now)
             case commands.Pause() | commands.Resume() | commands.Stop() | commands.Start():
                 return self._commanded(event, now)
+            case commands.End():
+                return self._stop(now)
             case plane.MediaDown() | plane.MediaUp():
                 return self._media_changed(event, now)
             case (
@@ -207,12 +214,15 @@ class CallRecording:
                 self._paused = False
                 return self._current.resume(now) if self._current is not None else []
             case commands.Stop():
-                self._halted = self._halted or "stopped"
-                return self._current.stop("stopped", now) if self._current is not None else []
+                return self._stop(now)
             case commands.Start():
                 return []  # it is what this machine does anyway
             case _:
                 assert_never(command)
+
+    def _stop(self, now: float) -> Effects:
+        self._halted = self._halted or "stopped"
+        return self._current.stop("stopped", now) if self._current is not None else []
 
     def _media_changed(self, event: plane.MediaDown | plane.MediaUp, now: float) -> Effects:
         self._media_up = isinstance(event, plane.MediaUp)
@@ -260,7 +270,7 @@ class CallRecording:
         for session in self._sessions:
             if session.over and session.began is not None and session.outcome is not None:
                 self._note_end(session.outcome)
-        effects += self._copying()
+        effects += [*self._copying(), *self._news()]
         self._sessions = [session for session in self._sessions if not session.over]
         if self._halted and not self._sessions and not self._finished:
             self._finished = True
@@ -273,12 +283,32 @@ class CallRecording:
         if up is self._up:
             return []
         self._up = up
-        cause = "started" if up else self._halted or self._ended_by
+        cause = "started" if up else self._halted or ("" if self._last is None else self._last.reason)
         return [Forward(self._pool, commands.Copying(call=self.call, recording=self, up=up, cause=cause))]
 
+    def _news(self) -> Effects:
+        """Whoever has asked for the copy learns that an SRS has agreed, and when none will any more."""
+        news: Effects = []
+        if self._agreed and not self._told_begun:
+            self._told_begun = True
+            news.append(self._changed(CopyState.STARTED, None))
+        if self._halted and self._current is None and not self._told_over:
+            self._told_over = True
+            self._room.release(self.copy)
+            meant = self._halted in _MEANT
+            ended = self._last or Outcome(result=Result.FAILED, reason=self._halted)
+            news.append(self._changed(CopyState.STOPPED if meant else CopyState.FAILED, ended))
+        return news
+
+    def _changed(self, state: CopyState, outcome: Outcome | None) -> CopyChanged:
+        session_id = self._call.session_id if self._call is not None else b""
+        srs = self._sessions[-1].target.name if self._sessions else ""
+        return CopyChanged(
+            call=self.call, session_id=session_id, copy=self.copy, state=state, srs=srs, outcome=outcome
+        )
+
     def _session_ended(self, session: RecordingSession, now: float) -> Effects:
-        outcome = session.outcome
-        self._ended_by = "" if outcome is None else outcome.reason
+        outcome = self._last = session.outcome
         if outcome is None or self._halted:
             return []
         other_way = self._rounds.failed(session.target, outcome, now)
@@ -324,7 +354,7 @@ class CallRecording:
             return self._failed_line()
         if outcome.reason == "media-down":
             return []
-        if session.began is None:
+        if session.began is None or (not self._persistent and outcome.reason != MEDIA_RESTART):
             return self._try_next(now)
         if outcome.reason == "srs-not-secure":
             return self._begin_round(now)
@@ -340,6 +370,9 @@ class CallRecording:
     def _round_failed(self, now: float) -> Effects:
         if (reason := self._rounds.newest_failure) not in ("", *NOT_YET):
             self._note_end(Outcome(result=Result.FAILED, reason=reason))
+            if not self._persistent:
+                self._halted = reason
+                return self._failed_line()
         self._rounds.pause(now)
         return self._failed_line()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from siprec_src.recording.copies import Copy
 from siprec_src.recording.outcome import Outcome
 from siprec_src.recording.srs import SrsTarget
 from siprec_src.values import immutable
@@ -36,6 +37,23 @@ class Start:
     """
 
     call: int
+
+
+@immutable(kw_only=False)
+class Record:
+    """Keep one more copy of this call, apart from all others; what becomes of it is told by `CopyChanged`."""
+
+    call: int
+    copy: Copy
+    streams: int  #: so many of the call's forked streams are kept for it from now on
+
+
+@immutable(kw_only=False)
+class End:
+    """This copy alone is not kept any more."""
+
+    call: int
+    copy: str
 
 
 @immutable
@@ -81,4 +99,5 @@ class SrsFailed:
     checked: bool = False  #: found by a check, not by a call
 
 
-Command = Pause | Resume | Stop | Start
+Command = Pause | Resume | Stop | Start  #: for all copies of a call
+CopyCommand = Record | End

@@ -6,11 +6,15 @@ session and group ids of the call, by which they can be joined (RFC 7865 6.10).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from siprec_src.recording.settings import Distribution, RecordingSettings
 from siprec_src.recording.srs import SrsTarget, Track
 from siprec_src.values import immutable
+
+ON_REQUEST: Final = "on-request"
 
 
 @immutable
@@ -19,6 +23,31 @@ class Copy:
 
     name: str  #: "" for that of the SRSs which name none
     targets: tuple[SrsTarget, ...]  #: in the order in which they are asked
+    persistent: bool = True  #: its SRSs are asked again as long as the call lasts; False: each once
+
+    @property
+    def entry(self) -> str:
+        """Its name in the verdict on the call, where all those are one that end by themselves."""
+        return self.name if self.persistent else ON_REQUEST
+
+
+def tailored(
+    targets: Iterable[SrsTarget],
+    name: str,
+    *,
+    track: Track | None = None,
+    parameters: tuple[tuple[str, str], ...] = (),
+) -> tuple[SrsTarget, ...]:
+    """The same SRSs for the copy ``name``: with these tracks, where they are said, and custom parameters."""
+    return tuple(
+        dataclasses.replace(
+            target,
+            config=dataclasses.replace(
+                target.config, copy=name, track=track or target.config.track, parameters=parameters
+            ),
+        )
+        for target in targets
+    )
 
 
 def copies_of(targets: Sequence[SrsTarget], distribution: Distribution, turn: int) -> tuple[Copy, ...]:
@@ -44,9 +73,28 @@ class Room:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._taken: dict[str, int] = {}  #: by copy
+        self._reserved: dict[str, int] = {}  #: the least that a copy has, whatever it takes
+
+    @property
+    def free(self) -> int:
+        """How many more may be forked now."""
+        return self._limit - sum(self._taken.values())
+
+    def reserve(self, copy: str, count: int) -> bool:
+        """Keep so many for ``copy`` from now on, until it is released; whether there was room."""
+        if count > self.free:
+            return False
+        self._taken[copy] = self._reserved[copy] = count
+        return True
+
+    def release(self, copy: str) -> None:
+        """The copy has no streams any more."""
+        self._taken.pop(copy, None)
+        self._reserved.pop(copy, None)
 
     def take(self, copy: str, wanted: int) -> bool:
         """Let ``copy`` have so many from now on, all or none; without room it keeps what it has."""
+        wanted = max(wanted, self._reserved.get(copy, 0))
         others = sum(count for name, count in self._taken.items() if name != copy)
         if wanted and others + wanted > self._limit:
             return False

@@ -14,7 +14,7 @@ from siprec_src.metadata.document import snapshot
 from siprec_src.metadata.model import Recording
 from siprec_src.metadata.partial import changes
 from siprec_src.metadata.writer import write_recording
-from siprec_src.recording.extensions import extended
+from siprec_src.recording.extensions import extended, with_parameters
 from siprec_src.recording.srs import SrsConfig
 from siprec_src.values import immutable
 
@@ -95,7 +95,8 @@ class Documents:
             recorded_from=self._recorded_from,
             recorded_until=now if final else None,
         )
-        return extended(recording, self._config.extensions, call, self._config.values)
+        told = extended(recording, self._config.extensions, call, self._config.values)
+        return with_parameters(told, self._config.parameters)
 
 
 def _meaning(call: CommunicationSession) -> object:

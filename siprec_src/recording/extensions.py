@@ -19,6 +19,7 @@ from siprec_src.recording.templates import Facts, Template, constants_of, fill, 
 from siprec_src.values import immutable
 
 MAX_EXTENSIONS: Final = 32
+PARAMETERS: Final = "urn:x-siprec-src:parameters"  #: namespace of the custom parameters of a copy
 
 
 class At(enum.Enum):
@@ -136,6 +137,15 @@ def extended(
         ),
         extensions=of(At.RECORDING),
     )
+
+
+def with_parameters(recording: m.Recording, parameters: tuple[tuple[str, str], ...]) -> m.Recording:
+    """The document with the custom parameters of its copy, in each session that it tells of."""
+    if not parameters:
+        return recording
+    element = m.Extension(namespace=PARAMETERS, name="parameters", parameters=parameters)
+    sessions = (dataclasses.replace(s, extensions=(*s.extensions, element)) for s in recording.sessions)
+    return dataclasses.replace(recording, sessions=tuple(sessions))
 
 
 def _written(elements: Iterable[ExtensionConfig], at: At, facts: Facts) -> Iterator[m.Extension]:

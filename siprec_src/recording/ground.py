@@ -8,11 +8,12 @@ from siprec_src.communication import RecordingChanged
 from siprec_src.identity import Identity
 from siprec_src.machine import Finished, Forward, LogLine, Observe, WallClock
 from siprec_src.media import plane
+from siprec_src.recording.news import CopyChanged
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Edge
 from siprec_src.values import immutable
 
-Effect = sip.Command | plane.Command | LogLine | Observe | Forward | Finished | RecordingChanged
+Effect = sip.Command | plane.Command | LogLine | Observe | Forward | Finished | RecordingChanged | CopyChanged
 Effects = list[Effect]
 
 

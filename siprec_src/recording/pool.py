@@ -28,6 +28,7 @@ from siprec_src.sip.flow import Edge
 Event = (
     CommunicationSession
     | commands.Command
+    | commands.CopyCommand
     | commands.Over
     | commands.Copying
     | commands.SrsAlive
@@ -90,6 +91,11 @@ class RecordingPool:
         known = self._calls.get(call)
         return known.view if known is not None else None
 
+    def room_for(self, call: int, streams: int) -> bool:
+        """Whether so many more streams of a call that goes on may be forked."""
+        known = self._calls.get(call)
+        return known is not None and known.call.ended is None and streams <= known.room
+
     def call_of(self, session_id: bytes) -> int | None:
         """The handle of the call with this id, if it is known."""
         found = (call for call, known in self._calls.items() if known.call.session_id == session_id)
@@ -140,6 +146,10 @@ class RecordingPool:
                 return []
             case commands.Start(call=call):
                 return self._begin(call)
+            case commands.Record(call=call):
+                return known.record(event) if (known := self._calls.get(call)) is not None else []
+            case commands.End(call=call):
+                return known.end(event) if (known := self._calls.get(call)) is not None else []
             case commands.Pause(call=call) | commands.Resume(call=call) | commands.Stop(call=call):
                 known = self._calls.get(call)
                 return known.command(event) if known is not None else []

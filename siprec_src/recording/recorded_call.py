@@ -23,6 +23,7 @@ from siprec_src.recording.call import CallRecording
 from siprec_src.recording.copies import Copy, Room
 from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.health import Health
+from siprec_src.recording.news import CopyChanged, CopyState
 from siprec_src.recording.outcome import Fields, Outcome, Result, of_several
 from siprec_src.recording.view import CallView
 
@@ -88,6 +89,11 @@ class RecordedCall:
         self._call = call
         return self._tell(call)
 
+    @property
+    def room(self) -> int:
+        """How many more of its streams may be forked."""
+        return self._room.free
+
     def begin(self, copies: Iterable[Copy]) -> Effects:
         """Keep these copies of it from now on, those that are kept already as they are."""
         kept = {machine.copy for machine in self._machines if not machine.halted}
@@ -96,13 +102,23 @@ class RecordedCall:
             if copy.name in kept or self._call.ended is not None:
                 continue
             self._unrecorded = ""
-            self._ends.setdefault(copy.name, None)
+            self._ends.setdefault(copy.entry, None)
             machine = CallRecording(
                 self._ground, self._pool, copy, self._room, self._health, paused=self._paused
             )
             self._machines.append(machine)
             effects.append(Forward(machine, self._call))
         return effects
+
+    def record(self, asked: commands.Record) -> Effects:
+        """Keep one more copy, if there is room for its streams; whoever asks has looked before."""
+        if self._call.ended is None and self._room.reserve(asked.copy.name, asked.streams):
+            return self.begin((asked.copy,))
+        return [self._lost(asked.copy.name, "call-ended" if self._call.ended else "max-forked-streams")]
+
+    def end(self, asked: commands.End) -> Effects:
+        """Keep this copy no more."""
+        return [Forward(machine, asked) for machine in self._machines if machine.copy == asked.copy]
 
     def command(self, command: commands.Pause | commands.Resume | commands.Stop) -> Effects:
         """For all copies alike, also for those that are begun later."""
@@ -125,11 +141,11 @@ class RecordedCall:
         for machine in self._machines:
             if machine is end.recording:
                 self._machines.remove(machine)
-                before = self._ends[machine.copy]
-                self._ends[machine.copy] = of_several([end.end] if before is None else [before, end.end])
+                before = self._ends[machine.entry]
+                self._ends[machine.entry] = of_several([end.end] if before is None else [before, end.end])
                 self._sessions += end.sessions
                 if all(other.copy != machine.copy for other in self._machines):
-                    self._room.take(machine.copy, 0)
+                    self._room.release(machine.copy)
                 return
 
     def commands_for(self, wish: Preference) -> tuple[commands.Command, ...]:
@@ -163,9 +179,10 @@ class RecordedCall:
     def gone(self, machine: object) -> Effects:
         """The driver forgets a machine: one that has not ended has failed, and its copy with it."""
         end = Outcome(result=Result.FAILED, reason="internal-error")
+        lost = [self._lost(known.copy, end.reason) for known in self._machines if known is machine]
         self.ended(commands.Over(call=self._call.call, recording=machine, end=end, sessions=0))
         self._up = [other for other in self._up if other is not machine]
-        return self._told(end.reason)
+        return [*lost, *self._told(end.reason)]
 
     def summary(self) -> Effects:
         """The last words on the call."""
@@ -189,6 +206,16 @@ class RecordedCall:
             ("copies", " ".join(f"{name or 'default'}={_said(end)}" for name, end in ends.items())),
         )
         return [LogLine("info" if whole else "warning", "recording.summary", (*fields, *said))]
+
+    def _lost(self, copy: str, reason: str) -> CopyChanged:
+        return CopyChanged(
+            call=self._call.call,
+            session_id=self._call.session_id,
+            copy=copy,
+            state=CopyState.FAILED,
+            srs="",
+            outcome=Outcome(result=Result.FAILED, reason=reason),
+        )
 
     def _told(self, cause: str) -> Effects:
         """Whoever has the call is told when its recording begins, rests, goes on or has ended."""

@@ -160,6 +160,8 @@ class SrsConfig:
     #: of ``username``, with the password that was read
     secret_headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False, metadata=_READ)
     #: of ``headers``, with the values that were read
+    parameters: tuple[tuple[str, str], ...] = dataclasses.field(default=(), metadata=_READ)
+    #: names and values that whoever asked for a copy has given it, in their order
 
     def __post_init__(self) -> None:
         _require(not self.copy or bool(_TOKEN.fullmatch(self.copy)), "copy", "expected a token")

@@ -49,6 +49,7 @@ _OUTCOMES: Final[Mapping[str, str]] = {
     "refused": "was refused by us with {status}",
     "shutdown": "was ended because the daemon was shut down",
     "broken": "broke off ({status})",
+    "hung-up": "was ended by whoever commands the daemon",
     "timed-out": "was ended because neither party was there any more",
 }
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from siprec_src.communication import RecordingChanged, Side
+from siprec_src.communication import HangUp, RecordingChanged, Side
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.ingest.inline import headers as crossing
 from siprec_src.ingest.inline.bodies import SessionBody, session_of
@@ -46,6 +46,7 @@ _QUEUED: Final = (
     | sip.ResponseArrived
     | sip.DialogEnded
     | plane.MediaUp
+    | HangUp
 )
 _SPOKEN: Final = sip.RequestArrived | sip.AckArrived | sip.ResponseArrived
 
@@ -126,6 +127,8 @@ class Call(CallIndication):
                 self._dialog_lost(event)
             case plane.MediaUp():
                 self._media_up()
+            case HangUp():
+                self._ended_from_here(event)
 
     # the first INVITE
 
@@ -298,7 +301,7 @@ class Call(CallIndication):
         self._send_ack(relayed, event.dialog, event.request, b"")
         self._hang_up(event.dialog, Reason.of("SIP", 488, "unusable answer"), Outcome.BROKEN, 488)
 
-    # CANCEL, lost dialogs
+    # CANCEL, lost dialogs, the end from here
 
     def _note_cancel(self, event: sip.CancelArrived) -> None:
         """A CANCEL has answered the first INVITE, so nothing more may be said to that; a re-INVITE waits."""
@@ -346,6 +349,19 @@ class Call(CallIndication):
             self._log("warning", "call.dialog-lost", ("side", side.value), ("cause", event.cause))
         self._answer_rest()
         self._end(outcome, status, reason)
+
+    def _ended_from_here(self, event: HangUp) -> None:
+        """Whoever commands the daemon ends the call: BYE to both, or the end of its set-up."""
+        if self._ending is not None:
+            return
+        self._log("info", "call.hung-up", ("cause", event.cause))
+        if self._dialog is not None:
+            self._hang_up(self._dialog, Reason.of("SIP", 200, event.cause), Outcome.HUNG_UP, 200)
+            return
+        if (first := self._first) is not None and not first.answered:
+            self._cancel_out(first, Headers((("Reason", str(Reason.of("SIP", 200, event.cause))),)))
+        self._answer_rest()
+        self._end(Outcome.HUNG_UP, 487)
 
     def _cancel_out(self, relayed: Relayed, headers: Headers) -> None:
         usage = self._usages[other(relayed.origin)]

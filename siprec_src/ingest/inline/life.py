@@ -57,6 +57,7 @@ class Outcome(enum.Enum):
     SHUTDOWN = "shutdown"  #: this process ends and has hung up
     BROKEN = "broken"  #: a dialog was lost, or an answer made no sense
     TIMED_OUT = "timed-out"  #: neither party was there any more; hung up by us
+    HUNG_UP = "hung-up"  #: by us, as we were told to
 
 
 @dataclasses.dataclass(slots=True)

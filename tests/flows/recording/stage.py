@@ -14,6 +14,7 @@ from siprec_src.communication import CommunicationSession, RecordingChanged
 from siprec_src.machine import Finished, Forward, LogLine, Observe, WallClock
 from siprec_src.media import plane
 from siprec_src.recording.call import CallRecording
+from siprec_src.recording.news import CopyChanged
 from siprec_src.recording.pool import RecordingPool
 from siprec_src.recording.srs import SrsConfig
 from siprec_src.sdp.model import Media, SessionDescription
@@ -177,7 +178,7 @@ class Client:
                     self.effects(self.pool, self.pool.receive(event, self.stage.now))  # type: ignore[arg-type]
                 case LogLine():
                     self.logs.append(effect)
-                case Observe() | RecordingChanged():
+                case Observe() | RecordingChanged() | CopyChanged():
                     pass
                 case Finished():
                     self.recordings = [r for r in self.recordings if r is not machine]

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from siprec_src.app.driver import Driver
-from siprec_src.communication import CommunicationSession, Publish, RecordingChanged, RecordingState
+from siprec_src.communication import CommunicationSession, HangUp, Publish, RecordingChanged, RecordingState
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.machine import Finished, Forward, Gone, LogLine, Observe
 from siprec_src.media import plane
 from siprec_src.media.model import PortId, ReaderId
+from siprec_src.recording.news import CopyChanged, CopyState
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.message import Headers, Request, Response
@@ -94,6 +95,7 @@ class World:
         self.kept: list[sip.KeepFlow] = []
         self.submitted: list[plane.Command] = []
         self.observed: list[Observe] = []
+        self.noticed: list[object] = []
         self.driver = Driver(
             user_agent=self.agent,
             ingest=self.ingest,
@@ -105,6 +107,7 @@ class World:
             submit=self.submitted.append,
             observe=self.observed.append,
             log=self.log,
+            notice=self.noticed.append,
         )
 
     def tell(self, *events: sip.Event) -> None:
@@ -186,6 +189,24 @@ async def test_what_recording_says_of_a_call_reaches_the_machine_that_published_
     world.call.script = lambda event: {ARRIVED: [Publish(SESSION)]}.get(event, [])
     world.tell(ARRIVED)
     assert world.call.told == [ARRIVED, changed]
+
+
+async def test_a_command_to_a_call_reaches_its_machine_alone(world: World) -> None:
+    world.call.script = lambda event: {ARRIVED: [Publish(SESSION)]}.get(event, [])
+    world.tell(ARRIVED)
+    world.driver.tell_call(SESSION.call, HangUp("enough"))
+    world.driver.tell_call(SESSION.call + 1, HangUp("a stranger"))
+    assert world.call.told == [ARRIVED, HangUp("enough")]
+
+
+async def test_publications_and_what_becomes_of_copies_are_noticed_in_their_order(world: World) -> None:
+    changed = CopyChanged(
+        call=SESSION.call, session_id=SESSION.session_id, copy="SR1", state=CopyState.STARTED, srs="a"
+    )
+    world.pool.script = lambda event: [changed]
+    world.call.script = lambda event: [Publish(SESSION)]
+    world.tell(ARRIVED)
+    assert world.noticed == [changed, SESSION]
 
 
 async def test_a_finished_machine_is_forgotten_and_late_requests_get_481(world: World) -> None:

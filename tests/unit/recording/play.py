@@ -17,6 +17,7 @@ from siprec_src.communication import (
 )
 from siprec_src.machine import Finished, Forward, LogLine, Observe, WallClock
 from siprec_src.media import plane
+from siprec_src.recording.news import CopyChanged
 from siprec_src.recording.pool import RecordingPool
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig
@@ -148,6 +149,7 @@ class Play:
         self.order: list[object] = []  #: everything performed, in order
         self.logs: list[LogLine] = []
         self.states: list[tuple[str, str]] = []  #: of the recording, as the call was told, with causes
+        self.news: list[tuple[str, str, str]] = []  #: of the copies: name, state and reason
         self.observed: list[Observe] = []
         self.machines: list[object] = []
         self.owners: dict[int, object] = {}  #: of usages
@@ -287,6 +289,8 @@ class Play:
                     self.observed.append(effect)
                 case RecordingChanged():
                     self.states.append((effect.state.value, effect.cause))
+                case CopyChanged():
+                    self.news.append((effect.copy, effect.state.value, _reason(effect)))
                 case Finished():
                     self.machines.remove(machine)
                     self.finished += 1
@@ -322,6 +326,10 @@ class Play:
             self.held.append((machine, answer))
         else:
             self._do(machine, machine.receive(answer, self.now))  # type: ignore[attr-defined]
+
+
+def _reason(news: CopyChanged) -> str:
+    return "" if news.outcome is None else news.outcome.reason
 
 
 SRS = SrsConfig(uri="sip:recorder@srs.example")

@@ -11,6 +11,7 @@ from siprec_src.communication import CommunicationSession
 from siprec_src.errors import ConfigurationError
 from siprec_src.machine import Forward, Gone, LogLine, Observe, WallClock
 from siprec_src.recording.commands import Pause, Resume
+from siprec_src.recording.news import CopyChanged, CopyState
 from siprec_src.recording.policy import Decision, decide
 from siprec_src.recording.pool import RecordingPool
 from siprec_src.recording.srs import SrsConfig, SrsTarget
@@ -95,7 +96,9 @@ def test_a_recording_that_fails_is_forgotten_and_named() -> None:
     (begun,) = pool.receive(two_party_call(), 1.0)
     assert isinstance(begun, Forward)
     begun.machine.receive(begun.event, 1.0)
-    assert pool.receive(Gone(begun.machine), 2.0) == []
+    (lost,) = pool.receive(Gone(begun.machine), 2.0)
+    assert isinstance(lost, CopyChanged)
+    assert lost.state is CopyState.FAILED
     assert pool.live == 0
     assert pool.receive(two_party_call(), 3.0) == []
     none, counted = pool.receive(dataclasses.replace(two_party_call(), ended=4.0), 4.0)
