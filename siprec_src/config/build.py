@@ -21,15 +21,15 @@ T = TypeVar("T")
 
 
 def build_sections(values: dict[str, Any], problems: Problems) -> dict[str, Any]:
-    """Settings of each section, and a tuple of them for each array; what is broken is left out."""
+    """Settings of each section, tuples of them for arrays, and all profiles; what is broken is left out."""
     known = (*SECTIONS, *ARRAYS, PROFILE_TABLE)
     for key in values:
         if key not in known:
             problems.add((key,), f"unknown section{suggestion(key, known)}")
     profiles = all_profiles(values, problems)
-    built: dict[str, Any] = {}
+    built: dict[str, Any] = {PROFILE_TABLE: profiles}
     for name, cls in SECTIONS.items():
-        built[name] = _build(cls, values.get(name, {}), (name,), problems)
+        built[name] = build_table(cls, values.get(name, {}), (name,), problems)
     for name, array_cls in ARRAYS.items():
         entries = values.get(name, [])
         if not isinstance(entries, list):
@@ -37,12 +37,13 @@ def build_sections(values: dict[str, Any], problems: Problems) -> dict[str, Any]
             entries = []
         if array_cls is SrsConfig:
             entries = [with_profile(srs, profiles, (name, n), problems) for n, srs in enumerate(entries)]
-        made = (_build(array_cls, entry, (name, n), problems) for n, entry in enumerate(entries))
+        made = (build_table(array_cls, entry, (name, n), problems) for n, entry in enumerate(entries))
         built[name] = tuple(made)
     return built
 
 
-def _build(cls: type[T], values: Any, path: KeyPath, problems: Problems) -> T | None:
+def build_table(cls: type[T], values: Any, path: KeyPath, problems: Problems) -> T | None:
+    """Settings of one table; None when it is broken."""
     if not isinstance(values, dict):
         problems.add(path, "expected a table")
         return None

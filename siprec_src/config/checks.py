@@ -10,7 +10,9 @@ from typing import Any
 from siprec_src.app import sounds
 from siprec_src.config.addresses import listen_address, name_servers
 from siprec_src.config.build import build_sections
+from siprec_src.config.connectors import TABLE, build_connectors
 from siprec_src.config.edges import build_edges
+from siprec_src.config.profiles import TABLE as PROFILES
 from siprec_src.config.secrets import token_of
 from siprec_src.config.settings import (
     DaemonSettings,
@@ -29,6 +31,7 @@ from siprec_src.ingest.inline.routing import Trunk
 from siprec_src.ingest.inline.settings import IndicationSettings
 from siprec_src.media.model import Sound
 from siprec_src.net.tls import TlsContexts, TlsSettings
+from siprec_src.recording.connector import Connectors
 from siprec_src.recording.copies import crowded
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig, SrsTarget
@@ -62,6 +65,7 @@ class Config:
     indication: IndicationSettings
     srs: tuple[SrsConfig, ...]
     targets: tuple[SrsTarget, ...]  #: of `srs`, in order
+    connectors: Connectors
     http_listen: Address | None
     http_token: SecretText | None = dataclasses.field(repr=False)  #: that commands by HTTP must show
     dns_servers: tuple[Address, ...]  #: none: the system's
@@ -114,11 +118,18 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
     edges, complete = build_edges(built["edge"], sip, media, problems, notes)
     trunks = build_trunks(built["trunk"], built["sip"], edges, problems) if complete else ()
     targets = build_targets(built["srs"], trunks, edges, problems) if complete else ()
+    connectors = Connectors()
+    if complete:
+        connectors = build_connectors(built["connector"], built[PROFILES], trunks, edges, problems)
+    if not built["srs"] and not built["connector"]:
+        problems.found.append("nothing would be recorded: give --srs, or an [[srs]], or a [[connector]]")
     _end_if(problems)
     tls = built["tls"] or TlsSettings()
-    tls_peers = peers_with_tls(tls, _entries(built["trunk"], trunks, targets), problems)
+    tls_peers = peers_with_tls(tls, _entries(built["trunk"], trunks, targets, connectors), problems)
     _end_if(problems)
-    notes.extend(f"{target.name}: {target.warning}" for target in targets if target.warning)
+    notes.extend(
+        f"{target.name}: {target.warning}" for target in (*targets, *connectors.targets) if target.warning
+    )
     return Config(
         daemon=built["daemon"] or DaemonSettings(),
         http=http,
@@ -133,6 +144,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         indication=built["indication"] or IndicationSettings(),
         srs=tuple(target.config for target in targets),
         targets=targets,
+        connectors=connectors,
         http_listen=http_listen,
         http_token=http_token,
         dns_servers=dns_servers,
@@ -147,7 +159,10 @@ def _end_if(problems: Problems) -> None:
 
 
 def _entries(
-    given: tuple[TrunkSettings | None, ...], trunks: tuple[Trunk, ...], targets: tuple[SrsTarget, ...]
+    given: tuple[TrunkSettings | None, ...],
+    trunks: tuple[Trunk, ...],
+    targets: tuple[SrsTarget, ...],
+    connectors: Connectors,
 ) -> list[Entry]:
     """Every entry that names a host to which connections are opened."""
     uris = {trunk.name: trunk.uri for trunk in trunks}
@@ -157,6 +172,9 @@ def _entries(
         if settings is not None and uri is not None:
             entries.append((("trunk", number), settings, uri))
     entries.extend((("srs", number), target.config, target.uri) for number, target in enumerate(targets))
+    for number, connector in enumerate(connectors.every):
+        path = ("connector", number, TABLE)
+        entries.extend((path, target.config, target.uri) for target in connector.targets)
     return entries
 
 

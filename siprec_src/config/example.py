@@ -28,6 +28,7 @@ _EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "uri": "sip:192.0.2.20",
     },
     "srs": {"uri": "sip:recorder@192.0.2.30:5060;transport=tcp;edge=dublin"},
+    "connector": {"name": "Default", "uri": "sip:recorder@192.0.2.31:5060;transport=tcp;edge=dublin"},
 }
 _PROFILE: Final = """\
 [profile.archive]  # A profile of your own: any key of [[srs]] but uri; in an [[srs]] profile = "archive"
@@ -105,7 +106,7 @@ def toml_value(value: Any) -> str:
             return str(value)
         case dict():
             return "{" + ", ".join(f"{toml_value(key)} = {toml_value(v)}" for key, v in value.items()) + "}"
-        case tuple():
+        case tuple() | list():
             return "[" + ", ".join(toml_value(item) for item in value) + "]"
         case _ if dataclasses.is_dataclass(value):
             pairs = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))

@@ -38,6 +38,8 @@ def key_lines(text: str) -> dict[KeyPath, int]:
                     name = header[2]
                     table = (*table, entries[name])
                     entries[name] += 1
+                elif table[0] in entries:  # of the entry above it
+                    table = (table[0], entries[str(table[0])] - 1, *table[1:])
                 found.setdefault(table, number)
                 continue
             if key := _KEY.match(line):

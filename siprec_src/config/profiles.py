@@ -45,13 +45,19 @@ def with_profile(entry: Any, profiles: Mapping[str, Values], path: KeyPath, prob
         return entry
     name = entry.get(TABLE, DEFAULT_PROFILE)
     if not isinstance(name, str) or name not in profiles:
-        problems.add((*path, TABLE), _unknown(name, profiles))
+        problems.add((*path, TABLE), unknown_profile(name, profiles))
         return {key: value for key, value in entry.items() if key != TABLE}
     for key in profiles[name]:
         if key not in entry and (TABLE, name) in problems.origins:
             there = problems.origins.get((TABLE, name, key), problems.origins[TABLE, name])
             problems.origins[*path, key] = f"{there}: profile {name}"
     return joined(profiles[name], entry)
+
+
+def unknown_profile(name: object, known: Mapping[str, object]) -> str:
+    """What is said of a name that is no profile's."""
+    hint = suggestion(name, known) if isinstance(name, str) else ""
+    return f"unknown profile {str(name)[:64]!r}{hint}; expected one of {', '.join(known)}"
 
 
 def _complete(name: str, own: Mapping[str, Values], problems: Problems) -> Values:
@@ -64,15 +70,10 @@ def _complete(name: str, own: Mapping[str, Values], problems: Problems) -> Value
         chain.append(name)
         base = own[name].get(BASE, DEFAULT_PROFILE)
         if not isinstance(base, str) or not (base in own or base in PROFILES):
-            problems.add((TABLE, name, BASE), _unknown(base, {**PROFILES, **own}))
+            problems.add((TABLE, name, BASE), unknown_profile(base, {**PROFILES, **own}))
             return {}
         name = base
     complete: Values = PROFILES[name]
     for link in reversed(chain):
         complete = joined(complete, {key: own[link][key] for key in own[link] if key in keys_of(SrsConfig)})
     return complete
-
-
-def _unknown(name: object, known: Mapping[str, object]) -> str:
-    hint = suggestion(name, known) if isinstance(name, str) else ""
-    return f"unknown profile {str(name)[:64]!r}{hint}; expected one of {', '.join(known)}"

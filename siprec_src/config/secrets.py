@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from siprec_src.config.lines import KeyPath
-from siprec_src.config.settings import HttpSettings, TrunkSettings
+from siprec_src.config.settings import ConnectorSettings, HttpSettings, TrunkSettings
 from siprec_src.config.sources import Problems
 from siprec_src.errors import ConfigurationError
 from siprec_src.recording.srs import SrsConfig
@@ -58,6 +58,15 @@ def headers_of(
         except ConfigurationError as error:
             problems.add((*path, "headers"), f"the value of {name!r}, {error}")
     return tuple(found)
+
+
+def field_of(connector: ConnectorSettings, path: KeyPath, problems: Problems) -> tuple[tuple[str, str], ...]:
+    """The header field that shows a connector's credentials; none when none can be read."""
+    if not connector.credentials_header:
+        return ()
+    file, variable = connector.credentials_file, connector.credentials_env
+    value = _secret(file, variable, path, "credentials", problems)
+    return () if value is None else ((connector.credentials_header, value),)
 
 
 def _secret(file: str, variable: str, path: KeyPath, key: str, problems: Problems) -> SecretText | None:

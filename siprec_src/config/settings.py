@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.settings import IndicationSettings
 from siprec_src.net.tls import TlsSettings
+from siprec_src.recording.own_fields import may_be_set
+from siprec_src.recording.profile import DEFAULT_PROFILE
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig
 from siprec_src.telemetry.log import LogFormat, LogLevel
@@ -176,6 +180,39 @@ class TrunkSettings:
         _require(bool(self.sources), "from", "expected at least one network")
 
 
+@immutable
+class ConnectorSettings:
+    """One SRS that is recorded at on request, by the name of the connector; by itself it records nothing."""
+
+    name: str  #: by which requests and rules name it; ``Default`` serves those that name none
+    uri: str  #: of its SRS, as in an ``[[srs]]``
+    sid: str = ""  #: ``XE`` and 32 hexadecimal digits; by default made from the name
+    use_in: tuple[Literal["voice"], ...] = ("voice",)  #: what may ask for it; without voice no call may
+    failover: tuple[str, ...] = ()  #: URIs of SRSs that are asked in this order when its own does not record
+    profile: str = DEFAULT_PROFILE  #: as in an ``[[srs]]``
+    credentials_header: str = (
+        ""  #: name of a header field that shows its SRSs a secret, e.g. ``X-Auth-Token``
+    )
+    credentials_file: str = ""  #: where that stands: an absolute path, or a credential of systemd
+    credentials_env: str = ""  #: or the environment variable that holds it
+    srs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    #: any other key of an ``[[srs]]`` but copy, for all its SRSs: a table ``[connector.srs]``
+
+    def __post_init__(self) -> None:
+        plain = self.name.isprintable() and self.name.strip() == self.name and len(self.name) <= 64
+        _require(bool(self.name) and plain, "name", "expected 1 to 64 characters, none of them a control")
+        _require(
+            not self.sid or bool(_SID.fullmatch(self.sid)), "sid", "expected XE and 32 hexadecimal digits"
+        )
+        secret = bool(self.credentials_file or self.credentials_env)
+        header = self.credentials_header
+        _require(
+            not header or may_be_set(header), "credentials_header", "is no name of a field that may be set"
+        )
+        _require(secret or not header, "credentials_header", "needs credentials_file or credentials_env")
+        _require(bool(header) or not secret, "credentials_header", "expected one beside the credentials")
+
+
 SECTIONS: Final = {
     "daemon": DaemonSettings,
     "http": HttpSettings,
@@ -188,8 +225,16 @@ SECTIONS: Final = {
 }
 """Tables that are there once."""
 
-ARRAYS: Final = {"edge": EdgeSettings, "trunk": TrunkSettings, "srs": SrsConfig}
+ARRAYS: Final = {
+    "edge": EdgeSettings,
+    "trunk": TrunkSettings,
+    "srs": SrsConfig,
+    "connector": ConnectorSettings,
+}
 """Tables that may be there several times."""
+
+
+_SID: Final = re.compile("XE[0-9a-fA-F]{32}")
 
 
 def keys_of(cls: type[Any]) -> dict[str, dataclasses.Field[Any]]:

@@ -21,21 +21,32 @@ def build_targets(
     problems: Problems,
 ) -> tuple[SrsTarget, ...]:
     """Where recordings can go; their agents are behind one of ``trunks``."""
-    if not given:
-        problems.found.append("nothing would be recorded: give --srs, or an [[srs]]")
-    names = [trunk.name for trunk in trunks]
-    targets: list[SrsTarget] = []
+    targets = []
     for number, config in enumerate(given):
-        if config is None:
-            continue
-        try:
-            targets.append(parse_target(_with_secrets(config, ("srs", number), problems), edges))
-        except ConfigurationError as error:
-            problems.add(("srs", number, "uri"), str(error))
-        for name in config.agents:
-            if name not in names:
-                problems.add(("srs", number, "agents"), f"no trunk {name!r}{suggestion(name, names)}")
-    return told_apart(targets)
+        if config is not None:
+            path = ("srs", number)
+            targets.append(build_target(config, path, (*path, "uri"), trunks, edges, problems))
+    return told_apart(target for target in targets if target is not None)
+
+
+def build_target(
+    config: SrsConfig,
+    path: KeyPath,
+    uri: KeyPath,
+    trunks: tuple[Trunk, ...],
+    edges: Mapping[str, Edge],
+    problems: Problems,
+) -> SrsTarget | None:
+    """One SRS, whose keys stand under ``path`` and whose URI at ``uri``; None when that cannot be used."""
+    names = [trunk.name for trunk in trunks]
+    for name in config.agents:
+        if name not in names:
+            problems.add((*path, "agents"), f"no trunk {name!r}{suggestion(name, names)}")
+    try:
+        return parse_target(_with_secrets(config, path, problems), edges)
+    except ConfigurationError as error:
+        problems.add(uri, str(error))
+        return None
 
 
 def _with_secrets(config: SrsConfig, path: KeyPath, problems: Problems) -> SrsConfig:
@@ -43,5 +54,5 @@ def _with_secrets(config: SrsConfig, path: KeyPath, problems: Problems) -> SrsCo
     return dataclasses.replace(
         config,
         credentials=credentials_of(config, path, problems),
-        secret_headers=headers_of(config.headers, path, problems),
+        secret_headers=(*config.secret_headers, *headers_of(config.headers, path, problems)),
     )

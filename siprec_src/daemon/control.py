@@ -135,7 +135,10 @@ class _ControlProcess:
         self._user_agent = _user_agent(config, identity, self._edges, self._throttle)
         self._ingest = _ingest(config, identity, self._edges)
         wall = WallClock(time.time() - asyncio.get_running_loop().time())
-        self._pool = RecordingPool(identity, wall, self._edges, config.srs, settings=config.recording)
+        asked_for = tuple(config.connectors.targets)
+        self._pool = RecordingPool(
+            identity, wall, self._edges, config.srs, settings=config.recording, asked_for=asked_for
+        )
         lookups = ResolverLimits(timeout_s=config.sip.dns_timeout_s)
         self._resolver = Resolver(self._edges, self._received, limits=lookups, servers=config.dns_servers)
         self._media = MediaClient(media_socket, self._media_says)
@@ -222,7 +225,7 @@ class _ControlProcess:
     def _take_over(self, fresh: Config) -> None:
         """Take over what changes for new calls; name what would need a restart."""
         routing = RoutingTable(fresh.trunks, self._edges)
-        self._pool.retarget(fresh.srs, fresh.recording)
+        self._pool.retarget(fresh.srs, fresh.recording, tuple(fresh.connectors.targets))
         self._ingest.reroute(routing)
         self._explainer.hide(_secret_fields(fresh))
         self._driver.start()
@@ -266,6 +269,8 @@ def _user_agent(
 ) -> UserAgent:
     # Of a call: caller, callee, and for each copy a recording session and one that is being replaced.
     copies = len(copies_of(config.targets, config.recording.distribution, 0))
+    if config.connectors.every:
+        copies = max(copies, config.recording.max_forked_streams)
     usages = (2 + 2 * copies) * config.daemon.max_calls
     return UserAgent(
         identity=identity,
@@ -299,7 +304,8 @@ def _tls_contexts(config: Config) -> TlsContexts | None:
 
 def _secret_fields(config: Config) -> list[str]:
     """Names of the header fields whose values are secret."""
-    return [name for srs in config.srs for name, _ in srs.secret_headers]
+    targets = (*config.targets, *config.connectors.targets)
+    return [name for target in targets for name, _ in target.config.secret_headers]
 
 
 def _configure_logs(config: Config) -> None:

@@ -44,6 +44,7 @@ class RecordingPool:
     Args:
         edges: by name, the default one first.
         srs: in the order in which they are tried.
+        asked_for: those that only requests name, whose health is known here too.
 
     Raises:
         ConfigurationError: the URI of an SRS cannot be used.
@@ -57,11 +58,13 @@ class RecordingPool:
         srs: Sequence[SrsConfig],
         decide: Decide = decide,
         settings: RecordingSettings | None = None,
+        asked_for: Sequence[SrsTarget] = (),
     ) -> None:
         self._ground = Ground(identity=identity, wall=wall, edges=edges)
         self._targets = told_apart(parse_target(config, edges) for config in srs)
         self._settings = settings or RecordingSettings()
-        self._health = Health(self._targets, self._settings.options_interval_s)
+        self._asked_for = tuple(asked_for)
+        self._health = Health(self._watched, self._settings.options_interval_s)
         self._turn = 0  #: of round-robin
         self.draining = False  #: no SRS is checked any more
         self._decide = decide
@@ -107,11 +110,20 @@ class RecordingPool:
         return tuple(f"{target.name}: {target.warning}" for target in self._targets if target.warning)
 
     @property
+    def _watched(self) -> tuple[SrsTarget, ...]:
+        return (*self._targets, *self._asked_for)
+
+    @property
     def srs_up(self) -> tuple[tuple[str, float], ...]:
         """Name and 1 for each SRS that is up, 0 for each that is down."""
         return self._health.states
 
-    def retarget(self, srs: Sequence[SrsConfig], settings: RecordingSettings | None = None) -> None:
+    def retarget(
+        self,
+        srs: Sequence[SrsConfig],
+        settings: RecordingSettings | None = None,
+        asked_for: Sequence[SrsTarget] = (),
+    ) -> None:
         """New calls are recorded at these SRSs; recordings that run stay where they are.
 
         Raises:
@@ -119,7 +131,8 @@ class RecordingPool:
         """
         self._targets = told_apart(parse_target(config, self._ground.edges) for config in srs)
         self._settings = settings or self._settings
-        self._health.know(self._targets, self._settings.options_interval_s)
+        self._asked_for = tuple(asked_for)
+        self._health.know(self._watched, self._settings.options_interval_s)
 
     def receive(self, event: Event, now: float) -> Effects:
         """Take a publication, a command, the end of one recording, or what was found of an SRS."""
@@ -164,7 +177,7 @@ class RecordingPool:
             return []
         return [
             Forward(SrsCheck(self._ground, self, target), commands.Check())
-            for target in self._health.due(self._targets, now)
+            for target in self._health.due(self._watched, now)
         ]
 
     def _remember(self, taken: SrsTarget) -> None:

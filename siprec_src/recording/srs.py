@@ -16,13 +16,12 @@ from typing import Final
 
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
 from siprec_src.recording.extensions import ExtensionConfig, check_texts
+from siprec_src.recording.own_fields import check_headers
 from siprec_src.recording.protection import RISKS, MediaSecurity, resolved, suites_for
 from siprec_src.sdp.crypto import SUITES
 from siprec_src.sdp.dtls import SUITES as DTLS_SUITES
 from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Edge, Transport
-from siprec_src.sip.message import header_key
-from siprec_src.sip.parameters import is_token
 from siprec_src.sip.session_timer import MIN_INTERVAL_S
 from siprec_src.sip.target import numeric
 from siprec_src.sip.uri import Uri, parse_uri
@@ -193,14 +192,7 @@ class SrsConfig:
             "final_statuses",
             "expected 400 to 699",
         )
-        for name, source in self.headers.items():
-            own = is_token(name) and len(name) <= 64 and header_key(name) not in _NOT_TO_BE_SET
-            _require(own, "headers", f"{name[:64]!r} is no name of a field that may be set")
-            _require(
-                isinstance(source, str) or (len(source) == 1 and set(source) <= {"file", "env"}),
-                "headers",
-                f'{name}: expected a text, {{ file = "…" }} or {{ env = "…" }}',
-            )
+        check_headers(self.headers)
         check_texts(self.text_headers, self.extensions, self.values)
 
     @property
@@ -302,12 +294,6 @@ def on_the_wire(uri: Uri, transport: Transport | None) -> Uri:
 
 _STANDARD: Final = ("transport", "user", "ttl", "maddr", "lr")  # of a Request-URI, RFC 3261 19.1.1
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}")  # RFC 4574 4
-_NOT_TO_BE_SET: Final = frozenset({  # the user agent's, the dialog's, and those that say what we do
-    "accept", "allow", "authorization", "call-id", "contact", "content-disposition", "content-encoding",
-    "content-length", "content-type", "cseq", "date", "from", "max-forwards", "mime-version",
-    "proxy-authorization", "proxy-require", "rack", "record-route", "require", "route", "rseq", "supported",
-    "to", "via",
-})  # fmt: skip
 _TRANSPORTS: Final = {"udp": Transport.UDP, "tcp": Transport.TCP, "tls": Transport.TLS}
 
 

@@ -433,8 +433,8 @@ def test_a_key_is_found_on_its_line_whatever_stands_around_it() -> None:
         ("srs", 0, "uri"): 12,
         ("srs", 1): 13,
         ("srs", 1, "uri"): 14,
-        ("srs", "more"): 15,
-        ("srs", "more", "x"): 16,
+        ("srs", 1, "more"): 15,
+        ("srs", 1, "more", "x"): 16,
     }
 
 

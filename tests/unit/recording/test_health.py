@@ -118,6 +118,22 @@ def test_what_is_known_of_an_srs_survives_a_change_of_the_list() -> None:
     assert known.alive(A.config.uri, 101.0, records=True) == []
 
 
+@pytest.mark.req("LOC-05")
+def test_an_srs_that_only_requests_name_is_checked_but_records_no_call_by_itself() -> None:
+    play = Play("sip:a.example")
+    play.pool.retarget([SrsConfig(uri="sip:a.example")], asked_for=(B,))
+    assert [name for name, _ in play.pool.srs_up] == ["sip:a.example", "sip:b.example"]
+    play.pool.wake(1.0)
+    begun = [effect for effect in play.pool.wake(60.0) if isinstance(effect, Forward)]
+    asked = [effect.machine.receive(effect.event, 60.0)[0].request_uri for effect in begun]
+    assert asked == ["sip:a.example", "sip:b.example"]
+    assert calls(play, 1) == ["sip:a.example"]
+    play.pool.retarget([])
+    assert play.pool.srs_up == ()
+    play.publish(dataclasses.replace(two_party_call(), call=2))
+    assert len(play.invites) == 1
+
+
 def calls(play: Play, *numbers: int) -> list[str]:
     """Begin calls; whom each asks first."""
     asked = []
