@@ -2,7 +2,8 @@
 
 SiprecError
 ├── RemoteError            the peer's fault: answered or dropped, never a traceback
-│   └── RemoteProtocolError    bytes that break a rule; `status` is the SIP answer
+│   ├── RemoteProtocolError    bytes that break a rule; `status` is the SIP answer
+│   └── InstructionError       a voice application asks for what is not right; `code` says which rule
 ├── LocalError             our fault or our operator's
 │   ├── ConfigurationError     where, which key, what is wrong
 │   ├── StateError             a command that the machine's state does not allow
@@ -43,6 +44,20 @@ class RemoteProtocolError(RemoteError):
 
     def __init__(self, message: str, *, status: int = 400, section: str = "") -> None:
         super().__init__(message, status=status, section=section)
+
+
+class InstructionError(RemoteError):
+    """What a voice application asks for breaks a rule; nothing of it is carried out.
+
+    Attributes:
+        code: number of the rule, as the platform's error dictionary has it.
+    """
+
+    reason = "instruction-error"
+
+    def __init__(self, message: str, *, code: int) -> None:
+        super().__init__(message, status=400)
+        self.code = code
 
 
 class LocalError(SiprecError):

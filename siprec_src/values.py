@@ -1,4 +1,4 @@
-"""Values: dataclasses that nobody changes once they are made.
+"""Values: dataclasses that nobody changes once they are made, and text that must not be shown.
 
 Python guards a frozen dataclass by setting each field through ``object.__setattr__``, which makes it three
 times as expensive to make, and a call makes six hundred. Here the type checker alone guards them; the
@@ -34,3 +34,12 @@ def immutable(
     """A dataclass whose fields are never set again; compared and hashed by them unless ``eq`` is False."""
     make = dataclasses.dataclass(kw_only=kw_only, slots=slots, eq=eq, repr=repr, unsafe_hash=eq)
     return make if cls is None else make(cls)
+
+
+class SecretText(str):
+    """Text that goes on the wire and nowhere else: its `repr` tells nothing."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"

@@ -35,9 +35,8 @@ from siprec_src.recording.connector import Connectors
 from siprec_src.recording.copies import crowded
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig, SrsTarget
-from siprec_src.sip.credentials import SecretText
 from siprec_src.sip.flow import Address, Edge
-from siprec_src.values import immutable
+from siprec_src.values import SecretText, immutable
 
 
 class InvalidConfiguration(ConfigurationError):

@@ -15,7 +15,8 @@ from siprec_src.config.settings import ConnectorSettings, HttpSettings, TrunkSet
 from siprec_src.config.sources import Problems
 from siprec_src.errors import ConfigurationError
 from siprec_src.recording.srs import SrsConfig
-from siprec_src.sip.credentials import Credentials, SecretText
+from siprec_src.sip.credentials import Credentials
+from siprec_src.values import SecretText
 
 MAX_SECRET_BYTES: Final = 4096  #: of a file; a password or token stays far below
 _DIRECTORY: Final = "CREDENTIALS_DIRECTORY"  # systemd.exec(5), LoadCredential=

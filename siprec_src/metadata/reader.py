@@ -14,7 +14,8 @@ from typing import Final
 
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.metadata import model as m
-from siprec_src.metadata.tree import Element, parse_tree
+from siprec_src.metadata.tree import metadata_tree
+from siprec_src.xml_tree import Element
 
 _XML_LANG: Final = "http://www.w3.org/XML/1998/namespace lang"
 _ROOTS: Final = ("recording", "recording_metadata")
@@ -26,7 +27,7 @@ def read_metadata(data: bytes) -> m.Recording | m.SnapshotRequest:
     Raises:
         RemoteProtocolError: 400; not XML, beyond a limit, or another kind of document.
     """
-    root = parse_tree(data)
+    root = metadata_tree(data)
     if root.name == "requestsnapshot":
         reason = next(_children(root, "requestreason"), None)
         if reason is None:

@@ -13,8 +13,9 @@ from typing import Final
 
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.metadata.model import NAMESPACE
-from siprec_src.metadata.tree import Element, parse_tree
+from siprec_src.metadata.tree import metadata_tree
 from siprec_src.values import immutable
+from siprec_src.xml_tree import Element
 
 _ID_OCTETS: Final = 16
 _UNBOUNDED: Final = 1 << 30
@@ -123,7 +124,7 @@ def check_metadata(data: bytes, labels: Collection[str] | None = None) -> None:
     Raises:
         RemoteProtocolError: 400; says which element is wrong and how.
     """
-    root = parse_tree(data)
+    root = metadata_tree(data)
     if root.namespace != NAMESPACE or root.name not in ("recording", "requestsnapshot"):
         raise _error(f"root element {root.name[:40]!r} of {root.namespace[:60]!r}", "5.1.2")
     _check_element(root)

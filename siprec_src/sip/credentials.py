@@ -1,4 +1,4 @@
-"""Who we are to a server that asks (RFC 3261 22.1), and text that must not be shown."""
+"""Who we are to a server that asks (RFC 3261 22.1)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,6 @@ from typing import Final
 
 from siprec_src.errors import ConfigurationError
 from siprec_src.values import immutable
-
-
-class SecretText(str):
-    """Text that goes on the wire and nowhere else: its `repr` tells nothing."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'…'"
 
 
 @immutable

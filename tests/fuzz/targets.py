@@ -1,7 +1,7 @@
 """What is fuzzed: each target takes any octets and raises only when a promise is broken.
 
-The promise is always that a peer's octets become a value or a `RemoteProtocolError`; where a value can be
-written, also that it reads back as the same.
+The promise is always that a peer's octets become a value or the one exception of their parser; where a
+value can be written, also that it reads back as the same.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from siprec_src.errors import RemoteProtocolError
+from siprec_src.errors import InstructionError, RemoteProtocolError
+from siprec_src.instructions.svaml import parse_manage_call, parse_svaml
+from siprec_src.instructions.twiml import parse_twiml
 from siprec_src.metadata import model
 from siprec_src.metadata.reader import read_metadata
 from siprec_src.metadata.validate import check_metadata
@@ -139,9 +141,22 @@ def challenges(data: bytes) -> None:
             assert again.parameters["realm"] == challenge.realm
 
 
+def twiml(data: bytes) -> None:
+    """What a voice URL answers, in XML."""
+    with contextlib.suppress(InstructionError):
+        repr(parse_twiml(data))
+
+
+def svaml(data: bytes) -> None:
+    """What a voice URL answers, in JSON, or a Manage Call request holds."""
+    for read in (parse_svaml, parse_manage_call):
+        with contextlib.suppress(InstructionError):
+            repr(read(data))
+
+
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     target.__name__: target
-    for target in (sip_datagram, sip_stream, sip_agent, sdp, multipart, metadata, challenges)
+    for target in (sip_datagram, sip_stream, sip_agent, sdp, multipart, metadata, challenges, twiml, svaml)
 }
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
 from siprec_src.sip import digest
-from siprec_src.sip.credentials import Credentials, SecretText
+from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.digest import Algorithm, Challenge, Proof
+from siprec_src.values import SecretText
 from tests.support.reference import reference_path
 
 
