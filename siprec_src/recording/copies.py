@@ -38,7 +38,11 @@ def tailored(
     track: Track | None = None,
     parameters: tuple[tuple[str, str], ...] = (),
 ) -> tuple[SrsTarget, ...]:
-    """The same SRSs for the copy ``name``: with these tracks, where they are said, and custom parameters."""
+    """The same SRSs for the copy ``name``: with these tracks, where they are said, and custom parameters.
+
+    Raises:
+        ConfigurationError: a parameter that is to be a header field too cannot be one.
+    """
     return tuple(
         dataclasses.replace(
             target,

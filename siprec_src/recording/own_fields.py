@@ -1,8 +1,9 @@
-"""Header fields beside ours that requests to an SRS carry: which names the operator may set."""
+"""Header fields beside ours that requests to an SRS carry: those of the operator, and custom parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from siprec_src.errors import ConfigurationError
@@ -31,6 +32,32 @@ def check_headers(headers: Mapping[str, str | Mapping[str, str]]) -> None:
             raise ConfigurationError(f"headers: {name}: {what}")
 
 
+def parameter_fields(
+    parameters: Iterable[tuple[str, str]], others: Iterable[str]
+) -> tuple[tuple[str, str], ...]:
+    """Custom parameters as fields ``X-NAME``, in their order, beside the ``others``.
+
+    Raises:
+        ConfigurationError: a name or a value that no field can have, or a field that there would be twice.
+    """
+    taken = {header_key(name) for name in others}
+    fields = []
+    for name, value in parameters:
+        field = f"X-{name}"
+        if not may_be_set(field):
+            raise ConfigurationError(
+                f"parameters: {name[:MAX_NAME]!r} cannot be in the name of a header field"
+            )
+        if header_key(field) in taken:
+            raise ConfigurationError(f"parameters: {name!r}: there is a header field {field} already")
+        if _UNFIT.search(value):
+            raise ConfigurationError(f"parameters: {name!r}: its value holds control characters")
+        taken.add(header_key(field))
+        fields.append((field, value))
+    return tuple(fields)
+
+
+_UNFIT: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # RFC 3261 25.1, TEXT-UTF8
 _NOT_TO_BE_SET: Final = frozenset({  # the user agent's, the dialog's, and those that say what we do
     "accept", "allow", "authorization", "call-id", "contact", "content-disposition", "content-encoding",
     "content-length", "content-type", "cseq", "date", "from", "max-forwards", "mime-version",

@@ -11,6 +11,7 @@ from typing import Final
 
 from siprec_src.communication import CommunicationSession
 from siprec_src.recording.ground import Ground
+from siprec_src.recording.own_fields import parameter_fields
 from siprec_src.recording.srs import SrsConfig, SrsTarget
 from siprec_src.recording.templates import Facts, fill_field, parse_template
 from siprec_src.sdp.model import SessionDescription
@@ -106,7 +107,8 @@ def own_fields(config: SrsConfig, call: CommunicationSession) -> Fields:
     """The fields that the operator wants in every request of a recording session of ``call``."""
     facts = Facts(call=call, values=config.values)
     filled = ((name, fill_field(parse_template(text), facts)) for name, text in config.text_headers)
-    return (*((name, value) for name, value in filled if value), *config.secret_headers)
+    said = ((name, value) for name, value in filled if value)
+    return (*said, *parameter_fields(config.parameters_sent, ()), *config.secret_headers)
 
 
 def within(own: Fields) -> Headers:

@@ -16,7 +16,7 @@ from typing import Final
 
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
 from siprec_src.recording.extensions import ExtensionConfig, check_texts
-from siprec_src.recording.own_fields import check_headers
+from siprec_src.recording.own_fields import check_headers, parameter_fields
 from siprec_src.recording.protection import RISKS, MediaSecurity, resolved, suites_for
 from siprec_src.sdp.crypto import SUITES
 from siprec_src.sdp.dtls import SUITES as DTLS_SUITES
@@ -151,6 +151,7 @@ class SrsConfig:
     #: what ``{value:NAME}`` stands for in headers and extensions, e.g. {project = "my-project"}
     headers: Mapping[str, str | Mapping[str, str]] = dataclasses.field(default_factory=dict)
     #: fields we send: {"X-Id" = "{call_id}"}, or a secret, {"X-Token" = {file = "/etc/token"}}, or env
+    parameters_as_headers: bool = False  #: send custom parameters of a copy as fields ``X-NAME`` too
     tls_certificate: Path | None = None  #: instead of ``certificate`` of ``[tls]``, towards its host
     tls_key: Path | None = None  #: its private key; by default in ``tls_certificate``
     tls_trusted_ca: Path | None = None  #: instead of ``trusted_ca`` of ``[tls]``, for its host
@@ -194,11 +195,17 @@ class SrsConfig:
         )
         check_headers(self.headers)
         check_texts(self.text_headers, self.extensions, self.values)
+        parameter_fields(self.parameters_sent, (*self.headers, *(name for name, _ in self.secret_headers)))
 
     @property
     def text_headers(self) -> tuple[tuple[str, str], ...]:
         """The fields of ``headers`` whose values are templates."""
         return tuple((name, text) for name, text in self.headers.items() if isinstance(text, str) and text)
+
+    @property
+    def parameters_sent(self) -> tuple[tuple[str, str], ...]:
+        """The custom parameters that are header fields too."""
+        return self.parameters if self.parameters_as_headers else ()
 
 
 @immutable

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from siprec_src.communication import Side
+from siprec_src.errors import ConfigurationError
 from siprec_src.machine import Gone
 from siprec_src.recording.commands import End, Record
 from siprec_src.recording.copies import Copy, tailored
@@ -209,3 +210,44 @@ def test_parameters_are_in_the_metadata_in_their_order_and_case() -> None:
         '<parameter name="two words"></parameter></parameters>'
     ) in document
     assert document.index("urn:x-siprec-src:parameters") < document.index("</session>")
+
+
+@pytest.mark.feature("F036", "F064")
+def test_parameters_are_header_fields_too_where_the_srs_wants_them_so() -> None:
+    srs = target("a", parameters_as_headers=True, headers={"X-Id": "1"}, secret_headers=(("X-Token", "t"),))
+    parameters = (("Custom2", "Blah & <Ünï>"), ("custom_1", "a=b; c"), ("Empty", ""))
+    play = a_call()
+    play.command(asked("SR1", srs, parameters=parameters))
+    accept(play, play.invites[0])
+    play.command(End(7, "SR1"))
+    expected = [("X-Id", "1"), *((f"X-{name}", value) for name, value in parameters), ("X-Token", "t")]
+    for headers in (play.invites[0].headers, *(request.headers for request in play.requests)):
+        assert [field for field in headers if field[0].startswith("X-")] == expected
+    other = a_call()
+    other.command(asked("SR1", parameters=parameters))
+    assert not any(name.startswith("X-") for name, _ in other.invites[0].headers)
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        ("X Y", "1"),
+        ("a:b", "1"),
+        ("a\r\nVia", "1"),
+        ("", "1\r\nVia: x"),
+        ("Ünï", "1"),
+        ("x" * 63, "1"),
+        ("Token", "mine"),
+        ("TOKEN", "mine"),
+        ("Id", "2"),
+        ("Name", "1\nRequire: x"),
+        ("Name", "\ud800"),
+        ("A", "\x00"),
+        ("first", "again"),
+    ],
+)
+def test_a_parameter_that_cannot_be_a_header_field_is_refused(parameter: tuple[str, str]) -> None:
+    srs = target("a", parameters_as_headers=True, headers={"X-Id": "1"}, secret_headers=(("X-Token", "t"),))
+    with pytest.raises(ConfigurationError, match="parameters: "):
+        tailored((srs,), "SR1", parameters=(("First", "1"), parameter))
+    tailored((target("a"),), "SR1", parameters=(("First", "1"), parameter))
