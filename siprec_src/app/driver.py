@@ -19,6 +19,7 @@ from siprec_src.app.resumption import Resumption
 from siprec_src.app.usage import closing_answer
 from siprec_src.communication import CommunicationSession, Publish, RecordingChanged
 from siprec_src.identity import Identity
+from siprec_src.ingest.inline.voice import AskVoice, Instructed, VoiceEffect, VoiceUnfit
 from siprec_src.machine import Finished, Forward, Gone, LogLine, Machine, Observe
 from siprec_src.media import plane
 from siprec_src.media.model import PortId
@@ -65,6 +66,7 @@ class Driver:
         log: Logger,
         ladder: Ladder | None = None,
         notice: Callable[[CommunicationSession | CopyChanged], None] = lambda news: None,
+        ask_voice: Callable[[VoiceEffect], None] = lambda effect: None,
     ) -> None:
         self._user_agent = user_agent
         self._identity = identity
@@ -74,6 +76,7 @@ class Driver:
         self._submit = submit
         self._observe = observe
         self._notice = notice
+        self._ask_voice = ask_voice
         self._log = log
         self._malformed = SeldomLine(log, "sip.malformed")
         self._ladder = ladder or Ladder(0)
@@ -256,6 +259,11 @@ class Driver:
                 self._notice(effect.session)
             case CopyChanged():
                 self._notice(effect)
+            case AskVoice() | VoiceUnfit() | Instructed():
+                if isinstance(effect, AskVoice):
+                    self._owners.names_call(owner, effect.session.call)
+                    owner.invited_at = None  # what the application takes is not what we add
+                self._ask_voice(effect)
             case RecordingChanged():
                 if (told := self._owners.owner_of_call(effect.call)) is not None:
                     self._queue.append((told, effect))

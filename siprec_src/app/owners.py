@@ -81,8 +81,12 @@ class Owners:
     def published(self, owner: Owner, session: CommunicationSession) -> None:
         """The call is this owner's."""
         owner.published = session if session.ended is None else None
-        owner.call = session.call
-        self._calls[session.call] = owner
+        self.names_call(owner, session.call)
+
+    def names_call(self, owner: Owner, call: int) -> None:
+        """The call is known by this handle from now on."""
+        owner.call = call
+        self._calls[call] = owner
 
     def owner_of_call(self, call: int) -> Owner | None:
         return self._calls.get(call)

@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 from siprec_src.communication import RecordingChanged, RecordingState
 from siprec_src.errors import LocalError, StateError
 from siprec_src.ingest.inline.settings import IndicationSettings, InlineSettings
+from siprec_src.ingest.inline.voice import Answer, Dialled, Voice, VoiceDefault
 from siprec_src.media import plane
 from siprec_src.media.model import PortId
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.message import Message
+from siprec_src.sip.uri import parse_uri
+from siprec_src.values import SecretText
 from tests.support.descriptions import audio, sdp
 from tests.support.phone import ALICE, BOB, NAMES, SRC, Phone
-from tests.support.world import World
+from tests.support.world import World, asking
 
 CALLER_USAGE = 1  #: as the counting identity names it
 
@@ -46,6 +49,19 @@ INDICATIONS = (
     IndicationSettings(),
     IndicationSettings(caller="tone", callee="tone"),
     IndicationSettings(caller="announcement", callee="announcement", announcement_file="/a.wav"),
+)
+VOICES = (
+    None,
+    Voice(url=SecretText("http://app.example/")),
+    Voice(url=SecretText("http://app.example/"), default=VoiceDefault.REFUSE, timeout_s=0.1),
+)
+ANSWERS = (
+    None,
+    Answer(),
+    Answer(pause_s=0.5, begun=("x",)),
+    Answer(refused=486),
+    Answer(dialled=Dialled(to="+49", caller_id="1")),
+    Answer(dialled=Dialled(to=parse_uri(f"sip:desk@{SRC}"))),
 )
 STATUSES = (180, 183, 183, 200, 200, 200, 302, 481, 486, 491)
 
@@ -113,11 +129,13 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.just(_media_process),
     st.builds(lambda state: lambda world: _record(world, state), st.sampled_from(RecordingState)),
     st.builds(lambda pick: lambda world: _announced(world, pick), picks),
+    st.builds(lambda answer: lambda world: world.src.answer_voice(answer), st.sampled_from(ANSWERS)),
     st.just(lambda world: world.src.media.refuse(plane.PlayTone, "bad-argument")),
     st.just(lambda world: world.src.media.refuse(plane.OpenPorts, "ports-exhausted")),
 )
 
 BEGINNING: tuple[Step, ...] = (
+    lambda world: world.src.answer_voice(Answer()),
     lambda world: world.bob.reply(200, audio(BOB, 5000)),
     lambda world: world.alice.ack(audio(ALICE, 4000)),
 )
@@ -158,15 +176,21 @@ def _lose(world: World, loss: str) -> None:
 @settings(max_examples=150)
 @given(
     bodies,
-    st.integers(0, 2),
+    st.integers(0, 3),
     st.lists(steps, max_size=14),
     st.sampled_from(INDICATIONS),
     st.sampled_from(("100rel", "100rel, record-aware")),
+    st.sampled_from(VOICES),
 )
 def test_whatever_happens_to_a_call_nothing_of_it_is_left(
-    body: bytes, begun: int, happening: list[Step], indication: IndicationSettings, supported: str
+    body: bytes,
+    begun: int,
+    happening: list[Step],
+    indication: IndicationSettings,
+    supported: str,
+    voice: Voice | None,
 ) -> None:
-    world = World(settings=InlineSettings(answer_timeout_s=60, indication=indication))
+    world = asking(voice, InlineSettings(answer_timeout_s=60, indication=indication))
     world.alice.call(body, ("Supported", supported))
     for step in (*BEGINNING[:begun], *happening):
         with suppress(StopIteration, StateError, LocalError):

@@ -6,6 +6,7 @@ Every message travels as octets through writer and parser, without delay unless 
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -16,6 +17,15 @@ from siprec_src.ingest.inline.call import Call
 from siprec_src.ingest.inline.ingest import InlineIngest
 from siprec_src.ingest.inline.routing import RoutingTable, Trunk
 from siprec_src.ingest.inline.settings import InlineSettings
+from siprec_src.ingest.inline.voice import (
+    Answer,
+    AskVoice,
+    Instructed,
+    Voice,
+    VoiceAnswered,
+    VoiceEffect,
+    VoiceUnfit,
+)
 from siprec_src.machine import Finished, Forward, Gone, LogLine, Observe
 from siprec_src.media import plane
 from siprec_src.sip import vocabulary as sip
@@ -49,6 +59,7 @@ class Daemon:
         self.on_publish: Callable[[CommunicationSession], None] = lambda session: None
         self.logs: list[LogLine] = []
         self.observed: list[Observe] = []
+        self.voice: list[VoiceEffect] = []  #: what calls asked of a voice application, and told it
         self.hold_media = False  #: answers of the media plane wait in ``held``
         self.held: deque[tuple[Call, plane.Answer]] = deque()
         self._owners: dict[int, Call] = {}
@@ -81,6 +92,12 @@ class Daemon:
             self.feed(call, answer)
         self.world.run()
 
+    def answer_voice(self, answer: Answer | None) -> None:
+        """The voice application answers for every call."""
+        for call in list(self.calls):
+            self.feed(call, VoiceAnswered(answer))
+        self.world.run()
+
     def log(self, event: str) -> dict[str, object]:
         """Fields of the only line called ``event``."""
         (line,) = [line for line in self.logs if line.event == event]
@@ -97,6 +114,8 @@ class Daemon:
                 case Publish():
                     self.published.append(effect.session)
                     self.on_publish(effect.session)
+                case AskVoice() | VoiceUnfit() | Instructed():
+                    self.voice.append(effect)
                 case LogLine():
                     self.logs.append(effect)
                 case Observe():
@@ -244,6 +263,12 @@ def two_trunks() -> tuple[Trunk, ...]:
             uri=parse_uri(f"sip:{BOB}:5060"),
         ),
     )
+
+
+def asking(voice: Voice | None, settings: InlineSettings | None = None) -> World:
+    """A world in which Alice's calls wait for a voice application."""
+    pbx, carrier = two_trunks()
+    return World((dataclasses.replace(pbx, voice=voice), carrier), settings)
 
 
 def is_request(message: Message, method: str) -> bool:

@@ -96,7 +96,7 @@ class CallAnnouncement(CallLegs):
             self._listening.clear()
             then()
 
-        if not self._listening or any(_leaves(event) for event in self._backlog):
+        if not self._listening or any(leaves(event) for event in self._backlog):
             heard(())
             return
         self._announcing = self._identity.number()
@@ -113,11 +113,11 @@ class CallAnnouncement(CallLegs):
 
     def _cut_short(self, event: object) -> None:
         """A party that leaves does not have to hear it to the end."""
-        if self._listening and _leaves(event):
+        if self._listening and leaves(event):
             self._give_up_waiting("cut-short")
 
 
-def _leaves(event: object) -> bool:
+def leaves(event: object) -> bool:
     """Whether a party leaves the call by this event."""
     if isinstance(event, sip.RequestArrived):
         return event.request.method == "BYE"

@@ -17,9 +17,8 @@ from typing import Final
 
 from siprec_src.communication import HangUp, RecordingChanged, Side
 from siprec_src.errors import RemoteProtocolError
-from siprec_src.ingest.inline import headers as crossing
 from siprec_src.ingest.inline.bodies import SessionBody, session_of
-from siprec_src.ingest.inline.indication import CallIndication
+from siprec_src.ingest.inline.instructed import CallInstructed
 from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.legs import CANCELLED
 from siprec_src.ingest.inline.life import Effect, Outcome
@@ -27,6 +26,7 @@ from siprec_src.ingest.inline.media import Exchange
 from siprec_src.ingest.inline.publication import reason_of
 from siprec_src.ingest.inline.relay import CARRIES_SESSION, Relayed
 from siprec_src.ingest.inline.vigil import Cause
+from siprec_src.ingest.inline.voice import VoiceAnswered
 from siprec_src.media import plane
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.headers import Reason
@@ -51,7 +51,7 @@ _QUEUED: Final = (
 _SPOKEN: Final = sip.RequestArrived | sip.AckArrived | sip.ResponseArrived
 
 
-class Call(CallIndication):
+class Call(CallInstructed):
     """The machine of one call. Its first event is the `InviteArrived` that it was made from."""
 
     def receive(self, event: object, now: float) -> Sequence[Effect]:
@@ -81,6 +81,8 @@ class Call(CallIndication):
                 self._heard_out(event.port)
             case RecordingChanged():
                 self._recording_changed(event)
+            case VoiceAnswered():
+                self._voice_answered(event.answer)
             case _:
                 pass  # digits concern recording only
         return self._handled()
@@ -89,7 +91,8 @@ class Call(CallIndication):
         """Give up waiting for a media plane that does not answer, or a call that both parties have left."""
         self._now = now
         if self._wait is not None and now >= self._wait.deadline:
-            self._log("warning", "call.media-silent")
+            if self._wait.for_media:
+                self._log("warning", "call.media-silent")
             self._give_up_waiting("media-silent")
         elif self._wait is None and (until := self._present_until) is not None and now >= until:
             self._leave_alone(self._vigil.cause)
@@ -139,16 +142,16 @@ class Call(CallIndication):
             session = session_of(event.request)
             missing = [] if session is None else self._media.missing(Side.CALLER, session.description)
         except RemoteProtocolError as error:
-            self._refuse_call(event, error.status, str(error))
+            self._refuse_call(event.token, error.status, str(error))
             return
 
         def opened(refusal: str) -> None:
             if refusal:
-                self._refuse_call(event, 503, refusal)
+                self._refuse_call(event.token, 503, refusal)
             else:
                 self._call_out(event, session)
 
-        self._open(missing, opened)
+        self._consult(event.token, lambda: self._open(missing, opened))
 
     def _call_out(self, event: sip.InviteArrived, session: SessionBody | None) -> None:
         if self._relays.settled(event.token):
@@ -157,7 +160,7 @@ class Call(CallIndication):
         try:
             exchange, body = self._crossed_offer(Side.CALLER, event.request, session)
         except RemoteProtocolError as error:
-            self._refuse_call(event, error.status, str(error))
+            self._refuse_call(event.token, error.status, str(error))
             return
         token = self._identity.number()
         self._first = self._relays.add(
@@ -176,20 +179,14 @@ class Call(CallIndication):
                 token=token,
                 edge=self._route.callee_edge,
                 request_uri=self._route.request_uri,
-                headers=self._dialogs.told(crossing.for_new_dialog(event.request)),
+                headers=self._dialogs.told(self._invited),
                 body=body,
                 next_hop=self._route.next_hop,
                 contact_parameters=self._contact,
-                answer_timeout_s=self._settings.answer_timeout_s,
+                answer_timeout_s=self._patience_s,
                 credentials=self._route.credentials.get(Side.CALLEE),
             )
         )
-
-    def _refuse_call(self, event: sip.InviteArrived, status: int, why: str) -> None:
-        retry = (("Retry-After", str(self._settings.retry_after_s)),) if status == 503 else ()
-        self._log("warning", "call.refused", ("status", status), ("reason", why))
-        self._respond(Side.CALLER, event.token, status, headers=Headers(retry))
-        self._end(Outcome.REFUSED, status)
 
     # requests inside dialogs
 

@@ -7,10 +7,13 @@ User-to-User, Session-ID, credentials and challenges, X- headers, Supported, Req
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
+from siprec_src.sip.headers import parse_name_address
 from siprec_src.sip.message import Headers, Request, Response, header_key
+from siprec_src.sip.uri import Uri
 
 _OF_ONE_LEG: Final = frozenset(
     {
@@ -33,6 +36,8 @@ _OF_THE_BODY: Final = (
     "content-language",
     "mime-version",
 )
+_IDENTITIES: Final = ("p-asserted-identity", "p-preferred-identity", "remote-party-id")
+_NOWHERE: Final = "anonymous.invalid"  # RFC 3323 4.1.1.3
 _KEEPS_CONTACT: Final = frozenset({485})  #: besides every 3xx: Contact holds alternatives (RFC 3261 21.4.23)
 
 
@@ -43,6 +48,20 @@ def for_new_dialog(request: Request) -> Headers:
         key = header_key(name)
         fields.append((name, without_tag(value) if key in _OF_THE_DIALOG else value))
     return Headers(_one_hop_less(request, fields))
+
+
+def to_another(headers: Headers, uri: str, caller_id: str) -> Headers:
+    """Those of an INVITE that is sent to somebody else than it was addressed to.
+
+    With a ``caller_id`` he sees that instead of the caller, so nothing else may say who that is (RFC 3325).
+    """
+    headers = headers.replaced("To", f"<{uri}>")
+    if not caller_id:
+        return headers
+    caller = parse_name_address(headers.get("from") or "")
+    place = caller.uri if caller.uri.host else Uri("sip", host=_NOWHERE)
+    shown = dataclasses.replace(place, user=caller_id, password=None)
+    return headers.without(*_IDENTITIES).replaced("From", f"<{shown}>")
 
 
 def for_dialog(request: Request) -> Headers:

@@ -92,6 +92,7 @@ class InlineIngest:
             transfers=self._transfers,
             asked=asked,
             group=old.group if old is not None else Group(self._identity),
+            router=lambda dialled: self._routing.dialled(route, event.request, dialled),
             now=now,
         )
         self._calls.add(call)

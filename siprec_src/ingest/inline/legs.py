@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from siprec_src.communication import RecordingState, Side, id_text
@@ -18,9 +18,10 @@ from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.life import CallLife, Outcome
 from siprec_src.ingest.inline.media import Exchange
 from siprec_src.ingest.inline.relay import Relayed, Relays
-from siprec_src.ingest.inline.routing import Route
+from siprec_src.ingest.inline.routing import Refusal, Route
 from siprec_src.ingest.inline.settings import InlineSettings
 from siprec_src.ingest.inline.transfers import Asked, Transfers
+from siprec_src.ingest.inline.voice import Answer, Dialled
 from siprec_src.machine import Observe
 from siprec_src.sdp.indication import preference
 from siprec_src.sdp.model import SessionDescription
@@ -52,6 +53,7 @@ class CallLegs(CallLife):
         transfers: Transfers,
         asked: Asked | None,
         group: Group,
+        router: Callable[[Dialled], Route | Refusal],
         now: float,
     ) -> None:
         super().__init__(
@@ -77,6 +79,11 @@ class CallLegs(CallLife):
         self._described: dict[str, Described] = {}  # likewise: what each party has said of itself
         self._changing: Side | None = None  # whose offer waits for ports
         self._evidence = Evidence()
+        self._router = router
+        self._on_answer: Callable[[Answer | None], None] | None = None  # while an application is asked
+        self._held = False  # nothing is done with the INVITE yet
+        self._dialled: Dialled | None = None  # who is called instead of whom the caller has called
+        self._begun: tuple[object, ...] = ()  # what the application wants done when the call is answered
 
     # words to a leg
 

@@ -23,6 +23,7 @@ from siprec_src.ingest.inline.publication import Publication
 from siprec_src.ingest.inline.routing import Route
 from siprec_src.ingest.inline.settings import InlineSettings
 from siprec_src.ingest.inline.vigil import Vigil
+from siprec_src.ingest.inline.voice import VoiceEffect
 from siprec_src.machine import Finished, LogLine, Observe
 from siprec_src.media import plane
 from siprec_src.media.model import PortCounters, PortId
@@ -34,7 +35,7 @@ from siprec_src.values import immutable
 
 MEDIA_ANSWER_S: Final = 6.0  #: a media plane that is silent for longer than its restart counts as refusing
 
-Effect = sip.Command | plane.Command | Publish | LogLine | Observe | Finished
+Effect = sip.Command | plane.Command | Publish | VoiceEffect | LogLine | Observe | Finished
 MediaCommand = (
     plane.OpenPorts
     | plane.ConnectPort
@@ -62,11 +63,12 @@ class Outcome(enum.Enum):
 
 @dataclasses.dataclass(slots=True)
 class Wait:
-    """Commands that were sent, and what happens when all are answered."""
+    """Commands that were sent, or a time to pass, and what happens then."""
 
     answers: dict[int, plane.Answer | None]
     then: Callable[[Answers], None]
     deadline: float
+    for_media: bool = True  #: it is the media plane that is to answer
 
 
 @immutable
@@ -94,19 +96,12 @@ class CallLife:
     ) -> None:
         self.call = identity.number()
         self._identity = identity
-        self._route = route
-        self._edges = {Side.CALLER: edges[route.caller_edge], Side.CALLEE: edges[route.callee_edge]}
+        self._all_edges = edges
         self._request = request
         self._settings = settings
+        self._go_by(route)
         self._contact = ";+sip.src" if settings.indication.contact else ""  #: RFC 7866 6.1.2
         self._began = self._now = now
-        self._media = CallMedia(
-            identity,
-            hosts={side: edge.rtp_advertised for side, edge in self._edges.items()},
-            versions={side: ip_address(edge.rtp_bind).version for side, edge in self._edges.items()},
-            policies=route.policies,
-        )
-        self._vigil = Vigil(self._media, settings.media_timeout_s)
         self._publication = Publication(
             identity, call=self.call, trunk=route.trunk, request=request, group=group
         )
@@ -122,9 +117,22 @@ class CallLife:
         self._ending: Ending | None = None
         self._finished = False
 
+    def _go_by(self, route: Route) -> None:
+        """The call goes this way; for another one there must be no port yet."""
+        edges = self._all_edges
+        self._route = route
+        self._edges = {Side.CALLER: edges[route.caller_edge], Side.CALLEE: edges[route.callee_edge]}
+        self._media = CallMedia(
+            self._identity,
+            hosts={side: edge.rtp_advertised for side, edge in self._edges.items()},
+            versions={side: ip_address(edge.rtp_bind).version for side, edge in self._edges.items()},
+            policies=route.policies,
+        )
+        self._vigil = Vigil(self._media, self._settings.media_timeout_s)
+
     @property
     def deadline(self) -> float | None:
-        """Of the media plane's answer while one is awaited, else of the parties' silence."""
+        """Of the answer while one is awaited, else of the parties' silence."""
         if self._wait is not None:
             return self._wait.deadline
         return min((at for at in (self._present_until, self._resume_at) if at is not None), default=None)
@@ -261,7 +269,8 @@ class CallLife:
             self._log("warning", "call.media-down")
         self._media.forget_ports()
         self._vigil.deaf(self._now)
-        self._give_up_waiting("media-down")
+        if self._wait is not None and self._wait.for_media:
+            self._give_up_waiting("media-down")
 
     def _media_up(self) -> None:
         """Open the same port numbers again, one by one, all near the first."""

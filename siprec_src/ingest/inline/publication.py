@@ -108,6 +108,14 @@ class Publication:
         if names and names != party.names:
             self._is_now(side, names, now)
 
+    def dialled(self, request: Request) -> None:
+        """The call goes to whom this INVITE names, not to whom the caller has called."""
+        self._parties[Side.CALLEE] = _first_party(request, "to", ())
+
+    def arriving(self, media: CallMedia, now: float) -> CommunicationSession:
+        """The session before anybody has answered; it is not published."""
+        return self._session(media, now)
+
     def changed(self, media: CallMedia) -> CommunicationSession | None:
         """The session as it is now; None when nothing of it is new."""
         if self._started is None:

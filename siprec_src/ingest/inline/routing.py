@@ -14,13 +14,14 @@ from typing import Final
 from siprec_src.communication import Side
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.dialogs import LegEnd
+from siprec_src.ingest.inline.voice import Dialled, Voice
 from siprec_src.media.model import SourcePolicy
 from siprec_src.remembered import numeric_address
 from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Edge, Flow, Transport
 from siprec_src.sip.message import Request
 from siprec_src.sip.target import default_transport, transport_of
-from siprec_src.sip.uri import Uri
+from siprec_src.sip.uri import Uri, parse_any_uri
 from siprec_src.values import immutable
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -41,6 +42,7 @@ class Trunk:
     edge: str = "default"  #: by which calls to it leave
     source_policy: SourcePolicy = SourcePolicy.STRICT  #: whose packets count as its media
     credentials: Credentials | None = None  #: answer its challenges; None: they pass to the other side
+    voice: Voice | None = None  #: asked what to do with each call that it sends
 
 
 @immutable
@@ -55,6 +57,7 @@ class Route:
     callee_edge: str
     policies: Mapping[Side, SourcePolicy]
     credentials: Mapping[Side, Credentials | None] = dataclasses.field(default_factory=dict)
+    voice: Voice | None = None  #: asked before it goes there
 
 
 @immutable(kw_only=False)
@@ -111,7 +114,51 @@ class RoutingTable:
                 Side.CALLER: trunk.credentials,
                 Side.CALLEE: None if isinstance(target, Uri) else target.credentials,
             },
+            voice=trunk.voice,
         )
+
+    def dialled(self, route: Route, request: Request, dialled: Dialled) -> Route | Refusal:
+        """Where ``request``, that would go by ``route``, goes when somebody else is called."""
+        if not isinstance(dialled.to, Uri):
+            uri = parse_any_uri(route.request_uri)
+            place = uri if uri.host else dataclasses.replace(route.next_hop, parameters=())
+            return dataclasses.replace(route, request_uri=str(dataclasses.replace(place, user=dialled.to)))
+        uri = dataclasses.replace(dialled.to, headers="")
+        if uri.scheme not in ("sip", "sips"):
+            return Refusal(416, f"no call can go to a {uri.scheme}: URI")
+        if self._is_ours(uri):
+            return Refusal(482, "the next hop is this server")
+        there = self._trunk_at(uri)
+        here = there or self._trunks.get(route.trunk)
+        edge = route.callee_edge if here is None else here.edge
+        next_hop = uri
+        if there is not None and there.uri is not None and transport_of(uri) is None:
+            next_hop = there.uri
+        transport = transport_of(next_hop) or default_transport(self._edges[edge])
+        if transport not in self._edges[edge].transports:
+            return Refusal(480, f"edge {edge!r} has no transport that leads there")
+        if request.target.secure and transport is not Transport.TLS:
+            return Refusal(480, "sips goes over TLS only, the next hop is reached without")  # RFC 5630 4
+        callee = route.policies[Side.CALLER] if there is None else there.source_policy
+        return dataclasses.replace(
+            route,
+            to=str(next_hop) if there is None else there.name,
+            next_hop=next_hop,
+            request_uri=str(uri),
+            callee_edge=edge,
+            policies={**route.policies, Side.CALLEE: callee},
+            credentials={**route.credentials, Side.CALLEE: None if there is None else there.credentials},
+        )
+
+    def _trunk_at(self, uri: Uri) -> Trunk | None:
+        """The trunk that is reached at the same host and port; a transport that both name is the same."""
+        for trunk in self._trunks.values():
+            if trunk.uri is None or not _same_host(trunk.uri.host, uri.host):
+                continue
+            ways = {transport_of(trunk.uri), transport_of(uri)} - {None}
+            if len(ways) <= 1 and _port(trunk.uri) == _port(uri):
+                return trunk
+        return None
 
     def _check(self, trunk: Trunk) -> None:
         if trunk.edge not in self._edges:
@@ -150,9 +197,7 @@ class RoutingTable:
         )
 
     def _is_ours(self, uri: Uri) -> bool:
-        default = Transport.TLS if uri.secure or uri.transport == "tls" else Transport.UDP
-        port = uri.port or default.default_port
-        return self._names_us(dataclasses.replace(uri, port=port))
+        return self._names_us(dataclasses.replace(uri, port=_port(uri)))
 
 
 def catch_all(next_hop: Uri, edge: str, policy: SourcePolicy = SourcePolicy.STRICT) -> Trunk:
@@ -167,6 +212,12 @@ def _places(edge: Edge) -> Iterable[tuple[str, int]]:
         yield from ((at.host, at.port) for at in (edge.tls_advertised, edge.tls_bind) if at is not None)
     if edge.sip_bind.host in _UNSPECIFIED:
         yield from ((host, edge.sip_bind.port) for host in sorted(_LOOPBACK))
+
+
+def _port(uri: Uri) -> int:
+    """The port that a URI means (RFC 3261 19.1.2)."""
+    default = Transport.TLS if uri.secure or uri.transport == "tls" else Transport.UDP
+    return uri.port or default.default_port
 
 
 def _same_host(one: str, other: str) -> bool:
