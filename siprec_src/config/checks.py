@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from siprec_src.api.accounts import Accounts
+from siprec_src.api.settings import HttpSettings
 from siprec_src.app import sounds
+from siprec_src.config.accounts import build_accounts, check_http, check_http_files
 from siprec_src.config.addresses import listen_address, name_servers
 from siprec_src.config.build import build_sections
 from siprec_src.config.connectors import TABLE, build_connectors
@@ -16,7 +19,6 @@ from siprec_src.config.profiles import TABLE as PROFILES
 from siprec_src.config.secrets import token_of
 from siprec_src.config.settings import (
     DaemonSettings,
-    HttpSettings,
     MediaSettings,
     SipSettings,
     TelemetrySettings,
@@ -66,7 +68,8 @@ class Config:
     targets: tuple[SrsTarget, ...]  #: of `srs`, in order
     connectors: Connectors
     http_listen: Address | None
-    http_token: SecretText | None = dataclasses.field(repr=False)  #: that commands by HTTP must show
+    http_token: SecretText | None = dataclasses.field(repr=False)  #: that the operator must show by HTTP
+    accounts: Accounts
     dns_servers: tuple[Address, ...]  #: none: the system's
     notes: tuple[str, ...]  #: what was chosen for the operator, or deserves a warning
     values: dict[str, Any]  #: what it was made from, for the processes that make it again
@@ -85,6 +88,7 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     config = _config(values, problems)
     notes = check_files(config.edges.values(), config.tls, config.tls_peers, problems)
     _check_sounds(config.indication, problems)
+    check_http_files(config.http, problems)
     _end_if(problems)
     return dataclasses.replace(config, notes=(*config.notes, *notes))
 
@@ -114,6 +118,8 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
     dns_servers = name_servers(sip.dns_servers, problems)
     http_listen = listen_address(http.listen, ("http", "listen"), problems) if http.listen else None
     http_token = token_of(http, problems)
+    accounts = build_accounts(built["account"], built["trunk"], problems)
+    check_http(http_listen, http, accounts, problems)
     edges, complete = build_edges(built["edge"], sip, media, problems, notes)
     trunks = build_trunks(built["trunk"], built["sip"], edges, problems) if complete else ()
     targets = build_targets(built["srs"], trunks, edges, problems) if complete else ()
@@ -146,6 +152,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         connectors=connectors,
         http_listen=http_listen,
         http_token=http_token,
+        accounts=accounts,
         dns_servers=dns_servers,
         notes=(*notes, *crowded(targets, recording)),
         values=values,

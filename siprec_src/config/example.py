@@ -27,6 +27,7 @@ _EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "to": "sip:carrier.example",
         "uri": "sip:192.0.2.20",
     },
+    "account": {"sid": "AC" + 32 * "0", "name": "office", "auth_token_env": "OFFICE_TOKEN"},
     "srs": {"uri": "sip:recorder@192.0.2.30:5060;transport=tcp;edge=dublin"},
     "connector": {"name": "Default", "uri": "sip:recorder@192.0.2.31:5060;transport=tcp;edge=dublin"},
 }

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from siprec_src.api.settings import AccountSettings, HttpSettings
 from siprec_src.config.lines import KeyPath
-from siprec_src.config.settings import ConnectorSettings, HttpSettings, TrunkSettings
+from siprec_src.config.settings import ConnectorSettings, TrunkSettings
 from siprec_src.config.sources import Problems
 from siprec_src.errors import ConfigurationError
 from siprec_src.recording.srs import SrsConfig
@@ -44,6 +45,11 @@ def token_of(http: HttpSettings, problems: Problems) -> SecretText | None:
     if not (http.token_file or http.token_env):
         return None
     return _secret(http.token_file, http.token_env, ("http",), "token", problems)
+
+
+def auth_token_of(account: AccountSettings, path: KeyPath, problems: Problems) -> SecretText | None:
+    """The token of an account; None when it cannot be read."""
+    return _secret(account.auth_token_file, account.auth_token_env, path, "auth_token", problems)
 
 
 def headers_of(

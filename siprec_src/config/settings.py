@@ -1,6 +1,7 @@
 """What can be configured: one frozen dataclass a section, units in names, the doc beside the field.
 
-`[tls]`, `[recording]`, `[indication]` and `[[srs]]` are beside the code that uses them.
+`[http]`, `[[account]]`, `[tls]`, `[recording]`, `[indication]` and `[[srs]]` are beside the code that uses
+them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from siprec_src.api.settings import AccountSettings, HttpSettings
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.settings import IndicationSettings
 from siprec_src.net.tls import TlsSettings
@@ -45,15 +47,6 @@ class DaemonSettings:
         _require(0.1 <= self.max_load <= 1, "max_load", "expected 0.1 to 1")
         sensible = self.hang_limit_s == 0 or 1 <= self.hang_limit_s <= 3600
         _require(sensible, "hang_limit_s", "expected 0, or 1 to 3600")
-
-
-@immutable
-class HttpSettings:
-    """``/metrics``, ``/healthz``, ``/readyz``, and ``/v1/`` for commands to recordings."""
-
-    listen: str = "127.0.0.1:8080"  #: address and port; empty: no HTTP at all
-    token_file: str = ""  #: whoever sends commands shows the token in this file, or credential of systemd
-    token_env: str = ""  #: or in this environment variable; without a token only loopback has commands
 
 
 @immutable
@@ -165,6 +158,7 @@ class TrunkSettings:
     to: str  #: where its calls go: the name of another trunk, or a SIP URI
     uri: str = ""  #: how it is reached, a SIP URI; without one no call goes to it
     edge: str = ""  #: by which calls to it leave; by default the first edge
+    account: str = ""  #: SID or name of the account whose its calls are; by default the first one
     media_source: Literal["strict", "learn"] = "strict"  #: ``learn``: take its media from behind a NAT
     username: str = ""  #: answers its Digest challenges (RFC 8760); empty: they pass to the other side
     password_file: str = ""  #: where its password stands: an absolute path, or a credential of systemd
@@ -230,6 +224,7 @@ ARRAYS: Final = {
     "trunk": TrunkSettings,
     "srs": SrsConfig,
     "connector": ConnectorSettings,
+    "account": AccountSettings,
 }
 """Tables that may be there several times."""
 

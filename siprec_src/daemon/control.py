@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from siprec_src import __version__
+from siprec_src.api.tls import RenewedContext
 from siprec_src.app import descriptors, exits, garbage
 from siprec_src.app.control import Control
 from siprec_src.app.driver import Driver
 from siprec_src.app.entropy import SystemIdentity
-from siprec_src.app.http import HttpRequest, HttpServer, Page
 from siprec_src.app.media_client import MediaClient, Told
 from siprec_src.app.occupancy import Occupancy, expected_load
 from siprec_src.app.pulse import Heart
 from siprec_src.config import Config, read_tls
 from siprec_src.daemon import settings, watching
-from siprec_src.daemon.calls_api import CallsApi
+from siprec_src.daemon.api import Api, read_http_tls
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.ingest import InlineIngest
 from siprec_src.ingest.inline.routing import RoutingTable
@@ -60,12 +60,18 @@ def control(shared: int, media_socket: Path, status: int) -> int:
     """
     config = settings.read(shared)
     _configure_logs(config)
+    log = logs.get_logger("control")
     try:
         tls = _tls_contexts(config)
     except ConfigurationError as error:
-        logs.get_logger("control").error("control.cannot-start", error=f"tls.{error}")
+        log.error("control.cannot-start", error=f"tls.{error}")  # noqa: TRY400 says it all
         return exits.UNAVAILABLE
-    process = _ControlProcess(config, shared, tls)
+    try:
+        http_tls = read_http_tls(config)
+    except ConfigurationError as error:
+        log.error("control.cannot-start", error=f"http.{error}")  # noqa: TRY400 says it all
+        return exits.UNAVAILABLE
+    process = _ControlProcess(config, shared, tls, http_tls)
     with asyncio.Runner(loop_factory=process.occupancy.new_loop) as runner:
         return runner.run(process.run(media_socket, status))
 
@@ -73,8 +79,11 @@ def control(shared: int, media_socket: Path, status: int) -> int:
 class _ControlProcess:
     """The parts. Sockets first: what cannot be bound is told before anything else is made."""
 
-    def __init__(self, config: Config, shared: int, tls: TlsContexts | None) -> None:
+    def __init__(
+        self, config: Config, shared: int, tls: TlsContexts | None, http_tls: RenewedContext | None
+    ) -> None:
         self._config = config
+        self._http_tls = http_tls
         self._tls = None if tls is None else TlsLayer(tls)
         self._reloading: asyncio.Task[None] | None = None
         self._one_reload = asyncio.Lock()
@@ -101,17 +110,15 @@ class _ControlProcess:
             stream_limits=limits,
             tls=self._tls,
         )
-        pages = watching.pages(self._metrics, lambda: self._process)
-        http = HttpServer(pages, self._answer)
+        self._api = Api(self._config, self._http_tls, self._log)
         try:
             self._edges = transport.bind()
-            self._make(transport, media_socket, status)
-            if self._config.http_listen is not None:
-                await http.start(self._config.http_listen)
+            self._api.bind()
         except BindError as error:
             await transport.close()
             self._log.error("control.cannot-start", error=str(error))
             return exits.UNAVAILABLE
+        self._make(transport, media_socket, status)
         descriptors.allow_all()
         garbage.collect_seldom()
         self._heart.start()
@@ -119,14 +126,16 @@ class _ControlProcess:
         self._media.start()
         await transport.start()
         self._driver.start()
+        pages = watching.pages(self._metrics, self._process)
+        await self._api.start(pages, self._pool, self._explainer, self._driver, self._wall)
         try:
             await self._process.run()
         finally:
+            await self._api.close()
             self._driver.close()
             self._media.close()
             await self._resolver.close()
             await transport.close()
-            await http.close()
         return exits.OK
 
     def _make(self, transport: SipTransport, media_socket: Path, status: int) -> None:
@@ -134,7 +143,7 @@ class _ControlProcess:
         config, identity = self._config, SystemIdentity()
         self._user_agent = _user_agent(config, identity, self._edges, self._throttle)
         self._ingest = _ingest(config, identity, self._edges)
-        wall = WallClock(time.time() - asyncio.get_running_loop().time())
+        self._wall = wall = WallClock(time.time() - asyncio.get_running_loop().time())
         asked_for = tuple(config.connectors.targets)
         self._pool = RecordingPool(
             identity, wall, self._edges, config.srs, settings=config.recording, asked_for=asked_for
@@ -158,8 +167,6 @@ class _ControlProcess:
             log=self._log,
             ladder=ladder,
         )
-        at, token = config.http_listen, config.http_token
-        self._api = CallsApi(self._pool, self._explainer, self._driver.record, wall, listen=at, token=token)
         self._process = Control(
             log=self._log,
             driver=self._driver,
@@ -179,9 +186,6 @@ class _ControlProcess:
             self.occupancy,
             lambda: self._media_state,
         )
-
-    async def _answer(self, request: HttpRequest) -> Page:
-        return await self._api.answer(request)
 
     def _received(self, fact: Fact) -> None:
         self._driver.received(fact)
@@ -219,6 +223,7 @@ class _ControlProcess:
             except ConfigurationError as error:
                 self._log.error("config.not-reloaded", error=str(error))
                 return
+            await self._api.renew(fresh)
             if self._tls is not None:
                 await self._renew_tls(fresh, self._tls)
 

@@ -1,4 +1,4 @@
-"""The other end of `calls_api`: one request to a daemon that runs, from a command line."""
+"""The other end of the API: one request to a daemon that runs, from a command line."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from siprec_src.app.http import API
-
+API: Final = "/v1/"
 TIMEOUT_S: Final = 5.0
 
 

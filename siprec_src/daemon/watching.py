@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from siprec_src.api.plain import METRICS, TEXT, Page
 from siprec_src.app.control import Control
-from siprec_src.app.http import METRICS, TEXT, Page
 from siprec_src.app.occupancy import Occupancy
 from siprec_src.ingest.inline.ingest import InlineIngest
 from siprec_src.media.plane import MediaState
@@ -80,13 +80,13 @@ def _loads(state: MediaState | None) -> Iterable[tuple[str, float]]:
     return () if state is None else ((str(thread), load) for thread, load in enumerate(state.loads))
 
 
-def pages(metrics: Metrics, process: Callable[[], Control]) -> dict[str, Callable[[], Page]]:
+def pages(metrics: Metrics, process: Control) -> dict[str, Callable[[], Page]]:
     """What is answered for each path."""
 
     def readyz() -> Page:
-        if process().ready:
+        if process.ready:
             return (200, TEXT, b"ready\n")
-        return (503, TEXT, f"not ready: {process().phase.value}\n".encode())
+        return (503, TEXT, f"not ready: {process.phase.value}\n".encode())
 
     return {
         "/metrics": lambda: (200, METRICS, metrics.exposition()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 
 from siprec_src.errors import LocalError
@@ -36,6 +37,14 @@ def bind_tcp(address: Address) -> socket.socket:
 def bound_address(sock: socket.socket) -> Address:
     host, port = sock.getsockname()[:2]
     return Address(host, port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether it is an address that only this machine reaches."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def address_of(name: tuple[str, int] | tuple[str, int, int, int]) -> Address:

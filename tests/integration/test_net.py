@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import pytest
 
-from siprec_src.app.http import TEXT, HttpServer
 from siprec_src.net.sockets import BindError
 from siprec_src.net.tcp import StreamLimits
 from siprec_src.net.transport import SipTransport
@@ -459,55 +458,3 @@ async def test_what_does_not_fit_while_a_connection_is_opened_has_failed(a: Stat
         for n in range(8):
             a.send(message(b"x" * 50_000), address, Transport.TCP, key=f"k{n}")
         assert await within(a.failed.get()) == TransmitFailed(key="k5")
-
-
-async def test_http_answers_get_and_refuses_the_rest() -> None:
-    server = HttpServer({"/healthz": lambda: (200, TEXT, b"ok\n")})
-    at = await server.start(Address("127.0.0.1", 0))
-    cases = {
-        b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n": b"HTTP/1.0 200 OK",
-        b"GET /healthz?x=1 HTTP/1.0\r\n\r\n": b"HTTP/1.0 200 OK",
-        b"GET /nothing HTTP/1.1\r\n\r\n": b"HTTP/1.0 404 Not Found",
-        b"POST /healthz HTTP/1.1\r\n\r\n": b"HTTP/1.0 405 Method Not Allowed",
-        b"\x16\x03\x01\xff\xff\r\n\r\n": b"HTTP/1.0 400 Bad Request",
-        b"GET / HTTP/1.1\r\nX: " + b"y" * 20_000: b"HTTP/1.0 400 Bad Request",
-    }
-    for request, expected in cases.items():
-        reader, writer = await asyncio.open_connection(at.host, at.port)
-        writer.write(request)
-        answer = await within(reader.readline())
-        assert answer.rstrip() == expected
-        writer.close()
-    await server.close()
-
-
-async def test_an_http_client_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("siprec_src.app.http.PATIENCE_S", 0.1)
-    server = HttpServer({"/metrics": lambda: (200, TEXT, b"x" * 16 * 1024 * 1024)})
-    at = await server.start(Address(LOOPBACK, 0))
-    with contextlib.ExitStack() as stack:
-        for _ in range(5):
-            deaf = stack.enter_context(socket.create_connection((at.host, at.port)))
-            deaf.send(b"GET /metrics HTTP/1.0\r\n\r\n")
-            async with asyncio.timeout(PATIENCE_S):
-                while server.connections == 0:
-                    await asyncio.sleep(0)
-                while server.connections:
-                    await asyncio.sleep(0.01)
-    await server.close()
-
-
-async def test_an_http_client_that_has_not_asked_yet_does_not_hold_up_the_end() -> None:
-    complaints: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    server = HttpServer({})
-    at = await server.start(Address(LOOPBACK, 0))
-    reader, writer = await asyncio.open_connection(at.host, at.port)
-    async with asyncio.timeout(PATIENCE_S):
-        while server.connections == 0:
-            await asyncio.sleep(0)
-    await within(server.close())
-    with contextlib.suppress(ConnectionResetError):
-        assert await within(reader.read()) == b""
-    assert (server.connections, complaints) == (0, [])
-    writer.close()

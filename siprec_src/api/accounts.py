@@ -1,0 +1,65 @@
+"""Who uses the API: accounts, each with calls of its own, and the operator, who sees them all."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from siprec_src.communication import CommunicationSession
+from siprec_src.values import SecretText, immutable
+
+
+@immutable
+class ApiKey:
+    """A second user name for an account."""
+
+    sid: str  #: SK…
+    secret_hash: str = dataclasses.field(repr=False)
+
+
+@immutable
+class Account:
+    """A client with calls of its own."""
+
+    sid: str  #: AC…
+    auth_token: SecretText  #: shown as password, and the key of signatures
+    name: str = ""
+    keys: tuple[ApiKey, ...] = ()
+
+
+@immutable
+class Operator:
+    """Whoever runs the daemon; of /v1 alone."""
+
+
+Principal = Account | Operator
+
+
+@immutable
+class Accounts:
+    """All of them."""
+
+    known: tuple[Account, ...] = ()
+    of_trunk: Mapping[str, str] = dataclasses.field(default_factory=dict)  #: SID by name of a trunk
+
+    def find(self, sid: str) -> Account | None:
+        return next((account for account in self.known if account.sid == sid), None)
+
+    def of_key(self, sid: str) -> tuple[Account, ApiKey] | None:
+        """The API key with this SID, and whose it is."""
+        pairs = ((account, key) for account in self.known for key in account.keys)
+        return next((pair for pair in pairs if pair[1].sid == sid), None)
+
+    def of_call(self, call: CommunicationSession) -> Account | None:
+        """Whose call this is: its trunk's account, else the first; None when there is no account at all."""
+        sid = self.of_trunk.get(call.trunk)
+        if sid is not None:
+            return self.find(sid)
+        return self.known[0] if self.known else None
+
+    def may_see(self, principal: Principal, call: CommunicationSession) -> bool:
+        """Whether this call is one of the principal's."""
+        if isinstance(principal, Operator):
+            return True
+        owner = self.of_call(call)
+        return owner is not None and owner.sid == principal.sid

@@ -1,0 +1,93 @@
+"""Refusals, in the two shapes in which clients expect them.
+
+Below ``/2010-04-01`` an error has the four keys that Twilio's libraries read; everywhere else it is one
+text under ``error``. Both carry the HTTP status that they are sent with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from starlette.responses import Response
+
+from siprec_src.errors import RemoteError
+
+TREE: Final = "/2010-04-01"  #: everything below is in Twilio's shapes
+JSON: Final = "application/json"
+MORE_INFO: Final = "https://www.twilio.com/docs/errors/"
+
+CODES: Final[Mapping[int, int]] = {401: 20003, 404: 20404, 405: 20004, 429: 20429}
+"""Of a status alone, where the dictionary has one."""
+OTHER_CODE: Final = 20001  #: "Unknown parameters": the request cannot be used as it is
+FAULT_CODE: Final = 20500  #: a fault of ours
+
+
+class ApiError(RemoteError):
+    """A request that is refused.
+
+    Args:
+        status: of HTTP.
+        code: of the error dictionary; by default that of the status.
+        details: more for programs, in Twilio's shape only.
+        headers: fields of the answer, such as Retry-After.
+    """
+
+    reason = "api-error"
+
+    def __init__(
+        self,
+        status: int,
+        code: int | None,
+        message: str,
+        *,
+        details: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, status=status)
+        self.code = code if code is not None else code_of(status)
+        self.message = message
+        self.details = details
+        self.headers = headers
+
+
+def code_of(status: int) -> int:
+    """The code of a refusal of which nothing is known but its status."""
+    return CODES.get(status, OTHER_CODE if status < 500 else FAULT_CODE)
+
+
+def not_found(path: str) -> ApiError:
+    """Nothing is there, or nothing that this client may know of."""
+    return ApiError(404, None, f"The requested resource {path} was not found")
+
+
+def answer_to(path: str, error: ApiError) -> Response:
+    """The answer that refuses a request for ``path``."""
+    if not below_tree(path):
+        return json_answer({"error": error.message}, error.status, error.headers)
+    problem: dict[str, Any] = {
+        "code": error.code,
+        "message": error.message,
+        "more_info": f"{MORE_INFO}{error.code}",
+        "status": error.status,
+    }
+    if error.details is not None:
+        problem["details"] = dict(error.details)
+    return json_answer(problem, error.status, error.headers)
+
+
+def below_tree(path: str) -> bool:
+    """Whether this path has Twilio's shapes."""
+    return path == TREE or path.startswith(TREE + "/")
+
+
+def phrase(status: int) -> str:
+    """What a status is called (RFC 9110 15)."""
+    return HTTPStatus(status).phrase
+
+
+def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """``value`` as JSON. It is not looked through once more: types are checked where it is made."""
+    return Response(orjson.dumps(value), status, headers, JSON)

@@ -1,0 +1,1 @@
+"""Our own API: calls, recording sessions and SRSs, as the daemon sees them."""

@@ -1,0 +1,82 @@
+"""What is answered below ``/v1``: the types of which the OpenAPI document is made.
+
+They are typed dictionaries: mypy proves that they are made as they say, so nothing is checked again when they
+are sent.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+
+class Problem(TypedDict):
+    """Why a request was refused."""
+
+    error: str
+
+
+class Copy(TypedDict):
+    """One copy of a call."""
+
+    copy: Annotated[str, Field(description='its name, "" where there is one alone')]
+    srs: Annotated[str, Field(description='the newest SRS that was asked; "" when none was')]
+    state: Annotated[str, Field(description="setting-up, recording, waiting or ending")]
+    copying: Annotated[bool, Field(description="packets may be on their way to the SRS")]
+
+
+class Call(TypedDict):
+    """One call and its recordings."""
+
+    call: Annotated[int, Field(description="its number in the log")]
+    session: Annotated[str, Field(description="its session id, as metadata has it")]
+    sid: Annotated[str, Field(description="CA…, its name below /2010-04-01")]
+    account: Annotated[str | None, Field(description="AC…, whose it is")]
+    trunk: str
+    started: str
+    caller: str
+    callee: str
+    paused: bool
+    recordings: list[Copy]
+
+
+class Calls(TypedDict):
+    """Calls, the oldest first."""
+
+    calls: list[Call]
+    more: Annotated[int, Field(description="how many there are beyond those")]
+
+
+class Explained(TypedDict):
+    """One kept call with its verdict, and its ladder of messages and decisions."""
+
+    format: int
+    call: int | None
+    session: str
+    call_ids: list[str]
+    began: str
+    recorded: str
+    verdict: str
+    lanes: list[str]
+    left_out: int
+    entries: list[dict[str, Any]]
+
+
+class ExplainedLine(TypedDict):
+    """One kept call in a line."""
+
+    call: int | None
+    session: str
+    call_id: str
+    began: str
+    recorded: str
+    verdict: str
+
+
+class ExplainedList(TypedDict):
+    """The calls that are kept, the newest first."""
+
+    format: int
+    calls: list[ExplainedLine]

@@ -1,0 +1,98 @@
+"""The HTTP API of the control process, put together: its socket first, its routes when all else is there."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from siprec_src import __version__
+from siprec_src.api import app
+from siprec_src.api.auth import Auth
+from siprec_src.api.plain import Pages
+from siprec_src.api.server import HttpServer
+from siprec_src.api.tls import RenewedContext
+from siprec_src.api.v1 import calls, explained
+from siprec_src.api.v1.known import KnownCalls
+from siprec_src.app.driver import Driver
+from siprec_src.config import Config
+from siprec_src.errors import ConfigurationError
+from siprec_src.machine import WallClock
+from siprec_src.net.sockets import bind_tcp, is_loopback
+from siprec_src.recording.pool import RecordingPool
+from siprec_src.telemetry.explain import Explainer
+from siprec_src.telemetry.log import Logger
+
+
+def read_http_tls(config: Config) -> RenewedContext | None:
+    """The certificate of ``[http]``; None: HTTP is spoken.
+
+    Raises:
+        ConfigurationError: naming the key whose file cannot be used.
+    """
+    certificate = config.http.tls_certificate
+    return RenewedContext(certificate, config.http.tls_key) if certificate is not None else None
+
+
+class Api:
+    """What answers at ``[http] listen``, if anything does."""
+
+    def __init__(self, config: Config, tls: RenewedContext | None, log: Logger) -> None:
+        self._config = config
+        self._log = log
+        local = config.http_listen is not None and is_loopback(config.http_listen.host)
+        self._auth = Auth(config.accounts, config.http_token, local=local)
+        self._tls = tls
+        self._socket: socket.socket | None = None
+        self._server: HttpServer | None = None
+
+    def bind(self) -> None:
+        """Take the address. Raises BindError."""
+        if self._config.http_listen is not None:
+            self._socket = bind_tcp(self._config.http_listen)
+
+    async def start(
+        self,
+        pages: Pages,
+        pool: RecordingPool,
+        explainer: Explainer,
+        driver: Driver,
+        wall: WallClock,
+    ) -> None:
+        """Answer from now on."""
+        if self._socket is None:
+            return
+        known = KnownCalls(pool=pool, auth=self._auth, wall=wall)
+        parts = app.Parts(
+            auth=self._auth,
+            pages=pages,
+            routers=(calls.router(known, driver.record), explained.router(explainer, self._auth)),
+            log=self._log,
+            version=__version__,
+        )
+        self._server = HttpServer(
+            self._socket,
+            app.build(parts),
+            self._log,
+            max_connections=self._config.http.max_connections,
+            tls=self._tls.context if self._tls is not None else None,
+        )
+        await self._server.start()
+
+    async def renew(self, fresh: Config) -> None:
+        """Take over accounts and tokens, and certificates for the connections to come."""
+        self._auth.renew(fresh.accounts, fresh.http_token)
+        if self._tls is None:
+            return
+        try:
+            await asyncio.to_thread(self._tls.renew)
+        except ConfigurationError as error:
+            self._log.error("config.not-reloaded", error=f"http.{error}")
+        else:
+            self._log.info("http.tls-reloaded")
+
+    async def close(self) -> None:
+        """Answer no more."""
+        if self._server is not None:
+            await self._server.close()
+        elif self._socket is not None:
+            self._socket.close()

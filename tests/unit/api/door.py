@@ -1,0 +1,73 @@
+"""The API before a pool that records one call, asked without a socket."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from siprec_src.api import app
+from siprec_src.api.accounts import Account, Accounts
+from siprec_src.api.auth import Auth
+from siprec_src.api.plain import TEXT
+from siprec_src.api.v1 import calls, explained
+from siprec_src.api.v1.known import KnownCalls
+from siprec_src.machine import WallClock
+from siprec_src.recording import commands
+from siprec_src.telemetry.explain import Explainer
+from siprec_src.telemetry.ladder import Ladder
+from siprec_src.values import SecretText
+from tests.support.asgi import LOCAL, Answer, asked
+from tests.unit.recording.play import Play, two_party_call
+
+ALICE = Account(sid="AC" + "a" * 32, auth_token=SecretText("alice's"), name="alice")
+BOB = Account(sid="AC" + "b" * 32, auth_token=SecretText("bob's"), name="bob")
+BOTH = Accounts(known=(ALICE, BOB), of_trunk={"bobs": BOB.sid})
+BOBS_CALL = dataclasses.replace(two_party_call(), call=8, session_id=b"B" * 16, trunk="bobs")
+
+
+class Log:
+    """Remembers the lines of errors."""
+
+    def __init__(self) -> None:
+        self.errors: list[tuple[str, dict[str, object]]] = []
+
+    def debug(self, event: str, **fields: object) -> None: ...
+    def info(self, event: str, **fields: object) -> None: ...
+    def warning(self, event: str, **fields: object) -> None: ...
+
+    def error(self, event: str, **fields: object) -> None:
+        self.errors.append((event, fields))
+
+
+class Door:
+    """The whole application."""
+
+    def __init__(
+        self, *, local: bool = True, token: str | None = None, accounts: Accounts | None = None
+    ) -> None:
+        self.play = Play("sip:srs.example")
+        self.told: list[commands.Command] = []
+        self.log = Log()
+        wall = WallClock(1_767_312_000.0)
+        self.auth = Auth(accounts or Accounts(), SecretText(token) if token else None, local=local)
+        known = KnownCalls(pool=self.play.pool, auth=self.auth, wall=wall)
+        kept = Explainer(Ladder(0), wall, ())
+        self.app = app.build(
+            app.Parts(
+                auth=self.auth,
+                pages={"/healthz": lambda: (200, TEXT, b"ok\n")},
+                routers=(calls.router(known, self._tell), explained.router(kept, self.auth)),
+                log=self.log,
+                version="1",
+            )
+        )
+        self.play.publish(two_party_call())
+        self.play.accept()
+
+    def ask(self, method: str, path: str, fields: Mapping[str, str] = LOCAL, **more: Any) -> Answer:
+        return asked(self.app, method, path, fields, **more)
+
+    def _tell(self, command: commands.Command) -> None:
+        self.told.append(command)
+        self.play.command(command)
