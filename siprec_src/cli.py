@@ -12,6 +12,7 @@ import click
 
 from siprec_src import __version__
 from siprec_src.app import exits
+from siprec_src.commands.connectors import connector
 
 if TYPE_CHECKING:
     from siprec_src.config import Config
@@ -47,6 +48,9 @@ def _usage_code() -> Iterator[None]:
 @click.version_option(__version__, prog_name="siprec-src")
 def main() -> None:
     """SIPREC Session Recording Client (RFC 7866): relays a PBX's calls and forks them to an SRS."""
+
+
+main.add_command(connector)
 
 
 def _settings_options(command: Any) -> Any:

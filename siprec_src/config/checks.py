@@ -75,14 +75,19 @@ class Config:
     values: dict[str, Any]  #: what it was made from, for the processes that make it again
 
 
-def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
-    """The configuration of this start.
+def load(
+    file: Path | None,
+    environment: Mapping[str, str],
+    flags: Mapping[str, Any],
+    connectors: str | None = None,
+) -> Config:
+    """The configuration of this start; with ``connectors``, as it would be if that stood in their file.
 
     Raises:
         InvalidConfiguration: with everything that is wrong.
     """
     problems = Problems()
-    values = merge(file, environment, flags, problems)
+    values = merge(file, environment, flags, problems, connectors)
     if problems.unreadable:
         raise InvalidConfiguration(problems.found)
     config = _config(values, problems)

@@ -16,6 +16,7 @@ from siprec_src.errors import ConfigurationError
 from siprec_src.telemetry.redaction import redact_text
 
 CONVENTIONAL_FILE: Final = Path("/etc/siprec-src/siprec-src.toml")
+CONNECTOR: Final = "connector"  #: ``[[connector]]``
 ENVIRONMENT_PREFIX: Final = "SIPREC_SRC_"
 SHORT: Final[Mapping[str, KeyPath]] = {
     "LISTEN": ("sip", "listen"),
@@ -51,13 +52,20 @@ class Problems:
 
 
 def merge(
-    file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any], problems: Problems
+    file: Path | None,
+    environment: Mapping[str, str],
+    flags: Mapping[str, Any],
+    problems: Problems,
+    connectors: str | None = None,
 ) -> dict[str, Any]:
     """All values as one tree of plain dictionaries and lists.
 
-    ``flags`` maps a flag such as ``--listen`` to its value, None when it was not given.
+    ``flags`` maps a flag such as ``--listen`` to its value, None when it was not given. ``connectors`` is the
+    text that is taken instead of what `connectors_file` holds.
     """
     values = _read_file(file, problems) if file is not None else {}
+    if file is not None:
+        _include(values, connectors_file(file), connectors, problems)
     for path, value, variable in _from_environment(environment, problems):
         _put(values, path, value)
         problems.origins[path] = variable
@@ -86,23 +94,51 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 
 def _read_file(file: Path, problems: Problems) -> dict[str, Any]:
+    text = _text(file, problems)
+    values = _values(file, text, problems)
+    problems.origins.update((path, f"{file}:{line}") for path, line in key_lines(text).items())
+    return values
+
+
+def _include(values: dict[str, Any], file: Path, text: str | None, problems: Problems) -> None:
+    """Put the connectors of ``file`` behind those that are there."""
+    if text is None:
+        text = _text(file, problems, needed=False)
+    more, before = _values(file, text, problems), values.get(CONNECTOR, [])
+    lines = key_lines(text)
+    for key in more:
+        if key != CONNECTOR:
+            problems.found.append(f"{file}:{lines.get((key,), 1)}: {key}: only [[{CONNECTOR}]] stands here")
+    if not isinstance(before, list) or not isinstance(more.get(CONNECTOR, []), list):
+        return
+    for path, line in lines.items():
+        if len(path) > 1 and isinstance(path[1], int):
+            problems.origins[path[0], len(before) + path[1], *path[2:]] = f"{file}:{line}"
+    if CONNECTOR in more:
+        values[CONNECTOR] = [*before, *more[CONNECTOR]]
+
+
+def _text(file: Path, problems: Problems, *, needed: bool = True) -> str:
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, FileNotFoundError) and not needed:
+            return ""
         why = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
         problems.found.append(f"{file}: cannot be read: {why}")
         problems.unreadable = True
-        return {}
+        return ""
+
+
+def _values(file: Path, text: str, problems: Problems) -> dict[str, Any]:
     try:
-        values = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         what, _, place = str(error).partition(" (at line ")
         line = place.partition(",")[0] if place else str(len(text.splitlines()))
         problems.found.append(f"{file}:{line}: {what}")
         problems.unreadable = True
         return {}
-    problems.origins.update((path, f"{file}:{line}") for path, line in key_lines(text).items())
-    return values
 
 
 def _from_environment(
@@ -142,6 +178,11 @@ def _put(values: dict[str, Any], path: KeyPath, value: Any) -> None:
             return
         values = inner
     values[str(last)] = value
+
+
+def connectors_file(file: Path) -> Path:
+    """Where the connectors are that commands add to the configuration of ``file``."""
+    return file.with_name("connectors.toml")
 
 
 def config_file(flag: Path | None, environment: Mapping[str, str]) -> Path | None:

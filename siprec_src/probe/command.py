@@ -8,9 +8,9 @@ import json
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -40,21 +40,43 @@ def probe(
         ConfigurationError: the URI cannot be used.
     """
     config = settings(uri, file, environment)
-    target = target_of(uri, config)
-    began = time.monotonic()
-    report = Report(lambda step: _tell(step, machine=machine))
-    click.echo(f"probing {redact_text(uri)}", err=machine)
     try:
-        asyncio.run(run(config, target, report, timeout_s))
+        report = _probed(config, target_of(uri, config), machine=machine, timeout_s=timeout_s)
     except (BindError, NoRoom) as error:
         click.echo(f"siprec-src probe: {error}", err=True)
         return exits.UNAVAILABLE
-    duration_s = time.monotonic() - began
     if machine:
-        click.echo(json.dumps(as_json(report, srs=uri, duration_s=duration_s), indent=2))
-    else:
+        click.echo(json.dumps(report, indent=2))
+    return int(report["exit_code"])
+
+
+def probe_all(config: Config, targets: Iterable[SrsTarget], *, machine: bool, timeout_s: float) -> int:
+    """Ask each of these SRSs of the configuration, one after the other; the worst exit code.
+
+    With ``machine`` the results are a list of JSON objects on standard output.
+    """
+    reports = []
+    try:
+        for target in targets:
+            reports.append(_probed(config, target, machine=machine, timeout_s=timeout_s))  # noqa: PERF401 told one by one
+    except (BindError, NoRoom) as error:
+        click.echo(f"siprec-src: {error}", err=True)
+        return exits.UNAVAILABLE
+    if machine:
+        click.echo(json.dumps(reports, indent=2))
+    return max(int(report["exit_code"]) for report in reports)
+
+
+def _probed(config: Config, target: SrsTarget, *, machine: bool, timeout_s: float) -> dict[str, Any]:
+    uri = target.config.uri
+    began = time.monotonic()
+    report = Report(lambda step: _tell(step, machine=machine))
+    click.echo(f"probing {redact_text(uri)}", err=machine)
+    asyncio.run(run(config, target, report, timeout_s))
+    duration_s = time.monotonic() - began
+    if not machine:
         click.echo(f"{report.summary()}\n({duration_s:.1f} s)")
-    return report.verdict.exit_code
+    return as_json(report, srs=uri, duration_s=duration_s)
 
 
 def _tell(step: Step, *, machine: bool) -> None:

@@ -213,7 +213,8 @@ def test_bad_configuration_ends_with_78_and_names_file_line_and_key(tmp_path: Pa
         assert f"{file}:5: srs.1.url: unknown key (did you mean 'uri'?)" in ended.stderr
 
 
-def test_sighup_with_a_broken_file_changes_nothing_and_says_why(tmp_path: Path) -> None:
+@pytest.mark.feature("F015")
+def test_sighup_with_a_broken_file_changes_nothing_and_with_a_connector_takes_it_over(tmp_path: Path) -> None:
     file = tmp_path / "siprec-src.toml"
     good = f'[[srs]]\nuri = "{SRS}"\n'
     file.write_text(good)
@@ -223,8 +224,10 @@ def test_sighup_with_a_broken_file_changes_nothing_and_says_why(tmp_path: Path) 
         until(lambda: bool(daemon.events("config.invalid")), 10, "the complaint")
         assert "nonsense" in daemon.events("config.invalid")[0]["problems"][0]
         file.write_text(good)
+        file.with_name("connectors.toml").write_text('[[connector]]\nname = "a"\nuri = "sip:a@127.0.0.9"\n')
         daemon.signal(signal.SIGHUP)
         until(lambda: bool(daemon.events("config.reloaded")), 10, "the reload")
+        assert daemon.metric("srs_up", srs="sip:a@127.0.0.9") == 1
         assert daemon.ready
 
 

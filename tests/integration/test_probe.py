@@ -315,10 +315,30 @@ def test_a_wrong_command_line_and_a_wrong_uri_have_codes_of_their_own() -> None:
     assert _command("--srs", "sip:srs@127.0.0.1;secure=perhaps").returncode == 78
 
 
-def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
+def test_a_connector_is_tried_at_each_of_its_srss(tmp_path: Path) -> None:
+    uris = [f"sip:srs@{LOOPBACK}:{free_port()};transport=tcp" for _ in range(2)]
+    file = tmp_path / "siprec-src.toml"
+    file.write_text(f'''
+[sip]
+listen = "{LOOPBACK}:0"
+route = "sip:nobody.invalid"
+[[connector]]
+name = "partner"
+uri = "{uris[0]}"
+failover = ["{uris[1]}"]
+''')
+    done = _command("test", "partner", "--config", str(file), "--json", command="connector")
+    reports = json.loads(done.stdout)
+    assert [report["srs"] for report in reports] == uris
+    assert (done.returncode, {report["verdict"] for report in reports}) == (2, {"unusable"})
+    unknown = _command("test", "Partner", "--config", str(file), command="connector")
+    assert (unknown.returncode, "no connector 'Partner'" in unknown.stderr) == (78, True)
+
+
+def _command(*arguments: str, command: str = "probe") -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SIPREC_SRC_")}
     return subprocess.run(
-        [sys.executable, "-P", "-m", "siprec_src", "probe", *arguments],
+        [sys.executable, "-P", "-m", "siprec_src", command, *arguments],
         cwd=REPOSITORY,
         env=clean,
         capture_output=True,
