@@ -85,12 +85,20 @@ def start(*, check: bool, **flags: Any) -> NoReturn:
 
 @main.command()
 @_settings_options
-def check(**flags: Any) -> NoReturn:
+@click.option("--call", "of_call", is_flag=True, help="Say which rule decides on a call.")
+@click.option("--json", "as_json", is_flag=True, help="With --call: one JSON object on stdout.")
+@click.argument("facts", nargs=-1, metavar="[from=… to=… trunk=… direction=… at=… header.NAME=…]")
+def check(*, of_call: bool, as_json: bool, facts: tuple[str, ...], **flags: Any) -> NoReturn:
     """Check the configuration: every error with file, line and key; exit code 78 when there is one.
 
-    Of a good one every SRS is shown with all its keys, and what each value comes from.
+    Of a good one every SRS is shown with all its keys, and what each value comes from; with --call instead
+    which [[rule]] would decide on such a call, why each other one would not, and what is recorded where.
     """
+    if not of_call and (facts or as_json):
+        raise click.UsageError("--json and what a call is are of --call")
     config = _load(flags)
+    if of_call:
+        _say_tried(config, facts, as_json=as_json)
     from siprec_src.config.shown import effective
 
     _say_checked(config, effective(config))
@@ -367,6 +375,22 @@ def _load(flags: dict[str, Any]) -> Config:
         for problem in error.problems:
             click.echo(problem, err=True)
         sys.exit(exits.CONFIG)
+
+
+def _say_tried(config: Config, facts: tuple[str, ...], *, as_json: bool) -> NoReturn:
+    import datetime as dt
+    import json
+
+    from siprec_src.config import trial
+    from siprec_src.errors import ConfigurationError
+
+    try:
+        call = trial.described(facts, config, dt.datetime.now(dt.UTC))
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from error
+    answer = trial.tried(call, config)
+    click.echo(json.dumps(answer, indent=2, ensure_ascii=False) if as_json else trial.as_text(answer))
+    sys.exit(exits.OK)
 
 
 def _say_checked(config: Config, *more: str) -> NoReturn:

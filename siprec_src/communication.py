@@ -47,6 +47,13 @@ class Direction(enum.Enum):
         return self in (Direction.SENDRECV, Direction.RECVONLY)
 
 
+class CallDirection(enum.Enum):
+    """Which way a call goes, seen from whoever runs the daemon."""
+
+    INBOUND = "inbound"  #: somebody outside has placed it
+    OUTBOUND = "outbound"  #: one of the operator's own parties has
+
+
 class Side(enum.Enum):
     """Which party of a two-party call: the caller sends the *inbound* track, the callee the *outbound*.
 
@@ -121,6 +128,7 @@ class CommunicationSession:
     reason: str = ""  #: text of the call's Reason header, when it ended with one
     reason_cause: int | None = None
     trunk: str = ""  #: name of the trunk it came by
+    direction: CallDirection = CallDirection.INBOUND  #: as that trunk says
     sips: bool = False  #: it was placed to a ``sips:`` URI (RFC 7866 12)
     preference: Preference = Preference.NONE  #: of both parties together
     headers: tuple[tuple[str, str], ...] = ()  #: header fields of the call's INVITE, as received
@@ -148,6 +156,15 @@ class HangUp:
     """An event to the ingest of a call: it is to end now, for both parties."""
 
     cause: str  #: text of the Reason header that they get, and slug for logs
+    status: int = 200  #: of that
+
+
+@immutable(kw_only=False)
+class TellCall:
+    """An effect of recording: the ingest of a call is to be told."""
+
+    call: int
+    event: HangUp
 
 
 @immutable(kw_only=False)

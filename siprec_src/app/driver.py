@@ -17,7 +17,7 @@ from siprec_src.app.agenda import Agenda
 from siprec_src.app.owners import Owner, Owners
 from siprec_src.app.resumption import Resumption
 from siprec_src.app.usage import closing_answer
-from siprec_src.communication import CommunicationSession, Publish, RecordingChanged
+from siprec_src.communication import CommunicationSession, Publish, RecordingChanged, TellCall
 from siprec_src.identity import Identity
 from siprec_src.ingest.inline.voice import AskVoice, Instructed, VoiceEffect, VoiceUnfit
 from siprec_src.machine import Finished, Forward, Gone, LogLine, Machine, Observe
@@ -264,6 +264,9 @@ class Driver:
                     self._owners.names_call(owner, effect.session.call)
                     owner.invited_at = None  # what the application takes is not what we add
                 self._ask_voice(effect)
+            case TellCall():
+                if (told := self._owners.owner_of_call(effect.call)) is not None:
+                    self._queue.append((told, effect.event))
             case RecordingChanged():
                 if (told := self._owners.owner_of_call(effect.call)) is not None:
                     self._queue.append((told, effect))

@@ -16,6 +16,7 @@ from siprec_src.config.build import build_sections
 from siprec_src.config.connectors import TABLE, build_connectors
 from siprec_src.config.edges import build_edges
 from siprec_src.config.profiles import TABLE as PROFILES
+from siprec_src.config.rules import build_rules
 from siprec_src.config.secrets import token_of
 from siprec_src.config.settings import (
     DaemonSettings,
@@ -35,6 +36,7 @@ from siprec_src.media.model import Sound
 from siprec_src.net.tls import TlsContexts, TlsSettings
 from siprec_src.recording.connector import Connectors
 from siprec_src.recording.copies import crowded
+from siprec_src.recording.rule import Rule
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig, SrsTarget
 from siprec_src.sip.flow import Address, Edge
@@ -67,6 +69,7 @@ class Config:
     srs: tuple[SrsConfig, ...]
     targets: tuple[SrsTarget, ...]  #: of `srs`, in order
     connectors: Connectors
+    rules: tuple[Rule, ...]  #: which calls are recorded, in order
     http_listen: Address | None
     http_token: SecretText | None = dataclasses.field(repr=False)  #: that the operator must show by HTTP
     accounts: Accounts
@@ -133,6 +136,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         connectors = build_connectors(built["connector"], built[PROFILES], trunks, edges, problems)
     if not built["srs"] and not built["connector"]:
         problems.found.append("nothing would be recorded: give --srs, or an [[srs]], or a [[connector]]")
+    rules = build_rules(built["rule"], trunks, targets, connectors, problems) if complete else ()
     _end_if(problems)
     tls = built["tls"] or TlsSettings()
     tls_peers = peers_with_tls(tls, _entries(built["trunk"], trunks, targets, connectors), problems)
@@ -155,6 +159,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         srs=tuple(target.config for target in targets),
         targets=targets,
         connectors=connectors,
+        rules=rules,
         http_listen=http_listen,
         http_token=http_token,
         accounts=accounts,

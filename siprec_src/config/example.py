@@ -30,6 +30,7 @@ _EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "account": {"sid": "AC" + 32 * "0", "name": "office", "auth_token_env": "OFFICE_TOKEN"},
     "srs": {"uri": "sip:recorder@192.0.2.30:5060;transport=tcp;edge=dublin"},
     "connector": {"name": "Default", "uri": "sip:recorder@192.0.2.31:5060;transport=tcp;edge=dublin"},
+    "rule": {"name": "sales", "trunk": "pbx", "header": {"X-Queue": "sales*"}, "time": "mon-fri 08:00-18:00"},
 }
 _PROFILE: Final = """\
 [profile.archive]  # A profile of your own: any key of [[srs]] but uri; in an [[srs]] profile = "archive"

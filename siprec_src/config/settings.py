@@ -18,6 +18,7 @@ from siprec_src.ingest.inline.settings import IndicationSettings
 from siprec_src.net.tls import TlsSettings
 from siprec_src.recording.own_fields import may_be_set
 from siprec_src.recording.profile import DEFAULT_PROFILE
+from siprec_src.recording.rule import Rule
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig
 from siprec_src.telemetry.log import LogFormat, LogLevel
@@ -159,6 +160,7 @@ class TrunkSettings:
     uri: str = ""  #: how it is reached, a SIP URI; without one no call goes to it
     edge: str = ""  #: by which calls to it leave; by default the first edge
     account: str = ""  #: SID or name of the account whose its calls are; by default the first one
+    direction: Literal["inbound", "outbound"] = "inbound"  #: of its calls; a PBX's: ``outbound``
     media_source: Literal["strict", "learn"] = "strict"  #: ``learn``: take its media from behind a NAT
     username: str = ""  #: answers its Digest challenges (RFC 8760); empty: they pass to the other side
     password_file: str = ""  #: where its password stands: an absolute path, or a credential of systemd
@@ -225,6 +227,7 @@ ARRAYS: Final = {
     "srs": SrsConfig,
     "connector": ConnectorSettings,
     "account": AccountSettings,
+    "rule": Rule,
 }
 """Tables that may be there several times."""
 

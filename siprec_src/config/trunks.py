@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping
 
+from siprec_src.communication import CallDirection
 from siprec_src.config.addresses import sip_uri
 from siprec_src.config.lines import KeyPath
 from siprec_src.config.secrets import credentials_of
@@ -94,6 +95,7 @@ def _trunk(
         to=to,
         uri=uri,
         edge=edge,
+        direction=CallDirection(settings.direction),
         source_policy=SourcePolicy(settings.media_source),
         credentials=credentials,
     )

@@ -33,6 +33,8 @@ from siprec_src.net.tls import TlsContexts, TlsLayer
 from siprec_src.net.transport import SipTransport
 from siprec_src.recording.copies import copies_of
 from siprec_src.recording.pool import RecordingPool
+from siprec_src.recording.rule import Policy
+from siprec_src.recording.rules import RuleBook
 from siprec_src.sip.flow import Edge, Flow, Transport
 from siprec_src.sip.parser import Malformed
 from siprec_src.sip.settings import AgentLimits, AgentSettings
@@ -144,14 +146,20 @@ class _ControlProcess:
         self._user_agent = _user_agent(config, identity, self._edges, self._throttle)
         self._ingest = _ingest(config, identity, self._edges)
         self._wall = wall = WallClock(time.time() - asyncio.get_running_loop().time())
-        asked_for = tuple(config.connectors.targets)
         self._pool = RecordingPool(
-            identity, wall, self._edges, config.srs, settings=config.recording, asked_for=asked_for
+            identity,
+            wall,
+            self._edges,
+            config.srs,
+            decide=RuleBook(config.rules, wall).decide,
+            settings=config.recording,
+            asked_for=tuple(config.connectors.targets),
         )
         lookups = ResolverLimits(timeout_s=config.sip.dns_timeout_s)
         self._resolver = Resolver(self._edges, self._received, limits=lookups, servers=config.dns_servers)
         self._media = MediaClient(media_socket, self._media_says)
         self._heart = Heart(status)
+        self._require(config)
         ladder = Ladder(config.telemetry.explain_calls)
         self._explainer = Explainer(ladder, wall, _secret_fields(config))
         self._driver = Driver(
@@ -230,8 +238,14 @@ class _ControlProcess:
     def _take_over(self, fresh: Config) -> None:
         """Take over what changes for new calls; name what would need a restart."""
         routing = RoutingTable(fresh.trunks, self._edges)
-        self._pool.retarget(fresh.srs, fresh.recording, tuple(fresh.connectors.targets))
+        self._pool.retarget(
+            fresh.srs,
+            fresh.recording,
+            tuple(fresh.connectors.targets),
+            decide=RuleBook(fresh.rules, self._wall).decide,
+        )
         self._ingest.reroute(routing)
+        self._require(fresh)
         self._explainer.hide(_secret_fields(fresh))
         self._driver.start()
         _configure_logs(fresh)
@@ -241,6 +255,11 @@ class _ControlProcess:
         if dataclasses.replace(fresh.daemon, **logging) != was.daemon:  # type: ignore[arg-type] # its own values
             needs_restart.append("daemon")
         self._log.info("config.reloaded", needs_restart=needs_restart)
+
+    def _require(self, config: Config) -> None:
+        """Where a rule requires a recording, calls are asked for before they are made."""
+        required = any(rule.policy is Policy.REQUIRED for rule in config.rules)
+        self._ingest.admit = self._pool.refuses if required else None
 
     async def _renew_tls(self, fresh: Config, tls: TlsLayer) -> None:
         """Read certificates again, also when their names have stayed, for the connections to come."""

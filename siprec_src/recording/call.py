@@ -55,7 +55,7 @@ class CallRecording:
     ) -> None:
         self.copy = copy.name
         self.entry = copy.entry
-        self._persistent = copy.persistent
+        self.persistent = copy.persistent
         self._ground = ground
         self._pool = pool
         self._room = room
@@ -354,7 +354,7 @@ class CallRecording:
             return self._failed_line()
         if outcome.reason == "media-down":
             return []
-        if session.began is None or (not self._persistent and outcome.reason != MEDIA_RESTART):
+        if session.began is None or (not self.persistent and outcome.reason != MEDIA_RESTART):
             return self._try_next(now)
         if outcome.reason == "srs-not-secure":
             return self._begin_round(now)
@@ -370,7 +370,7 @@ class CallRecording:
     def _round_failed(self, now: float) -> Effects:
         if (reason := self._rounds.newest_failure) not in ("", *NOT_YET):
             self._note_end(Outcome(result=Result.FAILED, reason=reason))
-            if not self._persistent:
+            if not self.persistent:
                 self._halted = reason
                 return self._failed_line()
         self._rounds.pause(now)

@@ -33,12 +33,14 @@ class Copy:
 
 def tailored(
     targets: Iterable[SrsTarget],
-    name: str,
+    name: str | None,
     *,
     track: Track | None = None,
     parameters: tuple[tuple[str, str], ...] = (),
 ) -> tuple[SrsTarget, ...]:
     """The same SRSs for the copy ``name``: with these tracks, where they are said, and custom parameters.
+
+    Without a name each is for the copy that it is for by itself.
 
     Raises:
         ConfigurationError: a parameter that is to be a header field too cannot be one.
@@ -47,7 +49,10 @@ def tailored(
         dataclasses.replace(
             target,
             config=dataclasses.replace(
-                target.config, copy=name, track=track or target.config.track, parameters=parameters
+                target.config,
+                copy=target.config.copy if name is None else name,
+                track=track or target.config.track,
+                parameters=parameters,
             ),
         )
         for target in targets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from siprec_src.communication import RecordingChanged
+from siprec_src.communication import RecordingChanged, TellCall
 from siprec_src.identity import Identity
 from siprec_src.machine import Finished, Forward, LogLine, Observe, WallClock
 from siprec_src.media import plane
@@ -13,7 +13,8 @@ from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Edge
 from siprec_src.values import immutable
 
-Effect = sip.Command | plane.Command | LogLine | Observe | Forward | Finished | RecordingChanged | CopyChanged
+Told = RecordingChanged | TellCall | CopyChanged
+Effect = sip.Command | plane.Command | LogLine | Observe | Forward | Finished | Told
 Effects = list[Effect]
 
 

@@ -68,6 +68,11 @@ class Health:
         state = self._states.get(target.config.uri)
         return state is not None and not state.up
 
+    def hopeful(self, target: SrsTarget, now: float) -> bool:
+        """Whether a call could be recorded there now: it is up, or a call is what it is probed by."""
+        state = self._states.get(target.config.uri)
+        return state is None or state.up or (not self._interval_s and now >= state.check_at)
+
     # For calls.
 
     def choose(self, targets: Sequence[SrsTarget], now: float) -> list[SrsTarget]:

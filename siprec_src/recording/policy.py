@@ -1,6 +1,7 @@
 """Whether a call is recorded and where, and which tracks of it an SRS gets.
 
-The seam at which rules come in later.
+A rule of the operator's may decide (`rules`), or ``automatic`` of ``[recording]`` does. What a party wishes
+by ``a=recordpref``, where that is honoured, goes before all that does not bind (RFC 7866 7.3.2).
 
 A call is not copied with less protection than it has unless configuration says so (RFC 7866 12, 12.2).
 """
@@ -8,32 +9,61 @@ A call is not copied with less protection than it has unless configuration says 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from siprec_src.communication import CommunicationSession, Direction, Side
+from siprec_src.communication import CommunicationSession, Direction, Preference, Side
 from siprec_src.recording.forks import Wanted
 from siprec_src.recording.offer import offerable
 from siprec_src.recording.presentation import first_side
+from siprec_src.recording.rule import Record
+from siprec_src.recording.settings import Distribution
 from siprec_src.recording.srs import LateTrack, SrsConfig, SrsTarget, Track
 from siprec_src.sip.flow import Transport
 from siprec_src.values import immutable
 
+ON_COMMAND: Final = "on-command"  #: why a call is not recorded that nobody has asked for
+BY_WISH: Final = "recordpref"  #: why one is not that a party does not want recorded
+BY_RULE: Final = "rule"  #: why one is not that a rule does not want recorded
+MEANT: Final = frozenset({ON_COMMAND, BY_WISH, BY_RULE})  #: reasons that are no fault
+
 
 @immutable
 class Decision:
-    """What is done about one call, decided once."""
+    """What is done about one call."""
 
-    record: bool
+    record: Record = Record.DONT_CARE  #: what a rule says; `DONT_CARE`: none decides
     targets: tuple[SrsTarget, ...]  #: tried in order
-    reason: str  #: slug; why it is not recorded, or by what rule it is
+    obstacle: str = ""  #: slug; why it cannot be recorded, whoever wants it
+    rule: str = ""  #: name of the one that decides
+    required: bool = False  #: the call does not go on without
+    distribution: Distribution | None = None  #: over `targets`; None: as for all calls
+
+    def unrecorded(self, wish: Preference, *, automatic: bool) -> str:
+        """Why it is not recorded; "" when it is. ``wish`` is of the parties, as far as it is honoured."""
+        match self.record:
+            case Record.FORCE:
+                return self.obstacle
+            case Record.NEVER:
+                return BY_RULE
+            case Record.YES | Record.NO | Record.DONT_CARE:
+                pass
+        if wish is not Preference.ON and self.record is Record.NO:
+            return BY_RULE
+        if self.obstacle:
+            return self.obstacle
+        if wish is Preference.OFF:
+            return BY_WISH
+        wanted = wish is Preference.ON or automatic or self.record is Record.YES
+        return "" if wanted else ON_COMMAND
 
 
 def decide(session: CommunicationSession, targets: Sequence[SrsTarget]) -> Decision:
-    """Every call is recorded at the first SRS that takes it; without an SRS none is."""
+    """Without a rule every call can be recorded, at the first SRS that takes it."""
     if not targets:
-        return Decision(record=False, targets=(), reason="no-srs")
+        return Decision(targets=(), obstacle="no-srs")
     if session.ended is not None:
-        return Decision(record=False, targets=(), reason="call-ended")
-    return Decision(record=True, targets=tuple(targets), reason="all-calls")
+        return Decision(targets=(), obstacle="call-ended")
+    return Decision(targets=tuple(targets))
 
 
 def tracks_of(session: CommunicationSession, config: SrsConfig) -> tuple[Wanted, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import assert_never
 
 from siprec_src.communication import CommunicationSession, Preference
 from siprec_src.identity import Identity
@@ -19,7 +20,8 @@ from siprec_src.recording.copies import copies_of
 from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.health import Health
 from siprec_src.recording.policy import Decision, decide
-from siprec_src.recording.recorded_call import BY_WISH, ON_COMMAND, RecordedCall
+from siprec_src.recording.recorded_call import RecordedCall
+from siprec_src.recording.required import Required
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target, told_apart
 from siprec_src.recording.view import CallView
@@ -66,13 +68,15 @@ class RecordingPool:
         self._asked_for = tuple(asked_for)
         self._health = Health(self._watched, self._settings.options_interval_s)
         self._turn = 0  #: of round-robin
+        self._required = Required(self._settings.required_grace_s)
         self.draining = False  #: no SRS is checked any more
         self._decide = decide
         self._calls: dict[int, RecordedCall] = {}  #: those that go on, or whose recording does
 
     @property
     def deadline(self) -> float | None:
-        return None if self.draining else self._health.deadline
+        due = (self._required.deadline, None if self.draining else self._health.deadline)
+        return min((at for at in due if at is not None), default=None)
 
     @property
     def live(self) -> int:
@@ -99,6 +103,16 @@ class RecordingPool:
         known = self._calls.get(call)
         return known is not None and known.call.ended is None and streams <= known.room
 
+    def refuses(self, call: CommunicationSession, now: float) -> str:
+        """Why a call that has arrived is not made: its rule requires what no SRS could do now; "": it is."""
+        decision = self._decide(call, self._targets)
+        if not decision.required:
+            return ""
+        obstacle = decision.obstacle
+        if not obstacle and not any(self._health.hopeful(target, now) for target in decision.targets):
+            obstacle = "srs-down"
+        return f"rule {decision.rule} requires a recording: {obstacle}" if obstacle else ""
+
     def call_of(self, session_id: bytes) -> int | None:
         """The handle of the call with this id, if it is known."""
         found = (call for call, known in self._calls.items() if known.call.session_id == session_id)
@@ -123,8 +137,9 @@ class RecordingPool:
         srs: Sequence[SrsConfig],
         settings: RecordingSettings | None = None,
         asked_for: Sequence[SrsTarget] = (),
+        decide: Decide | None = None,
     ) -> None:
-        """New calls are recorded at these SRSs; recordings that run stay where they are.
+        """New calls are recorded at these SRSs and decided on so; recordings that run stay where they are.
 
         Raises:
             ConfigurationError: the URI of an SRS cannot be used; nothing was changed.
@@ -132,6 +147,8 @@ class RecordingPool:
         self._targets = told_apart(parse_target(config, self._ground.edges) for config in srs)
         self._settings = settings or self._settings
         self._asked_for = tuple(asked_for)
+        self._decide = decide or self._decide
+        self._required.grace_s = self._settings.required_grace_s
         self._health.know(self._watched, self._settings.options_interval_s)
 
     def receive(self, event: Event, now: float) -> Effects:
@@ -144,7 +161,11 @@ class RecordingPool:
                     known.ended(event)
                 return self._clear(call)
             case commands.Copying(call=call):
-                return known.copying(event) if (known := self._calls.get(call)) is not None else []
+                if (known := self._calls.get(call)) is None:
+                    return []
+                told = known.copying(event)
+                self._watch(known, now)
+                return told
             case commands.SrsAlive():
                 if event.took is not None:
                     self._remember(event.took)
@@ -157,28 +178,23 @@ class RecordingPool:
                 if (known := self._calls.get(machine.call)) is not None:
                     return [*known.gone(machine), *self._clear(machine.call)]
                 return []
-            case commands.Start(call=call):
-                return self._begin(call)
-            case commands.Record(call=call):
-                return known.record(event) if (known := self._calls.get(call)) is not None else []
-            case commands.End(call=call):
-                return known.end(event) if (known := self._calls.get(call)) is not None else []
-            case commands.Pause(call=call) | commands.Resume(call=call) | commands.Stop(call=call):
-                known = self._calls.get(call)
-                return known.command(event) if known is not None else []
+            case _ if isinstance(event, commands.Command | commands.CopyCommand):
+                return self._commanded(event, now)
             case _:
                 return []  # what the driver tells every machine, such as MediaDown
 
     def wake(self, now: float) -> Effects:
-        """Check the SRSs whose time has come; the first time only set the times."""
+        """End calls that lack their recording, and check SRSs, each when its time has come."""
         interval_s = self._settings.options_interval_s
         self._health.begin(now + interval_s * self._ground.identity.uniform(0.5, 1.0))
+        ended = [effect for call in self._required.due(now) for effect in self._calls[call].hung_up()]
         if self.draining:
-            return []
-        return [
+            return ended
+        checks = [
             Forward(SrsCheck(self._ground, self, target), commands.Check())
             for target in self._health.due(self._watched, now)
         ]
+        return [*ended, *checks]
 
     def _remember(self, taken: SrsTarget) -> None:
         """Tell an SRS its metadata from the beginning as it has taken it, until it is configured otherwise.
@@ -202,7 +218,7 @@ class RecordingPool:
     def _published(self, call: CommunicationSession, now: float) -> Effects:
         known = self._calls.get(call.call)
         if known is None:
-            return self._decided(call)
+            return self._decided(call, now)
         effects: Effects = []
         if call.preference is not known.call.preference:
             effects += self._wished(call, known, now)
@@ -210,42 +226,70 @@ class RecordingPool:
 
     def _wished(self, call: CommunicationSession, known: RecordedCall, now: float) -> Effects:
         """A party wishes something else of recording; whether it gets it is for the operator to say."""
-        honoured = self._settings.honour_recordpref
+        honoured = self._honours(known)
         effects: Effects = [known.wish_line(call.preference, honoured=honoured)]
         for command in known.commands_for(call.preference) if honoured else ():
             effects += self.receive(command, now)
         return effects
 
-    def _decided(self, call: CommunicationSession) -> Effects:
+    def _honours(self, known: RecordedCall) -> bool:
+        """Whether a party's wish counts: where the operator lets it, and no rule binds."""
+        return self._settings.honour_recordpref and not known.decision.record.binds
+
+    def _commanded(self, command: commands.Command | commands.CopyCommand, now: float) -> Effects:
+        known = self._calls.get(command.call)
+        if known is None:
+            return []
+        if known.bars(command):
+            return known.barred(command)
+        match command:
+            case commands.Start():
+                known.require()
+                effects = self._begin(known.call)
+            case commands.Record():
+                effects = known.record(command)
+            case commands.End():
+                effects = known.end(command)
+            case commands.Pause() | commands.Resume() | commands.Stop():
+                effects = known.command(command)
+            case _:
+                assert_never(command)
+        self._watch(known, now)
+        return effects
+
+    def _decided(self, call: CommunicationSession, now: float) -> Effects:
         decision = self._decide(call, self._targets)
         wish = call.preference if self._settings.honour_recordpref else Preference.NONE
-        wanted = wish is Preference.ON or (self._settings.automatic and wish is not Preference.OFF)
-        why = BY_WISH if wish is Preference.OFF else ON_COMMAND
+        why = decision.unrecorded(wish, automatic=self._settings.automatic)
         known = self._calls[call.call] = RecordedCall(
             self._ground,
             self,
             self._health,
             call,
             room=self._settings.max_forked_streams,
-            unrecorded=why if decision.record else decision.reason,
-            paused=wish is Preference.PAUSE,
+            unrecorded=why,
+            decision=decision,
+            paused=wish is Preference.PAUSE and not decision.record.binds,
         )
-        told: Effects = []
+        self._watch(known, now)
+        told = known.decision_line()
         if call.preference is not Preference.NONE:
-            told = [known.wish_line(call.preference, honoured=self._settings.honour_recordpref)]
-        if decision.record and wanted:
+            told.append(known.wish_line(call.preference, honoured=self._honours(known)))
+        if not why:
             return [*told, *self._keep(call.call, decision)]
         return [*told, *self._clear(call.call)]
 
-    def _begin(self, call: int) -> Effects:
-        """Record a call that is known, by the SRSs that are configured now."""
-        known = self._calls.get(call)
-        return self._keep(call, self._decide(known.call, self._targets)) if known is not None else []
+    def _begin(self, call: CommunicationSession) -> Effects:
+        """Record a call that is known, by the SRSs and rules that are configured now."""
+        return self._keep(call.call, self._decide(call, self._targets))
 
     def _keep(self, call: int, decision: Decision) -> Effects:
         turn, self._turn = self._turn, self._turn + 1
-        copies = copies_of(decision.targets, self._settings.distribution, turn)
+        copies = copies_of(decision.targets, decision.distribution or self._settings.distribution, turn)
         return self._calls[call].begin(copies)
+
+    def _watch(self, known: RecordedCall, now: float) -> None:
+        self._required.watch(known.call.call, now, lacking=known.lacking)
 
     def _clear(self, call: int) -> Effects:
         """Say the last words on a call that is over, and forget it."""
@@ -253,4 +297,5 @@ class RecordingPool:
         if known is None or not known.over:
             return []
         del self._calls[call]
+        self._required.watch(call, 0.0, lacking=False)
         return known.summary()

@@ -12,9 +12,11 @@ from typing import Any, assert_never
 
 from siprec_src.communication import (
     CommunicationSession,
+    HangUp,
     Preference,
     RecordingChanged,
     RecordingState,
+    TellCall,
     id_text,
 )
 from siprec_src.machine import Forward, LogLine, Machine, Observe
@@ -25,10 +27,9 @@ from siprec_src.recording.ground import Effects, Ground
 from siprec_src.recording.health import Health
 from siprec_src.recording.news import CopyChanged, CopyState
 from siprec_src.recording.outcome import Fields, Outcome, Result, of_several
+from siprec_src.recording.policy import BY_RULE, MEANT, Decision
+from siprec_src.recording.rule import Record
 from siprec_src.recording.view import CallView
-
-ON_COMMAND = "on-command"  #: why a call is not recorded that nobody has asked for
-BY_WISH = "recordpref"  #: why one is not that a party does not want recorded
 
 
 class RecordedCall:
@@ -47,6 +48,7 @@ class RecordedCall:
         *,
         room: int,
         unrecorded: str,
+        decision: Decision,
         paused: bool = False,
     ) -> None:
         self._ground = ground
@@ -55,6 +57,8 @@ class RecordedCall:
         self._call = call
         self._room = Room(room)
         self._unrecorded = unrecorded  #: why no copy was begun, as long as none was
+        self.decision = decision
+        self._required = decision.required and unrecorded not in MEANT  #: it does not go on without
         self._paused = paused
         self._up: list[object] = []  #: machines whose copy an SRS gets now
         self._state = RecordingState.OFF  #: as the call was told
@@ -81,6 +85,7 @@ class RecordedCall:
         return CallView(
             call=self._call,
             paused=self._paused,
+            decision=self.decision,
             recordings=tuple(machine.view for machine in self._machines),
         )
 
@@ -131,10 +136,56 @@ class RecordedCall:
                 self._paused = False
                 return [*told, *self._told("resumed")]
             case commands.Stop():
-                self._paused = False
+                self._paused = self._required = False
                 return told
             case _:
                 assert_never(command)
+
+    def bars(self, command: commands.Command | commands.CopyCommand) -> bool:
+        """Whether the rule that has decided on the call does not let it be commanded so."""
+        match self.decision.record:
+            case Record.FORCE:
+                if isinstance(command, commands.End):
+                    return any(own.copy == command.copy and own.persistent for own in self._machines)
+                return isinstance(command, commands.Pause | commands.Stop)
+            case Record.NEVER:
+                return isinstance(command, commands.Start | commands.Record)
+            case Record.YES | Record.NO | Record.DONT_CARE:
+                return False
+            case _:
+                assert_never(self.decision.record)
+
+    def barred(self, command: commands.Command | commands.CopyCommand) -> Effects:
+        """What was asked for in vain."""
+        said = (("command", type(command).__name__.lower()), ("rule", self.decision.rule))
+        told: Effects = [LogLine("warning", "recording.command-refused", (*self._fields, *said))]
+        if isinstance(command, commands.Record):
+            told.append(self._lost(command.copy.name, BY_RULE))
+        return told
+
+    @property
+    def lacking(self) -> bool:
+        """Whether it must have a recording and has none."""
+        recorded = any(machine in self._up for machine in self._machines if machine.persistent)
+        return self._required and not recorded and self._call.ended is None
+
+    def require(self) -> None:
+        """Somebody wants it recorded again: as its rule requires it, if that does."""
+        self._required = self.decision.required
+
+    def hung_up(self) -> Effects:
+        """It has had no recording for too long."""
+        self._required = False
+        said = (("rule", self.decision.rule), ("reason", "no-recording"))
+        line = LogLine("warning", "recording.required", (*self._fields, *said))
+        return [line, TellCall(self._call.call, HangUp("recording required", status=503))]
+
+    def decision_line(self) -> Effects:
+        """By which rule it is recorded or not."""
+        if not self.decision.rule:
+            return []
+        said = (("rule", self.decision.rule), ("record", self.decision.record.value))
+        return [LogLine("info", "recording.decided", (*self._fields, *said))]
 
     def ended(self, end: commands.Over) -> None:
         """One copy is over, for now or for good."""
@@ -165,9 +216,8 @@ class RecordedCall:
 
     def wish_line(self, wish: Preference, *, honoured: bool) -> LogLine:
         """What a party has wished, and whether it gets it."""
-        fields: Fields = (("call", self._call.call), ("session", id_text(self._call.session_id)))
         said = (("wish", wish.value), ("honoured", honoured))
-        return LogLine("info", "recording.preference", (*fields, *said))
+        return LogLine("info", "recording.preference", (*self._fields, *said))
 
     def copying(self, event: commands.Copying) -> Effects:
         """A copy has begun, or rests at no SRS: the call is told when that changes what it is."""
@@ -188,11 +238,14 @@ class RecordedCall:
         """The last words on the call."""
         ends = {name: end for name, end in self._ends.items() if end is not None}
         good = [end for end in ends.values() if end.result is not Result.FAILED]
-        fields: Fields = (("call", self._call.call), ("session", id_text(self._call.session_id)))
         if not good:
             reason = self._unrecorded or next((end.reason for end in ends.values()), "call-ended")
-            meant = reason in (ON_COMMAND, BY_WISH)
-            line = LogLine("info" if meant else "warning", "recording.none", (*fields, ("reason", reason)))
+            meant = reason in MEANT
+            said: Fields = (
+                ("reason", reason),
+                *((("rule", self.decision.rule),) if reason == BY_RULE else ()),
+            )
+            line = LogLine("info" if meant else "warning", "recording.none", (*self._fields, *said))
             counted = Observe("calls_unrecorded_total", (("reason", reason),))
             return [line] if meant else [line, counted]
         if len(ends) == self._sessions == 1 and good[0].result is not Result.PARTLY:
@@ -205,7 +258,11 @@ class RecordedCall:
             ("sessions", self._sessions),
             ("copies", " ".join(f"{name or 'default'}={_said(end)}" for name, end in ends.items())),
         )
-        return [LogLine("info" if whole else "warning", "recording.summary", (*fields, *said))]
+        return [LogLine("info" if whole else "warning", "recording.summary", (*self._fields, *said))]
+
+    @property
+    def _fields(self) -> Fields:
+        return (("call", self._call.call), ("session", id_text(self._call.session_id)))
 
     def _lost(self, copy: str, reason: str) -> CopyChanged:
         return CopyChanged(

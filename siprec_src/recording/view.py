@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from siprec_src.communication import CommunicationSession
+from siprec_src.recording.policy import Decision
+from siprec_src.recording.rule import Record
 from siprec_src.values import immutable
 
 
@@ -22,7 +24,13 @@ class CallView:
 
     call: CommunicationSession
     paused: bool
+    decision: Decision  #: what was decided when it came, and by which rule
     recordings: tuple[RecordingView, ...]
+
+    @property
+    def bound(self) -> Record | None:
+        """`Record.FORCE`: nobody may stop or pause it. `Record.NEVER`: nobody may record it."""
+        return self.decision.record if self.decision.record.binds else None
 
     @property
     def copying(self) -> bool:

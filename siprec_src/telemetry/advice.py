@@ -87,6 +87,7 @@ _REASONS: Final[Mapping[str, tuple[str, str]]] = {
     "options-unreachable": ("it could not be reached", "see that it runs and that no firewall is between"),
     "options-503": ("it answered OPTIONS with 503", "see that it has capacity and licences"),
     "on-command": ("nobody has asked for it to be recorded", ""),
+    "rule": ("a rule does not want it to be recorded", ""),
     "track-missing": ("the SRS takes a call only with both tracks", "see late_track of this [[srs]]"),
     "srs-silent": ("it did not confirm the end", "the recording may lack its last metadata; look at the SRS"),
     "no-track": ("the call has no track that it may get", "see track and codecs of this [[srs]]"),

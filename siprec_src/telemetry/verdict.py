@@ -33,7 +33,7 @@ def judge(lines: Iterable[LogLine], others: Iterable[LogLine] = ()) -> tuple[Rec
     """
     told = [(line.event, dict(line.fields)) for line in lines]
     answer, sentences, todo = _recording(told)
-    said = [*_call(told), *sentences, *_srs(others)]
+    said = [*_call(told), *_rule(told), *sentences, *_srs(others)]
     if any(event == "machine.failed" for event, _ in told):
         said.append("A fault of ours ended a part of it; its traceback is in the log as machine.failed.")
     if answer in (Recorded.NO, Recorded.PARTLY) and todo:
@@ -69,6 +69,19 @@ def _call(told: Sequence[tuple[str, Fields]]) -> list[str]:
     how = _OUTCOMES.get(str(end.get("outcome")), "ended as {outcome}").format_map(end)
     why = f": {refused.get('reason')}" if refused is not None and refused.get("reason") else ""
     return [f"{head}, {how}{why}."]
+
+
+def _rule(told: Sequence[tuple[str, Fields]]) -> list[str]:
+    """What the operator's rules have to do with it."""
+    decided = _last(told, "recording.decided")
+    if decided is None:
+        return []
+    said = [f"Rule {decided.get('rule')} decided on its recording: {decided.get('record')}."]
+    if (refused := _last(told, "recording.command-refused")) is not None:
+        said.append(f"It did not let anybody {refused.get('command')} it.")
+    if _last(told, "recording.required") is not None:
+        said.append("It requires a recording, which no SRS had for too long, so the call was ended.")
+    return said
 
 
 def _recording(told: Sequence[tuple[str, Fields]]) -> tuple[Recorded, list[str], str]:

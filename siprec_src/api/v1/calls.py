@@ -21,6 +21,7 @@ from siprec_src.api.errors import ApiError, json_answer
 from siprec_src.api.v1.known import KnownCalls
 from siprec_src.api.v1.models import Call, Calls, Problem
 from siprec_src.recording import commands
+from siprec_src.recording.rule import Record
 from siprec_src.recording.view import CallView
 
 MAX_LISTED: Final = 100  #: calls in one answer, so that it holds nobody up
@@ -43,6 +44,14 @@ COMMANDS: Final[Mapping[Verb, type[commands.Command]]] = {
     Verb.STOP: commands.Stop,
     Verb.START: commands.Start,
 }
+
+
+_BARRED: Final[Mapping[Verb, Record]] = {
+    Verb.PAUSE: Record.FORCE,
+    Verb.STOP: Record.FORCE,
+    Verb.START: Record.NEVER,
+}
+"""What a rule says that does not let it be done."""
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -79,7 +88,7 @@ def router(known: KnownCalls, tell: Callable[[commands.Command], None]) -> APIRo
             responses={
                 200: {"model": Call},
                 202: {"model": Call, "description": "Under way"},
-                **refusals(401, 403, 404, 429),
+                **refusals(401, 403, 404, 409, 429),
             },
         )
     return made
@@ -92,7 +101,10 @@ def _mine(known: KnownCalls, request: Request) -> Any:
 
 def _commanding(known: KnownCalls, tell: Callable[[commands.Command], None], verb: Verb) -> Any:
     async def command(request: Request, call: str) -> Response:
-        number = known.find(call, principal_of(request)).call.call
+        view = known.find(call, principal_of(request))
+        number, rule = view.call.call, view.decision.rule
+        if view.bound is not None and view.bound is _BARRED.get(verb):
+            raise ApiError(409, None, f"rule {rule!r} lets nobody {verb.value} the recording of this call")
         tell(COMMANDS[verb](number))
         if verb not in (Verb.PAUSE, Verb.STOP):
             return _done(known, number, 202)

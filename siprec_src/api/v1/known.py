@@ -52,6 +52,8 @@ class KnownCalls:
             "caller": parties.get(Side.CALLER, ""),
             "callee": parties.get(Side.CALLEE, ""),
             "paused": view.paused,
+            "rule": view.decision.rule,
+            "record": view.decision.record.value,
             "recordings": [
                 {"copy": r.copy, "srs": r.srs, "state": r.state, "copying": r.copying}
                 for r in view.recordings

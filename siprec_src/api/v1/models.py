@@ -39,6 +39,8 @@ class Call(TypedDict):
     caller: str
     callee: str
     paused: bool
+    rule: Annotated[str, Field(description='the rule that decided on its recording; "" when none did')]
+    record: Annotated[str, Field(description="what it says: force, yes, dont-care (none decided), no, never")]
     recordings: list[Copy]
 
 

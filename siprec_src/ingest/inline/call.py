@@ -352,11 +352,12 @@ class Call(CallInstructed):
         if self._ending is not None:
             return
         self._log("info", "call.hung-up", ("cause", event.cause))
+        reason = Reason.of("SIP", event.status, event.cause)
         if self._dialog is not None:
-            self._hang_up(self._dialog, Reason.of("SIP", 200, event.cause), Outcome.HUNG_UP, 200)
+            self._hang_up(self._dialog, reason, Outcome.HUNG_UP, event.status)
             return
         if (first := self._first) is not None and not first.answered:
-            self._cancel_out(first, Headers((("Reason", str(Reason.of("SIP", 200, event.cause))),)))
+            self._cancel_out(first, Headers((("Reason", str(reason)),)))
         self._answer_rest()
         self._end(Outcome.HUNG_UP, 487)
 

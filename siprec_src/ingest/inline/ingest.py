@@ -7,9 +7,10 @@ passing it on as a call would make a recording of a recording. ``+sip.srs`` alon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from siprec_src.communication import CommunicationSession
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.identity import Identity
 from siprec_src.ingest.inline.call import Call
@@ -20,11 +21,13 @@ from siprec_src.ingest.inline.settings import InlineSettings
 from siprec_src.ingest.inline.transfers import Transfers
 from siprec_src.machine import Forward, Gone, LogLine, Observe
 from siprec_src.sip.flow import Edge
+from siprec_src.sip.headers import Reason
 from siprec_src.sip.message import Headers, Request
 from siprec_src.sip.vocabulary import InviteArrived, Respond
 
 _SIPREC: Final = "siprec"
 
+Admit = Callable[[CommunicationSession, float], str]
 Effect = Forward | Respond | LogLine | Observe
 
 
@@ -46,6 +49,7 @@ class InlineIngest:
         self._dialogs = DialogBook()
         self._transfers = Transfers()
         self._calls: set[Call] = set()
+        self.admit: Admit | None = None  #: why a call may not be made, "" when it may; None: each may
         self.draining = False  #: set while the process goes down: no new call
 
     @property
@@ -95,6 +99,8 @@ class InlineIngest:
             router=lambda dialled: self._routing.dialled(route, event.request, dialled),
             now=now,
         )
+        if self.admit is not None and (why := self.admit(call.arriving, now)):
+            return self._refuse(event, Refusal(503, why, reason="recording required"))
         self._calls.add(call)
         return (Forward(call, event),)
 
@@ -115,13 +121,15 @@ class InlineIngest:
         return Refusal(503, "max_calls reached") if self.calls >= self._settings.max_calls else None
 
     def _refuse(self, event: InviteArrived, refusal: Refusal) -> Sequence[Effect]:
-        retry = (("Retry-After", str(self._settings.retry_after_s)),) if refusal.status == 503 else ()
+        fields = [("Retry-After", str(self._settings.retry_after_s))] if refusal.status == 503 else []
+        if refusal.reason:
+            fields.append(("Reason", str(Reason.of("SIP", refusal.status, refusal.reason))))
         return (
             Respond(
                 usage=event.usage,
                 token=event.token,
                 status=refusal.status,
-                headers=Headers(retry),
+                headers=Headers(fields),
                 once=refusal.stranger,
             ),
             LogLine(

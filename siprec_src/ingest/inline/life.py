@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Final
 
-from siprec_src.communication import Publish, RecordingState, Side, id_text
+from siprec_src.communication import CommunicationSession, Publish, RecordingState, Side, id_text
 from siprec_src.identity import Identity
 from siprec_src.ingest.inline.awareness import Awareness
 from siprec_src.ingest.inline.groups import Group
@@ -102,9 +102,7 @@ class CallLife:
         self._go_by(route)
         self._contact = ";+sip.src" if settings.indication.contact else ""  #: RFC 7866 6.1.2
         self._began = self._now = now
-        self._publication = Publication(
-            identity, call=self.call, trunk=route.trunk, request=request, group=group
-        )
+        self._publication = Publication(identity, call=self.call, route=route, request=request, group=group)
         self._told = {side: Awareness() for side in SIDES}
         self._recording = RecordingState.OFF
         self._recording_cause = ""
@@ -159,6 +157,11 @@ class CallLife:
     def lasts(self) -> bool:
         """Whether the call was answered and goes on."""
         return self._ending is None and self._publication.started is not None
+
+    @property
+    def arriving(self) -> CommunicationSession:
+        """What is known of it before anybody is asked."""
+        return self._publication.arriving(self._media, self._began)
 
     # the media plane
 

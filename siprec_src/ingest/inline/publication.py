@@ -19,6 +19,7 @@ from siprec_src.ingest.inline.groups import ANONYMOUS, Group, same_person
 from siprec_src.ingest.inline.keys import other
 from siprec_src.ingest.inline.media import SIDES, CallMedia
 from siprec_src.ingest.inline.names import asserted_names, changes_from, is_focus, said_names, session_uuid
+from siprec_src.ingest.inline.routing import Route
 from siprec_src.sdp.crypto import key_bits
 from siprec_src.sip.headers import Reason as ReasonField
 from siprec_src.sip.headers import parse_reasons
@@ -45,13 +46,15 @@ class Party:
 class Publication:
     """The identity of one call towards recording, and what was said last."""
 
-    def __init__(self, identity: Identity, *, call: int, trunk: str, request: Request, group: Group) -> None:
+    def __init__(
+        self, identity: Identity, *, call: int, route: Route, request: Request, group: Group
+    ) -> None:
         self.session_id = identity.uuid()  #: of the communication session
         self.group = group
         self.preference = Preference.NONE  #: of both parties, as their newest descriptions say
         self._identity = identity
         self._call = call
-        self._trunk = trunk
+        self._route = route
         self._request = request
         self._stream_ids: dict[tuple[int, Side, str], bytes] = {}
         self._parties = {
@@ -163,7 +166,8 @@ class Publication:
             streams=tuple(self._stream(media, line, side) for line in media.agreed for side in SIDES),
             sip_session_ids=self._sip_session_ids(),
             started=started,
-            trunk=self._trunk,
+            trunk=self._route.trunk,
+            direction=self._route.direction,
             sips=self._request.target.secure,
             preference=self.preference,
             headers=tuple(self._request.headers),

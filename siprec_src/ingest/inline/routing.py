@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from siprec_src.communication import Side
+from siprec_src.communication import CallDirection, Side
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.dialogs import LegEnd
 from siprec_src.ingest.inline.voice import Dialled, Voice
@@ -40,6 +40,7 @@ class Trunk:
     to: str | Uri  #: name of the trunk its calls go to, or the next hop itself
     uri: Uri | None = None  #: how to reach it; None: no call goes to it
     edge: str = "default"  #: by which calls to it leave
+    direction: CallDirection = CallDirection.INBOUND  #: of the calls that it sends
     source_policy: SourcePolicy = SourcePolicy.STRICT  #: whose packets count as its media
     credentials: Credentials | None = None  #: answer its challenges; None: they pass to the other side
     voice: Voice | None = None  #: asked what to do with each call that it sends
@@ -50,6 +51,7 @@ class Route:
     """How one call goes on."""
 
     trunk: str  #: it came by this one
+    direction: CallDirection = CallDirection.INBOUND  #: as that trunk says
     to: str  #: trunk, or next hop, it goes to
     next_hop: Uri
     request_uri: str
@@ -67,6 +69,7 @@ class Refusal:
     status: int
     why: str
     stranger: bool = False  #: its source is none of ours, so it may be forged
+    reason: str = ""  #: text of the Reason that the caller gets (RFC 3326)
 
 
 class RoutingTable:
@@ -101,6 +104,7 @@ class RoutingTable:
             return Refusal(480, "sips goes over TLS only, the next hop is reached without")  # RFC 5630 4
         return Route(
             trunk=trunk.name,
+            direction=trunk.direction,
             to=str(target) if isinstance(target, Uri) else target.name,
             next_hop=next_hop,
             request_uri=self._request_uri(request, next_hop, named),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from siprec_src.api import app
@@ -14,6 +14,7 @@ from siprec_src.api.v1 import calls, explained
 from siprec_src.api.v1.known import KnownCalls
 from siprec_src.machine import WallClock
 from siprec_src.recording import commands
+from siprec_src.recording.rule import Rule
 from siprec_src.telemetry.explain import Explainer
 from siprec_src.telemetry.ladder import Ladder
 from siprec_src.values import SecretText
@@ -44,9 +45,14 @@ class Door:
     """The whole application."""
 
     def __init__(
-        self, *, local: bool = True, token: str | None = None, accounts: Accounts | None = None
+        self,
+        *,
+        local: bool = True,
+        token: str | None = None,
+        accounts: Accounts | None = None,
+        rules: Sequence[Rule] = (),
     ) -> None:
-        self.play = Play("sip:srs.example")
+        self.play = Play("sip:srs.example", rules=rules)
         self.told: list[commands.Command] = []
         self.log = Log()
         wall = WallClock(1_767_312_000.0)
@@ -63,7 +69,8 @@ class Door:
             )
         )
         self.play.publish(two_party_call())
-        self.play.accept()
+        if self.play.invites:
+            self.play.accept()
 
     def ask(self, method: str, path: str, fields: Mapping[str, str] = LOCAL, **more: Any) -> Answer:
         return asked(self.app, method, path, fields, **more)

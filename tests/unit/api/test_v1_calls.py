@@ -11,6 +11,7 @@ from siprec_src.api.v1 import calls
 from siprec_src.communication import id_text
 from siprec_src.daemon.remote import as_lines
 from siprec_src.recording import commands
+from siprec_src.recording.rule import Record, Rule
 from tests.support.asgi import LOCAL
 from tests.unit.api.door import Door
 from tests.unit.recording.play import two_party_call
@@ -30,6 +31,8 @@ def test_calls_and_their_recordings_are_shown() -> None:
         "caller": "sip:alice@example.com",
         "callee": "sip:bob@example.net",
         "paused": False,
+        "rule": "",
+        "record": "dont-care",
         "recordings": [
             {"copy": "", "srs": "sip:srs.example", "state": "recording", "copying": True},
         ],
@@ -56,6 +59,30 @@ def test_each_verb_is_its_command(verb: str, command: commands.Command, status: 
     door = Door()
     assert door.ask("POST", f"/v1/calls/7/{verb}").status == status
     assert door.told == [command]
+
+
+@pytest.mark.parametrize(
+    ("record", "verb", "status"),
+    [
+        (Record.FORCE, "stop", 409),
+        (Record.FORCE, "pause", 409),
+        (Record.FORCE, "resume", 202),
+        (Record.FORCE, "start", 202),
+        (Record.NEVER, "start", 409),
+        (Record.NEVER, "stop", 200),
+        (Record.YES, "stop", 200),
+        (Record.NO, "start", 202),
+    ],
+)
+def test_what_a_rule_binds_is_refused_and_not_commanded(record: Record, verb: str, status: int) -> None:
+    door = Door(rules=[Rule(name="law", record=record)])
+    answer = door.ask("POST", f"/v1/calls/7/{verb}")
+    assert answer.status == status
+    assert bool(door.told) is (status != 409)
+    if status == 409:
+        assert answer.json == {"error": f"rule 'law' lets nobody {verb} the recording of this call"}
+    shown = door.ask("GET", "/v1/calls/7").json
+    assert (shown["rule"], shown["record"]) == ("law", record.value)
 
 
 @pytest.mark.req("SDP-19")

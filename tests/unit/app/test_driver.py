@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from siprec_src.app.driver import Driver
-from siprec_src.communication import CommunicationSession, HangUp, Publish, RecordingChanged, RecordingState
+from siprec_src.communication import (
+    CommunicationSession,
+    HangUp,
+    Publish,
+    RecordingChanged,
+    RecordingState,
+    TellCall,
+)
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.machine import Finished, Forward, Gone, LogLine, Observe
 from siprec_src.media import plane
@@ -197,6 +204,14 @@ async def test_a_command_to_a_call_reaches_its_machine_alone(world: World) -> No
     world.driver.tell_call(SESSION.call, HangUp("enough"))
     world.driver.tell_call(SESSION.call + 1, HangUp("a stranger"))
     assert world.call.told == [ARRIVED, HangUp("enough")]
+
+
+async def test_recording_may_end_the_call_that_published_it(world: World) -> None:
+    told, stranger = (TellCall(SESSION.call + other, HangUp("required", status=503)) for other in (0, 1))
+    world.pool.script = lambda event: [stranger, told]
+    world.call.script = lambda event: {ARRIVED: [Publish(SESSION)]}.get(event, [])
+    world.tell(ARRIVED)
+    assert world.call.told == [ARRIVED, HangUp("required", status=503)]
 
 
 async def test_publications_and_what_becomes_of_copies_are_noticed_in_their_order(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from siprec_src.communication import (
     CommunicationSession,
@@ -14,11 +14,14 @@ from siprec_src.communication import (
     Participant,
     RecordingChanged,
     Side,
+    TellCall,
 )
 from siprec_src.machine import Finished, Forward, LogLine, Observe, WallClock
 from siprec_src.media import plane
 from siprec_src.recording.news import CopyChanged
 from siprec_src.recording.pool import RecordingPool
+from siprec_src.recording.rule import Rule
+from siprec_src.recording.rules import RuleBook
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import SrsConfig
 from siprec_src.sdp.crypto import SUITES, Crypto
@@ -40,6 +43,7 @@ DTMF = Format(payload_type=101, encoding="telephone-event", clock_rate=8000, par
 
 CALLER, CALLEE = b"A" * 16, b"B" * 16
 VOICE_A, VOICE_B = b"a" * 16, b"b" * 16
+WALL = WallClock(1_767_312_000.0)  #: ``now`` 0 is Friday, 2026-01-02 00:00 UTC
 FLOW = Flow(Transport.TCP, Address("192.0.2.9", 5060), "default", 1)
 
 
@@ -129,6 +133,7 @@ class Play:
         *srs: str | SrsConfig,
         edges: Iterable[Edge] = (),
         settings: RecordingSettings | None = None,
+        rules: Sequence[Rule] = (),
     ) -> None:
         configs = [s if isinstance(s, SrsConfig) else SrsConfig(uri=s) for s in srs]
         known = list(edges) or [edge()]
@@ -138,10 +143,11 @@ class Play:
             assert port in (1, 2)
         self.pool = RecordingPool(
             self.identity,
-            WallClock(1_767_312_000.0),
+            WALL,
             {e.name: e for e in known},
             configs or [SRS],
             settings=settings,
+            decide=RuleBook(rules, WALL).decide,
         )
         self.now = 1.0
         self.sent: list[sip.Command] = []
@@ -150,6 +156,9 @@ class Play:
         self.logs: list[LogLine] = []
         self.states: list[tuple[str, str]] = []  #: of the recording, as the call was told, with causes
         self.news: list[tuple[str, str, str]] = []  #: of the copies: name, state and reason
+        self.hung_up: list[
+            tuple[int, str, int]
+        ] = []  #: calls that recording has ended, with cause and status
         self.observed: list[Observe] = []
         self.machines: list[object] = []
         self.owners: dict[int, object] = {}  #: of usages
@@ -177,6 +186,9 @@ class Play:
             self.now = max(self.now, machine.deadline)  # type: ignore[attr-defined]
             self._do(machine, machine.wake(self.now))  # type: ignore[attr-defined]
         self.now = now
+
+    def wake_pool(self) -> None:
+        self._do(self.pool, self.pool.wake(self.now))
 
     def hold_media(self) -> None:
         """Keep the answers of the media plane back until `release_media`."""
@@ -291,6 +303,8 @@ class Play:
                     self.states.append((effect.state.value, effect.cause))
                 case CopyChanged():
                     self.news.append((effect.copy, effect.state.value, _reason(effect)))
+                case TellCall():
+                    self.hung_up.append((effect.call, effect.event.cause, effect.event.status))
                 case Finished():
                     self.machines.remove(machine)
                     self.finished += 1
