@@ -252,11 +252,9 @@ class Driver:
             case Observe():
                 self._observe(effect)
             case Publish():
-                # At once: the forks end, with their books, before this list closes the call's ports.
                 self._owners.published(owner, effect.session)
                 self._ladder.published(owner.case, effect.session)
-                self._drive(self._pool, effect.session, now)
-                self._notice(effect.session)
+                self._published(effect.session, now)
             case CopyChanged():
                 self._notice(effect)
             case AskVoice() | VoiceUnfit() | Instructed():
@@ -281,6 +279,15 @@ class Driver:
                 self._submit(effect)
             case _:
                 self._log.error("driver.unknown-effect", machine=owner.name, effect=type(effect).__name__)
+
+    def _published(self, session: CommunicationSession, now: float) -> None:
+        """At once for recording: the forks end, with their books, before the call's ports are closed.
+
+        Whoever takes notice may record a new call, and knows of the end of a call before that of its copies.
+        """
+        learn = partial(self._drive, self._pool, session, now), partial(self._notice, session)
+        for tell in learn if session.ended is None else reversed(learn):
+            tell()
 
     def _command(self, owner: Owner, command: sip.Command, now: float) -> None:
         if not owner.permanent:
@@ -401,7 +408,7 @@ class Driver:
             self._observe(Observe("calls_total", (("outcome", "broken"),)))
         if owner.published is not None:
             # The recording of a broken call ends as that of any other.
-            self._drive(self._pool, dataclasses.replace(owner.published, ended=now), now)
+            self._published(dataclasses.replace(owner.published, ended=now), now)
         for trace in tuple(owner.usages.values()):
             for command in trace.closing(INTERNAL_ERROR, self._identity.number()):
                 self._user_agent_does(partial(self._user_agent.command, command, now), now)

@@ -7,6 +7,7 @@ import socket
 
 from siprec_src import __version__
 from siprec_src.api import app
+from siprec_src.api.accounts import Accounts
 from siprec_src.api.auth import Auth
 from siprec_src.api.plain import Pages
 from siprec_src.api.server import HttpServer
@@ -15,6 +16,7 @@ from siprec_src.api.v1 import calls, explained
 from siprec_src.api.v1.known import KnownCalls
 from siprec_src.app.driver import Driver
 from siprec_src.config import Config
+from siprec_src.daemon.siprecs import Siprecs
 from siprec_src.errors import ConfigurationError
 from siprec_src.machine import WallClock
 from siprec_src.net.sockets import bind_tcp, is_loopback
@@ -45,6 +47,11 @@ class Api:
         self._socket: socket.socket | None = None
         self._server: HttpServer | None = None
 
+    @property
+    def accounts(self) -> Accounts:
+        """Those that there are now."""
+        return self._auth.accounts
+
     def bind(self) -> None:
         """Take the address. Raises BindError."""
         if self._config.http_listen is not None:
@@ -57,6 +64,7 @@ class Api:
         explainer: Explainer,
         driver: Driver,
         wall: WallClock,
+        siprecs: Siprecs,
     ) -> None:
         """Answer from now on."""
         if self._socket is None:
@@ -65,7 +73,11 @@ class Api:
         parts = app.Parts(
             auth=self._auth,
             pages=pages,
-            routers=(calls.router(known, driver.record), explained.router(explainer, self._auth)),
+            routers=(
+                calls.router(known, driver.record),
+                explained.router(explainer, self._auth),
+                *siprecs.routers(self._auth),
+            ),
             log=self._log,
             version=__version__,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from siprec_src import __version__
+from siprec_src.api.alerts import Alerts
 from siprec_src.api.tls import RenewedContext
 from siprec_src.app import descriptors, exits, garbage
 from siprec_src.app.control import Control
@@ -20,6 +21,7 @@ from siprec_src.app.pulse import Heart
 from siprec_src.config import Config, read_tls
 from siprec_src.daemon import settings, watching
 from siprec_src.daemon.api import Api, read_http_tls
+from siprec_src.daemon.siprecs import Siprecs
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.ingest import InlineIngest
 from siprec_src.ingest.inline.routing import RoutingTable
@@ -31,6 +33,7 @@ from siprec_src.net.sockets import BindError
 from siprec_src.net.tcp import StreamLimits
 from siprec_src.net.tls import TlsContexts, TlsLayer
 from siprec_src.net.transport import SipTransport
+from siprec_src.recording.commands import CopyCommand
 from siprec_src.recording.copies import copies_of
 from siprec_src.recording.pool import RecordingPool
 from siprec_src.recording.rule import Policy
@@ -129,7 +132,7 @@ class _ControlProcess:
         await transport.start()
         self._driver.start()
         pages = watching.pages(self._metrics, self._process)
-        await self._api.start(pages, self._pool, self._explainer, self._driver, self._wall)
+        await self._api.start(pages, self._pool, self._explainer, self._driver, self._wall, self._siprecs)
         try:
             await self._process.run()
         finally:
@@ -155,6 +158,18 @@ class _ControlProcess:
             settings=config.recording,
             asked_for=tuple(config.connectors.targets),
         )
+        self._siprecs = Siprecs(
+            config,
+            self._pool,
+            identity,
+            wall,
+            self._log,
+            accounts=lambda: self._api.accounts,
+            record=self._record,
+            send=lambda callback: None,
+            alerts=Alerts(self._log, self._metrics.observe),
+            now=asyncio.get_running_loop().time,
+        )
         lookups = ResolverLimits(timeout_s=config.sip.dns_timeout_s)
         self._resolver = Resolver(self._edges, self._received, limits=lookups, servers=config.dns_servers)
         self._media = MediaClient(media_socket, self._media_says)
@@ -174,6 +189,7 @@ class _ControlProcess:
             observe=self._metrics.observe,
             log=self._log,
             ladder=ladder,
+            notice=self._siprecs.notice,
         )
         self._process = Control(
             log=self._log,
@@ -194,6 +210,9 @@ class _ControlProcess:
             self.occupancy,
             lambda: self._media_state,
         )
+
+    def _record(self, command: CopyCommand) -> None:
+        self._driver.record(command)
 
     def _received(self, fact: Fact) -> None:
         self._driver.received(fact)
@@ -244,6 +263,7 @@ class _ControlProcess:
             tuple(fresh.connectors.targets),
             decide=RuleBook(fresh.rules, self._wall).decide,
         )
+        self._siprecs.renew(fresh)
         self._ingest.reroute(routing)
         self._require(fresh)
         self._explainer.hide(_secret_fields(fresh))

@@ -224,6 +224,17 @@ async def test_publications_and_what_becomes_of_copies_are_noticed_in_their_orde
     assert world.noticed == [changed, SESSION]
 
 
+async def test_the_end_of_a_call_is_noticed_before_that_of_its_copies(world: World) -> None:
+    stopped = CopyChanged(
+        call=SESSION.call, session_id=SESSION.session_id, copy="SR1", state=CopyState.STOPPED, srs="a"
+    )
+    ended = dataclasses.replace(SESSION, ended=1.0)
+    world.pool.script = lambda event: [stopped] if event == ended else []
+    world.call.script = lambda event: [Publish(ended)]
+    world.tell(ARRIVED)
+    assert world.noticed == [ended, stopped]
+
+
 async def test_a_finished_machine_is_forgotten_and_late_requests_get_481(world: World) -> None:
     world.call.script = lambda event: [Finished()]
     world.tell(ARRIVED)
