@@ -13,6 +13,7 @@ import click
 from siprec_src import __version__
 from siprec_src.app import exits
 from siprec_src.commands.connectors import connector
+from siprec_src.commands.edges import edges
 
 if TYPE_CHECKING:
     from siprec_src.config import Config
@@ -51,6 +52,7 @@ def main() -> None:
 
 
 main.add_command(connector)
+main.add_command(edges)
 
 
 def _settings_options(command: Any) -> Any:

@@ -76,19 +76,17 @@ def add(name: str, uri: str, flag: Path | None, **given: Any) -> None:
 def list_(flag: Path | None, *, as_json: bool) -> None:
     """Show every connector. Secrets are not shown, only where they come from."""
     from siprec_src.commands.configured import configuration, file_of
+    from siprec_src.commands.tables import table
 
     shown = _shown(configuration(file_of(flag)))
     if as_json:
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
         return
-    rows = [("NAME", "SID", "USE IN", "SRS", "CREDENTIALS")]
+    rows = []
     for one in shown:
         places = " ".join([one["uri"], *one["failover"]])
         rows.append((one["name"], one["sid"], ",".join(one["use_in"]), places, one["credentials_header"]))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    click.echo(table(("NAME", "SID", "USE IN", "SRS", "CREDENTIALS"), rows))
 
 
 @connector.command()

@@ -76,6 +76,8 @@ def _edge(settings: EdgeSettings, path: KeyPath, problems: Problems, notes: list
     if not is_numeric(rtp_host):
         problems.add((*path, "rtp_advertised"), f"{rtp_host!r}: expected a numeric address")
         return None
+    _check_within("signalling_networks", settings.signalling_networks, host, path, problems)
+    _check_within("media_networks", settings.media_networks, rtp_host, path, problems)
     return Edge(
         name=settings.name,
         sip_bind=bind,
@@ -87,7 +89,20 @@ def _edge(settings: EdgeSettings, path: KeyPath, problems: Problems, notes: list
         rtp_high=settings.rtp_high,
         tls_bind=tls_bind,
         tls_advertised=Address(host, tls_bind.port),
+        signalling_networks=settings.signalling_networks,
+        media_networks=settings.media_networks,
     )
+
+
+def _check_within(key: str, networks: tuple[str, ...], host: str, path: KeyPath, problems: Problems) -> None:
+    """An SRS that admits ``networks`` alone must see us in them; where a name leads is not known here."""
+    try:
+        known = [ipaddress.ip_network(network) for network in networks]
+    except ValueError as error:
+        problems.add((*path, key), str(error))
+        return
+    if known and is_numeric(host) and not any(ipaddress.ip_address(host) in network for network in known):
+        problems.add((*path, key), f"{host}, which peers are told, is in none of them")
 
 
 def _tls_bind(settings: EdgeSettings, bind: Address, path: KeyPath, problems: Problems) -> Address | None:

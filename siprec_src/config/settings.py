@@ -143,6 +143,8 @@ class EdgeSettings:
     rtp_advertised: str = ""  #: address in SDP; by default the advertised host, when it is numeric
     rtp_low: int = 10000  #: first RTP port
     rtp_high: int = 20000  #: last one, RTCP included
+    signalling_networks: tuple[str, ...] = ()  #: for ``siprec-src edges``: what an SRS admits SIP from
+    media_networks: tuple[str, ...] = ()  #: and media from; what is advertised must be in them
 
     def __post_init__(self) -> None:
         _require(bool(self.name), "name", "expected a name")

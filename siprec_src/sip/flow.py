@@ -64,6 +64,8 @@ class Edge:
     rtp_high: int = 20000
     tls_bind: Address | None = None  #: where TLS is accepted, when it is among `transports`
     tls_advertised: Address | None = None  #: in Via and Contact over TLS
+    signalling_networks: tuple[str, ...] = ()  #: in which what is advertised for SIP is; empty: unknown
+    media_networks: tuple[str, ...] = ()  #: in which `rtp_advertised` is
 
     def advertised(self, transport: Transport) -> Address:
         """What peers are told of us over ``transport``."""

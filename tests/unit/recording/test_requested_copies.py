@@ -10,6 +10,7 @@ import pytest
 from siprec_src.communication import Side
 from siprec_src.errors import ConfigurationError
 from siprec_src.machine import Gone
+from siprec_src.media import plane
 from siprec_src.recording.commands import End, Record
 from siprec_src.recording.copies import Copy, tailored
 from siprec_src.recording.settings import RecordingSettings
@@ -251,3 +252,14 @@ def test_a_parameter_that_cannot_be_a_header_field_is_refused(parameter: tuple[s
     with pytest.raises(ConfigurationError, match="parameters: "):
         tailored((srs,), "SR1", parameters=(("First", "1"), parameter))
     tailored((target("a"),), "SR1", parameters=(("First", "1"), parameter))
+
+
+@pytest.mark.feature("F076", "F048")
+def test_an_edge_without_a_free_port_fails_the_copy_by_name_and_nothing_else() -> None:
+    play = a_call()
+    play.media.refuse(plane.OpenPorts, "ports-exhausted")
+    play.command(asked("SR1"))
+    assert play.news == [("SR1", "failed", "ports-exhausted")]
+    play.command(asked("SR2"))
+    accept(play, play.invites[0])
+    assert play.news[1:] == [("SR2", "started", "")]

@@ -81,6 +81,7 @@ BAD = [
 ]
 
 
+@pytest.mark.feature("F020", "F023", "F024", "F025", "F026")
 @pytest.mark.parametrize(("text", "wire", "where", "secure", "transport"), GOOD)
 def test_secure_and_edge_are_read_and_never_on_the_wire(
     text: str, wire: str, where: str, secure: bool, transport: Transport | None
@@ -90,6 +91,7 @@ def test_secure_and_edge_are_read_and_never_on_the_wire(
     assert (target.edge, target.secure, target.transport) == (where, secure, transport)
 
 
+@pytest.mark.feature("F023", "F024")
 @pytest.mark.parametrize(("text", "named"), BAD)
 def test_anything_unknown_is_a_configuration_error_that_names_it(text: str, named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
@@ -114,6 +116,7 @@ def test_metadata_without_tls_comes_with_a_warning_unless_it_stays_on_this_machi
     assert parse_target(SrsConfig(uri=here), EDGES).warning == ""
 
 
+@pytest.mark.feature("F023", "F075")
 @pytest.mark.req("KEY-25", "TRN-13", "TRN-14")
 @pytest.mark.rfc("5630", "3.1.3", "5.1.1")
 @pytest.mark.rfc("4568", "8.3")
