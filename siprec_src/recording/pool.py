@@ -157,15 +157,14 @@ class RecordingPool:
             case CommunicationSession():
                 return self._published(event, now)
             case commands.Over(call=call):
-                if (known := self._calls.get(call)) is not None:
-                    known.ended(event)
-                return self._clear(call)
+                if (known := self._calls.get(call)) is None:
+                    return []
+                known.ended(event)
+                return self._settle(known, now)
             case commands.Copying(call=call):
                 if (known := self._calls.get(call)) is None:
                     return []
-                told = known.copying(event)
-                self._watch(known, now)
-                return told
+                return [*known.copying(event), *self._settle(known, now)]
             case commands.SrsAlive():
                 if event.took is not None:
                     self._remember(event.took)
@@ -176,7 +175,7 @@ class RecordingPool:
                 )
             case Gone(machine=CallRecording() as machine):
                 if (known := self._calls.get(machine.call)) is not None:
-                    return [*known.gone(machine), *self._clear(machine.call)]
+                    return [*known.gone(machine), *self._settle(known, now)]
                 return []
             case _ if isinstance(event, commands.Command | commands.CopyCommand):
                 return self._commanded(event, now)
@@ -222,7 +221,7 @@ class RecordingPool:
         effects: Effects = []
         if call.preference is not known.call.preference:
             effects += self._wished(call, known, now)
-        return [*effects, *known.changed(call), *self._clear(call.call)]
+        return [*effects, *known.changed(call), *self._settle(known, now)]
 
     def _wished(self, call: CommunicationSession, known: RecordedCall, now: float) -> Effects:
         """A party wishes something else of recording; whether it gets it is for the operator to say."""
@@ -254,8 +253,7 @@ class RecordingPool:
                 effects = known.command(command)
             case _:
                 assert_never(command)
-        self._watch(known, now)
-        return effects
+        return [*effects, *self._settle(known, now)]
 
     def _decided(self, call: CommunicationSession, now: float) -> Effects:
         decision = self._decide(call, self._targets)
@@ -271,13 +269,11 @@ class RecordingPool:
             decision=decision,
             paused=wish is Preference.PAUSE and not decision.record.binds,
         )
-        self._watch(known, now)
         told = known.decision_line()
         if call.preference is not Preference.NONE:
             told.append(known.wish_line(call.preference, honoured=self._honours(known)))
-        if not why:
-            return [*told, *self._keep(call.call, decision)]
-        return [*told, *self._clear(call.call)]
+        begun = [] if why else self._keep(call.call, decision)
+        return [*told, *begun, *self._settle(known, now)]
 
     def _begin(self, call: CommunicationSession) -> Effects:
         """Record a call that is known, by the SRSs and rules that are configured now."""
@@ -288,14 +284,11 @@ class RecordingPool:
         copies = copies_of(decision.targets, decision.distribution or self._settings.distribution, turn)
         return self._calls[call].begin(copies)
 
-    def _watch(self, known: RecordedCall, now: float) -> None:
-        self._required.watch(known.call.call, now, lacking=known.lacking)
-
-    def _clear(self, call: int) -> Effects:
-        """Say the last words on a call that is over, and forget it."""
-        known = self._calls.get(call)
-        if known is None or not known.over:
+    def _settle(self, known: RecordedCall, now: float) -> Effects:
+        """A call that lacks its recording has a grace; one that is over gets its last words."""
+        call = known.call.call
+        self._required.watch(call, now, lacking=known.lacking)
+        if not known.over:
             return []
-        del self._calls[call]
-        self._required.watch(call, 0.0, lacking=False)
+        self._calls.pop(call, None)
         return known.summary()

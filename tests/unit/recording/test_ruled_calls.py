@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from siprec_src.communication import CommunicationSession, Preference
+from siprec_src.machine import Gone
 from siprec_src.recording import commands
 from siprec_src.recording.connector import Connector
 from siprec_src.recording.copies import Copy, tailored
@@ -278,9 +279,17 @@ def test_who_stops_a_recording_that_does_not_bind_does_not_end_the_call() -> Non
 
 def test_a_call_that_has_ended_is_not_ended_again() -> None:
     play = requiring()
-    play.say(486)
     ended(play)
+    assert play.pool.live == 1, "its INVITE is still to be answered"
     assert play.pool.deadline is None
+
+
+def test_a_recording_that_fails_by_a_fault_of_ours_is_lacking_too() -> None:
+    play = requiring()
+    play.accept()
+    (machine,) = play.machines
+    play.command(Gone(machine))  # type: ignore[arg-type]
+    assert play.pool.deadline == 11.0
 
 
 def test_the_grace_is_configured_and_read_again() -> None:
