@@ -92,8 +92,9 @@ fuzz: build  ## coverage-guided fuzzing of all parsers, C and Python, for FUZZ_S
 		$(PY) -m tests.fuzz $$target --seconds $(FUZZ_SECONDS) || exit 1; \
 	done
 
-docs: build  ## write what is generated: docs/rfc-matrix.md, configs/siprec-src.full.toml
+docs: build  ## write what is generated: docs/rfc-matrix.md, docs/errors.md, configs/siprec-src.full.toml
 	$(PY) -m tests.support.matrix
+	$(PY) -m siprec_src.api.codes > docs/errors.md
 	$(PY) -m siprec_src.config > configs/siprec-src.full.toml
 
 lock: build  ## resolve the dependencies anew into requirements.lock

@@ -12,6 +12,7 @@ import click
 
 from siprec_src import __version__
 from siprec_src.app import exits
+from siprec_src.commands.callbacks import callbacks
 from siprec_src.commands.connectors import connector
 from siprec_src.commands.edges import edges
 
@@ -51,6 +52,7 @@ def main() -> None:
     """SIPREC Session Recording Client (RFC 7866): relays a PBX's calls and forks them to an SRS."""
 
 
+main.add_command(callbacks)
 main.add_command(connector)
 main.add_command(edges)
 

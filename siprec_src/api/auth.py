@@ -160,6 +160,16 @@ def principal_of(request: Request) -> Principal:
     return principal
 
 
+async def admit_operator(request: Request) -> None:
+    """A dependency of routes that say or do more than an account may; `Auth.admit` has been there.
+
+    Raises:
+        ApiError: 403.
+    """
+    if not isinstance(principal_of(request), Operator):
+        raise ApiError(403, None, "for the operator alone")
+
+
 def account_of(request: Request) -> Account:
     """The account that asks, below ``/2010-04-01``."""
     principal = principal_of(request)

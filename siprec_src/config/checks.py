@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from siprec_src.api.accounts import Accounts
+from siprec_src.api.callbacks.settings import CallbackSettings
 from siprec_src.api.settings import HttpSettings
 from siprec_src.app import sounds
 from siprec_src.config.accounts import build_accounts, check_http, check_http_files
@@ -60,6 +61,7 @@ class Config:
     sip: SipSettings
     media: MediaSettings
     telemetry: TelemetrySettings
+    callbacks: CallbackSettings
     tls: TlsSettings
     tls_peers: Mapping[str, PeerTls]  #: by host, where an entry has keys of its own
     edges: Mapping[str, Edge]  #: the first one is the default
@@ -150,6 +152,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
         sip=sip,
         media=media,
         telemetry=built["telemetry"] or TelemetrySettings(),
+        callbacks=built["callbacks"] or CallbackSettings(),
         tls=tls,
         tls_peers=tls_peers,
         edges=edges,

@@ -1,7 +1,7 @@
 """What can be configured: one frozen dataclass a section, units in names, the doc beside the field.
 
-`[http]`, `[[account]]`, `[tls]`, `[recording]`, `[indication]` and `[[srs]]` are beside the code that uses
-them.
+`[http]`, `[callbacks]`, `[[account]]`, `[tls]`, `[recording]`, `[indication]` and `[[srs]]` are beside the
+code that uses them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from siprec_src.api.callbacks.settings import CallbackSettings
 from siprec_src.api.settings import AccountSettings, HttpSettings
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.settings import IndicationSettings
@@ -42,6 +43,9 @@ class DaemonSettings:
     )
     hang_limit_s: float = 5.0  #: a control process that hangs for longer is started again; 0: never
     runtime_directory: Path | None = None  #: by default /run/siprec-src, else $XDG_RUNTIME_DIR
+    state_directory: Path | None = (
+        None  #: for what outlives the process; by default /var/lib/siprec-src, else in $XDG_STATE_HOME
+    )
 
     def __post_init__(self) -> None:
         _require(self.max_calls > 0, "max_calls", "expected more than 0")
@@ -214,6 +218,7 @@ class ConnectorSettings:
 SECTIONS: Final = {
     "daemon": DaemonSettings,
     "http": HttpSettings,
+    "callbacks": CallbackSettings,
     "sip": SipSettings,
     "tls": TlsSettings,
     "media": MediaSettings,

@@ -12,10 +12,11 @@ from siprec_src.api.auth import Auth
 from siprec_src.api.plain import Pages
 from siprec_src.api.server import HttpServer
 from siprec_src.api.tls import RenewedContext
-from siprec_src.api.v1 import calls, explained
+from siprec_src.api.v1 import alerts, callbacks, calls, explained
 from siprec_src.api.v1.known import KnownCalls
 from siprec_src.app.driver import Driver
 from siprec_src.config import Config
+from siprec_src.daemon.callbacks import Outgoing
 from siprec_src.daemon.siprecs import Siprecs
 from siprec_src.errors import ConfigurationError
 from siprec_src.machine import WallClock
@@ -64,6 +65,7 @@ class Api:
         explainer: Explainer,
         driver: Driver,
         wall: WallClock,
+        outgoing: Outgoing,
         siprecs: Siprecs,
     ) -> None:
         """Answer from now on."""
@@ -76,6 +78,8 @@ class Api:
             routers=(
                 calls.router(known, driver.record),
                 explained.router(explainer, self._auth),
+                callbacks.router(outgoing.callbacks, self._auth),
+                alerts.router(outgoing.alerts, self._auth),
                 *siprecs.routers(self._auth),
             ),
             log=self._log,

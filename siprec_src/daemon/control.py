@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from siprec_src import __version__
-from siprec_src.api.alerts import Alerts
 from siprec_src.api.tls import RenewedContext
 from siprec_src.app import descriptors, exits, garbage
 from siprec_src.app.control import Control
@@ -21,6 +20,7 @@ from siprec_src.app.pulse import Heart
 from siprec_src.config import Config, read_tls
 from siprec_src.daemon import settings, watching
 from siprec_src.daemon.api import Api, read_http_tls
+from siprec_src.daemon.callbacks import Outgoing
 from siprec_src.daemon.siprecs import Siprecs
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.ingest import InlineIngest
@@ -52,7 +52,7 @@ from siprec_src.telemetry.metrics import Metrics
 
 _TRANSACTIONS_PER_USAGE: Final = 3  # with the ended ones that still absorb retransmissions
 # What a running process does not change.
-_FIXED: Final = ("edges", "http", "sip", "media", "indication", "telemetry")
+_FIXED: Final = ("edges", "http", "sip", "media", "indication", "telemetry", "callbacks")
 
 
 def control(shared: int, media_socket: Path, status: int) -> int:
@@ -132,11 +132,15 @@ class _ControlProcess:
         await transport.start()
         self._driver.start()
         pages = watching.pages(self._metrics, self._process)
-        await self._api.start(pages, self._pool, self._explainer, self._driver, self._wall, self._siprecs)
+        self._outgoing.start()
+        await self._api.start(
+            pages, self._pool, self._explainer, self._driver, self._wall, self._outgoing, self._siprecs
+        )
         try:
             await self._process.run()
         finally:
             await self._api.close()
+            await self._outgoing.close()
             self._driver.close()
             self._media.close()
             await self._resolver.close()
@@ -149,6 +153,7 @@ class _ControlProcess:
         self._user_agent = _user_agent(config, identity, self._edges, self._throttle)
         self._ingest = _ingest(config, identity, self._edges)
         self._wall = wall = WallClock(time.time() - asyncio.get_running_loop().time())
+        self._outgoing = Outgoing(config, wall, self._metrics, self._log, accounts=lambda: self._api.accounts)
         self._pool = RecordingPool(
             identity,
             wall,
@@ -166,8 +171,8 @@ class _ControlProcess:
             self._log,
             accounts=lambda: self._api.accounts,
             record=self._record,
-            send=lambda callback: None,
-            alerts=Alerts(self._log, self._metrics.observe),
+            send=self._outgoing.callbacks.send,
+            alerts=self._outgoing.alerts,
             now=asyncio.get_running_loop().time,
         )
         lookups = ResolverLimits(timeout_s=config.sip.dns_timeout_s)
@@ -251,6 +256,7 @@ class _ControlProcess:
                 self._log.error("config.not-reloaded", error=str(error))
                 return
             await self._api.renew(fresh)
+            self._outgoing.start()
             if self._tls is not None:
                 await self._renew_tls(fresh, self._tls)
 

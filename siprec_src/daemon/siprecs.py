@@ -11,6 +11,7 @@ from siprec_src.api.accounts import Accounts
 from siprec_src.api.alerts import Alerts
 from siprec_src.api.auth import Auth
 from siprec_src.api.callbacks import Callback
+from siprec_src.api.callbacks.fault import siprec_fault
 from siprec_src.api.calls import routes as call_routes
 from siprec_src.api.calls.book import CallBook
 from siprec_src.api.siprec import routes as siprec_routes
@@ -23,10 +24,10 @@ from siprec_src.machine import WallClock
 from siprec_src.recording.commands import CopyCommand
 from siprec_src.recording.connector import Connector
 from siprec_src.recording.news import CopyChanged
+from siprec_src.recording.outcome import Outcome, Result
 from siprec_src.recording.pool import RecordingPool
+from siprec_src.sip.flow import Transport
 from siprec_src.telemetry.log import Logger
-
-NO_SRS: int = 32011
 
 
 class Siprecs:
@@ -100,20 +101,25 @@ class Siprecs:
         self._send(callback)
 
     def failed(self, siprec: Siprec, news: CopyChanged) -> tuple[str, int]:
-        outcome = news.outcome
-        text = f"{news.srs or 'no SRS'}: {(outcome.detail or outcome.reason) if outcome is not None else ''}"
+        outcome = news.outcome or Outcome(result=Result.FAILED, reason="internal-error")
+        target = next((t for t in self._connectors.targets if t.name == news.srs), None)
+        fault = siprec_fault(
+            outcome,
+            secure=target is not None and target.secure,
+            tls=target is not None and target.transport is Transport.TLS,
+        )
         self._alerts.report(
             "siprec.failed",
-            NO_SRS,
-            text,
+            fault.code,
+            fault.text,
             account_sid=siprec.account_sid,
             call_sid=siprec.call_sid,
             siprec_sid=siprec.sid,
             srs=news.srs,
-            reason=outcome.reason if outcome is not None else "",
-            status=outcome.status if outcome is not None else None,
+            reason=outcome.reason,
+            status=outcome.status,
         )
-        return text, NO_SRS
+        return fault.text, fault.code
 
     def new_id(self) -> bytes:
         return self._identity.uuid()

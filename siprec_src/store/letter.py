@@ -27,3 +27,8 @@ class Letter:
     due: float  #: when it is tried next
     died: float | None = None  #: since when it is tried no more
     reason: str = ""  #: why the last try failed
+
+    @property
+    def event(self) -> str:
+        """What it tells, in the words of the API."""
+        return next((value for name, value in self.fields if name.endswith("Event")), "")

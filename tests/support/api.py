@@ -193,6 +193,7 @@ def api(directory: Path) -> Iterator[Api]:
             (directory / sid).touch(mode=0o600)
             (directory / sid).write_text(token)
         text = [
+            '[callbacks]\nallow_private = ["127.0.0.0/8"]\n',
             *(f'[[account]]\nsid = "{sid}"\nauth_token_file = "{directory / sid}"\n' for sid, _ in accounts),
             *(f'[[connector]]\nname = "{name}"\nuri = "{uri}"\n' for name, uri in uris.items()),
         ]

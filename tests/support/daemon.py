@@ -80,7 +80,12 @@ class Daemon:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=working_directory,
-                env={**clean, "RUNTIME_DIRECTORY": str(runtime_directory()), **(environment or {})},
+                env={
+                    **clean,
+                    "RUNTIME_DIRECTORY": str(runtime_directory()),
+                    "STATE_DIRECTORY": str(directory / "state"),
+                    **(environment or {}),
+                },
             )
 
     @property

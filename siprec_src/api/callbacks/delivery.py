@@ -26,8 +26,6 @@ class Delivery(Protocol):
 
     async def deliver(self, letter: Letter, now: float) -> Result: ...
 
-    async def close(self) -> None: ...
-
 
 class HttpDelivery:
     """By HTTP.
@@ -62,9 +60,6 @@ class HttpDelivery:
         except OutsideError as error:
             return Failed(reason=str(error), again=error.again)
         return judged(answer.status, answer.headers, now)
-
-    async def close(self) -> None:
-        await self._outside.close()
 
 
 def judged(status: int, headers: Mapping[str, str], now: float) -> Result:

@@ -46,7 +46,6 @@ class Outbox:
         self._flying: set[str] = set()
         self._number = 0
         self._changes: dict[str, Letter | None] = {}
-        self.forgotten = 0  #: dead ones that gave way to newer ones, or were too old
 
     @property
     def pending(self) -> Sequence[Letter]:
@@ -102,7 +101,6 @@ class Outbox:
             else:
                 self.put(dataclasses.replace(letter, due=min(letter.due, latest)))
         self._number = max([self._number, *(letter.number for letter in found)])
-        self.expire(now)
 
     def check_room(self, fresh: int = 0) -> None:
         """Raises NoRoom when with so many more `CallbackSettings.max_pending` are on their way."""
@@ -182,16 +180,18 @@ class Outbox:
         self._changes[id_] = None
         return letter
 
-    def expire(self, now: float) -> None:
-        """Forget the dead that are too many, or dead for too long."""
+    def expire(self, now: float) -> list[Letter]:
+        """Forget the dead that are too many, or dead for too long; these they were."""
         oldest = now - self._settings.max_dead_age_s
+        forgotten: list[Letter] = []
         while self._dead:
             first = next(iter(self._dead.values()))
             if len(self._dead) <= self._settings.max_dead and (first.died or 0.0) >= oldest:
-                return
+                break
             del self._dead[first.id]
             self._changes[first.id] = None
-            self.forgotten += 1
+            forgotten.append(first)
+        return forgotten
 
     def _start_of(self, host: _Host, started: list[Letter]) -> None:
         while (
@@ -222,7 +222,6 @@ class Outbox:
         self._leave(letter)
         dead = dataclasses.replace(tried, died=now)
         self._dead[letter.id] = self._changes[letter.id] = dead
-        self.expire(now)
         return dead
 
     def _leave(self, letter: Letter) -> None:

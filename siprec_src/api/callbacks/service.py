@@ -26,7 +26,7 @@ from siprec_src.telemetry.log import Logger
 
 RANDOM: Final = secrets.SystemRandom()
 CALLBACK_FAILED: Final = 11200  #: of the error dictionary
-GRACE_S: Final = 5.0  #: at the end of the process, for what is due
+GRACE_S: Final = 2.0  #: at the end of the process, for what is due
 QUIET_LOOK_S: Final = 0.01
 EXPIRY_LOOK_S: Final = 600.0
 
@@ -107,8 +107,9 @@ class Callbacks:
         return letter
 
     def start(self) -> None:
-        """Take up what an earlier process has left, and what was sent before now."""
-        self._task = asyncio.create_task(self._run())
+        """Take up what an earlier process has left, and what was sent before now; once is enough."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
         """Try what is due for a little longer; keep the rest for the next process, or say that it is lost."""
@@ -121,7 +122,6 @@ class Callbacks:
             task.cancel()
         await asyncio.gather(self._task, *self._tries, return_exceptions=True)
         await self._journal.close(self._changes())
-        await self._delivery.close()
         kept = [*self.outbox.pending, *self._fresh]
         for letter in kept:
             if letter.id in self._journal.owes:
@@ -138,7 +138,7 @@ class Callbacks:
             for letter in fresh:
                 self.outbox.put(letter)
             now = self._now()
-            self.outbox.expire(now)
+            self._expire(now)
             for letter in self.outbox.start(now):
                 task = asyncio.create_task(self._try(letter))
                 self._tries.add(task)
@@ -177,6 +177,11 @@ class Callbacks:
         while self._fresh or self.outbox.flying or self.outbox.is_due(self._now()):
             await asyncio.sleep(QUIET_LOOK_S)
 
+    def _expire(self, now: float) -> None:
+        for letter in self.outbox.expire(now):
+            self._count("forgotten")
+            self._log.info("callback.forgotten", **_named(letter))
+
     def _changes(self) -> dict[str, Letter | None]:
         return {**self.outbox.take_changes(), **{letter.id: letter for letter in self._fresh}}
 
@@ -209,12 +214,11 @@ class Callbacks:
 
 
 def _named(letter: Letter) -> dict[str, object]:
-    event = next((value for name, value in letter.fields if name == "SiprecEvent"), "")
     return {
         "callback": letter.id,
         "account_sid": letter.account_sid,
         "call_sid": letter.call_sid,
-        "resource": letter.resource,
-        "of": event,
+        "siprec_sid": letter.resource,
+        "event_": letter.event,
         "url": shown(letter.url),
     }

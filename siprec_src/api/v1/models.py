@@ -82,3 +82,48 @@ class ExplainedList(TypedDict):
 
     format: int
     calls: list[ExplainedLine]
+
+
+class KeptCallback(TypedDict):
+    """A status callback that has not been delivered."""
+
+    id: Annotated[str, Field(description="CB…, I-Twilio-Idempotency-Token of each of its requests")]
+    account: str
+    call: Annotated[str, Field(description="CA…, the call's SID")]
+    resource: Annotated[str, Field(description="SID of what it tells of")]
+    event: str
+    url: Annotated[str, Field(description="without credentials and the values of its query")]
+    dead: Annotated[bool, Field(description="it is tried no more")]
+    since: str
+    tries: int
+    next_try: str | None
+    error: Annotated[str, Field(description="why the last try failed")]
+
+
+class KeptCallbacks(TypedDict):
+    """Callbacks in the order in which they came."""
+
+    callbacks: list[KeptCallback]
+    more: Annotated[int, Field(description="how many there are beyond those")]
+
+
+class Retried(TypedDict):
+    """What is tried again."""
+
+    retried: int
+
+
+class ShownAlert(TypedDict):
+    """Something that went wrong, for an operator or the account whose it is."""
+
+    at: str
+    event: str
+    code: Annotated[int, Field(description="docs/errors.md says what it means and what to do")]
+    error: str
+    fields: dict[str, Any]
+
+
+class ShownAlerts(TypedDict):
+    """The newest first."""
+
+    alerts: list[ShownAlert]

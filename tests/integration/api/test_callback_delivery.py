@@ -52,11 +52,10 @@ async def delivery(
         CallbackSettings(allow_private=allow, timeout_s=patient(2), connect_timeout_s=patient(2)), **changed
     )
     outside = Outside(settings.networks, own_port=own_port, trusted_ca=settings.trusted_ca)
-    made = HttpDelivery(outside, settings, {"AC1": TOKEN}.get)
     try:
-        yield made
+        yield HttpDelivery(outside, settings, {"AC1": TOKEN}.get)
     finally:
-        await made.close()
+        await outside.close()
 
 
 async def outcome(url: str, **settings: Any) -> Result:

@@ -179,9 +179,10 @@ def test_the_dead_are_kept_up_to_a_number_and_an_age_and_counted_when_forgotten(
         letter(box, f"d{number}", resource=f"SR{number}")
         box.start(0.0)
         box.settle(f"d{number}", NEVER, float(number))
-    assert ([one.id for one in box.dead], box.forgotten) == (["d1", "d2"], 1)
-    box.expire(61.5)
-    assert ([one.id for one in box.dead], box.forgotten) == (["d2"], 2)
+    assert [one.id for one in box.expire(2.0)] == ["d0"]
+    assert [one.id for one in box.expire(61.5)] == ["d1"]
+    assert [one.id for one in box.dead] == ["d2"]
+    assert {id_ for id_, kept in box.take_changes().items() if kept is None} == {"d0", "d1"}
 
 
 def test_a_dead_one_is_tried_again_from_the_beginning_behind_what_waits() -> None:
