@@ -201,3 +201,11 @@ def test_without_a_configuration_there_is_nothing_to_add_to(monkeypatch: pytest.
     monkeypatch.setattr("siprec_src.config.sources.CONVENTIONAL_FILE", Path("/nowhere/siprec-src.toml"))
     result = CliRunner().invoke(main, ["connector", "list"])
     assert result.exit_code == exits.USAGE
+
+
+def test_a_connector_that_a_rule_names_is_not_removed(run: Run, file: Path) -> None:
+    run("add", "partner", "--srs", "sip:a.example")
+    file.write_text(file.read_text() + '[[rule]]\nname = "sales"\nrecord = "yes"\nconnector = "partner"\n')
+    result = run("remove", "partner")
+    assert (result.exit_code, "no connector 'partner'" in result.output) == (exits.CONFIG, True)
+    assert known(file).find("partner") is not None
