@@ -35,17 +35,20 @@ class Element:
     text: str = ""  #: its own character data, without that of its children
 
 
-def parse_tree(data: bytes, limits: XmlLimits) -> Element:
-    """Read one document; a BOM and blank lines before it are forgiven.
+def parse_tree(data: bytes | str, limits: XmlLimits) -> Element:
+    """Read one document; a BOM and blank lines before it are forgiven, of text any encoding it declares.
 
     Raises:
         RemoteProtocolError: 400; not well-formed, with a DTD, or beyond a limit.
     """
     builder = _Builder(limits)
+    encoding = None
+    if isinstance(data, str):
+        data, encoding = data.encode("utf-8", "replace"), "utf-8"
     if len(data) > limits.document_bytes:
         raise builder.error(f"longer than {limits.document_bytes} bytes")
     try:
-        builder.parser().Parse(data.lstrip().removeprefix(_BOM).lstrip(), True)
+        builder.parser(encoding).Parse(data.lstrip().removeprefix(_BOM).lstrip(), True)
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise builder.error("not well-formed XML") from error
     if builder.root is None:
@@ -63,9 +66,9 @@ class _Builder:
         self._elements = 0
         self._limits = limits
 
-    def parser(self) -> expat.XMLParserType:
+    def parser(self, encoding: str | None) -> expat.XMLParserType:
         """A parser that calls this builder, which knows nothing of it: the two are no circle."""
-        parser = expat.ParserCreate(namespace_separator=" ")
+        parser = expat.ParserCreate(encoding, namespace_separator=" ")
         parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end

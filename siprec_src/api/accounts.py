@@ -18,6 +18,14 @@ class ApiKey:
 
 
 @immutable
+class Application:
+    """Who signs what an account tells and is told in JSON: Manage Call requests, and what a call is to do."""
+
+    key: str
+    secret: SecretText  #: base64 of what signs
+
+
+@immutable
 class Account:
     """A client with calls of its own."""
 
@@ -25,6 +33,7 @@ class Account:
     auth_token: SecretText  #: shown as password, and the key of signatures
     name: str = ""
     keys: tuple[ApiKey, ...] = ()
+    application: Application | None = None
 
 
 @immutable

@@ -161,6 +161,13 @@ CODES: Final = (
         "See rtp_low to rtp_high, max_calls, and the log of the media process.",
     ),
     Code(
+        21205,
+        400,
+        "Invalid URL",
+        "The Url for a live call cannot be fetched.",
+        "Send the TwiML itself, as Twiml.",
+    ),
+    Code(
         21209,
         400,
         "Invalid StatusCallbackMethod",
@@ -171,8 +178,11 @@ CODES: Final = (
         21220,
         400,
         "Invalid call state",
-        "The call is not in progress.",
-        "Only a call that has been answered and has not ended can be changed.",
+        "The call is not in progress; or it was to be recorded by the daemon itself.",
+        (
+            "Only a call that has been answered and has not ended can be changed. Record it to the SRS "
+            "of a connector."
+        ),
     ),
     Code(
         21609,

@@ -1,7 +1,8 @@
-"""Refusals, in the two shapes in which clients expect them.
+"""Refusals, in the three shapes in which clients expect them.
 
-Below ``/2010-04-01`` an error has the four keys that Twilio's libraries read; everywhere else it is one
-text under ``error``. Both carry the HTTP status that they are sent with.
+Below ``/2010-04-01`` an error has the four keys that Twilio's libraries read, below ``/calling`` those of
+Manage Call; everywhere else it is one text under ``error``. All carry the HTTP status that they are sent
+with.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from siprec_src.errors import RemoteError
 
 TREE: Final = "/2010-04-01"  #: everything below is in Twilio's shapes
 JSON: Final = "application/json"
+CALLING: Final = "/calling"  #: everything below is in the shapes of Manage Call
 MORE_INFO: Final = "https://www.twilio.com/docs/errors/"
 
 CODES: Final[Mapping[int, int]] = {401: 20003, 404: 20404, 405: 20004, 429: 20429}
 """Of a status alone, where the dictionary has one."""
 OTHER_CODE: Final = 20001  #: "Unknown parameters": the request cannot be used as it is
+CALLING_INVALID: Final = 40003  #: the same in the codes of Manage Call
 FAULT_CODE: Final = 20500  #: a fault of ours
 
 
@@ -65,6 +68,8 @@ def not_found(path: str) -> ApiError:
 
 def answer_to(path: str, error: ApiError) -> Response:
     """The answer that refuses a request for ``path``."""
+    if path.startswith(CALLING + "/"):
+        return json_answer(_of_calling(error), error.status, error.headers)
     if not below_tree(path):
         return json_answer({"error": error.message}, error.status, error.headers)
     problem: dict[str, Any] = {
@@ -76,6 +81,18 @@ def answer_to(path: str, error: ApiError) -> Response:
     if error.details is not None:
         problem["details"] = dict(error.details)
     return json_answer(problem, error.status, error.headers)
+
+
+def _of_calling(error: ApiError) -> dict[str, str]:
+    """What Manage Call says; of its codes the first three digits are the status."""
+    of_status = CALLING_INVALID if error.status == 400 else error.status * 100
+    code = error.code if error.code // 100 == error.status else of_status
+    return {
+        "status": f"{error.status} {phrase(error.status)}",
+        "errorCode": str(code),
+        "message": error.message,
+        "reference": "",
+    }
 
 
 def below_tree(path: str) -> bool:

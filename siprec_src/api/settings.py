@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -57,7 +58,16 @@ class AccountSettings:
     keys: tuple[KeySettings, ...] = dataclasses.field(
         default=(), metadata={"key": "key"}
     )  #: API keys, each a table with ``sid`` and ``secret_hash``; `siprec-src account key` makes one
+    application_key: str = ""  #: who signs Manage Call requests for this account; empty: nobody may
+    application_secret_file: str = ""  #: where its secret stands, in base64: as ``auth_token_file``
+    application_secret_env: str = ""  #: or the environment variable that holds it
 
     def __post_init__(self) -> None:
         if not is_sid(self.sid, "AC"):
             raise ConfigurationError("sid: expected AC and 32 hexadecimal digits")
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{0,64}", self.application_key):
+            raise ConfigurationError("application_key: expected letters, digits, . - and _, at most 64")
+        if bool(self.application_key) != bool(self.application_secret_file or self.application_secret_env):
+            raise ConfigurationError(
+                "application_key: expected beside it application_secret_file or _env, or none of them"
+            )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from siprec_src.api.accounts import Account, Accounts, ApiKey
+from siprec_src.api.accounts import Account, Accounts, ApiKey, Application
 from siprec_src.api.settings import AccountSettings, HttpSettings
 from siprec_src.api.tls import RenewedContext
 from siprec_src.config.lines import KeyPath
-from siprec_src.config.secrets import auth_token_of
+from siprec_src.config.secrets import application_secret_of, auth_token_of
 from siprec_src.config.settings import TrunkSettings
 from siprec_src.config.sources import Problems, suggestion
 from siprec_src.errors import ConfigurationError
@@ -20,6 +20,7 @@ def build_accounts(
     """The accounts; what is broken is left out."""
     known: list[Account] = []
     taken: set[str] = set()
+    applications: set[str] = set()
     for number, settings in enumerate(given):
         path: KeyPath = ("account", number)
         if settings is None:
@@ -28,6 +29,9 @@ def build_accounts(
             if name and name in taken:
                 problems.add((*path, key), f"{name!r} is there already")
             taken.add(name)
+        if settings.application_key and settings.application_key in applications:
+            problems.add((*path, "application_key"), f"{settings.application_key!r} is there already")
+        applications.add(settings.application_key)
         if (account := _account(settings, path, taken, problems)) is not None:
             known.append(account)
     of_trunk = {}
@@ -70,5 +74,11 @@ def _account(settings: AccountSettings, path: KeyPath, taken: set[str], problems
     token = auth_token_of(settings, path, problems)
     if token is None:
         return None
+    application = None
+    if settings.application_key:
+        secret = application_secret_of(settings, path, problems)
+        if secret is None:
+            return None
+        application = Application(key=settings.application_key, secret=secret)
     keys = tuple(ApiKey(sid=key.sid, secret_hash=key.secret_hash) for key in settings.keys)
-    return Account(sid=settings.sid, auth_token=token, name=settings.name, keys=keys)
+    return Account(sid=settings.sid, auth_token=token, name=settings.name, keys=keys, application=application)

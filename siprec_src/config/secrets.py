@@ -5,6 +5,8 @@ Never the configuration file itself, which is read, shown and copied more freely
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,6 +52,20 @@ def token_of(http: HttpSettings, problems: Problems) -> SecretText | None:
 def auth_token_of(account: AccountSettings, path: KeyPath, problems: Problems) -> SecretText | None:
     """The token of an account; None when it cannot be read."""
     return _secret(account.auth_token_file, account.auth_token_env, path, "auth_token", problems)
+
+
+def application_secret_of(account: AccountSettings, path: KeyPath, problems: Problems) -> SecretText | None:
+    """The secret of an account's application; None when it cannot be read, or signs nothing."""
+    file, variable = account.application_secret_file, account.application_secret_env
+    secret = _secret(file, variable, path, "application_secret", problems)
+    try:
+        if secret is None or base64.b64decode(secret, validate=True):
+            return secret
+    except binascii.Error:
+        pass
+    wrong = "application_secret_env" if variable and not file else "application_secret_file"
+    problems.add((*path, wrong), "expected base64")
+    return None
 
 
 def headers_of(

@@ -17,6 +17,7 @@ from siprec_src.api.v1.known import KnownCalls
 from siprec_src.app.driver import Driver
 from siprec_src.config import Config
 from siprec_src.daemon.callbacks import Outgoing
+from siprec_src.daemon.scripts import LiveScripts
 from siprec_src.daemon.siprecs import Siprecs
 from siprec_src.errors import ConfigurationError
 from siprec_src.machine import WallClock
@@ -67,6 +68,7 @@ class Api:
         wall: WallClock,
         outgoing: Outgoing,
         siprecs: Siprecs,
+        scripts: LiveScripts,
     ) -> None:
         """Answer from now on."""
         if self._socket is None:
@@ -81,6 +83,7 @@ class Api:
                 callbacks.router(outgoing.callbacks, self._auth),
                 alerts.router(outgoing.alerts, self._auth),
                 *siprecs.routers(self._auth),
+                *scripts.routers(self._auth),
             ),
             log=self._log,
             version=__version__,

@@ -17,10 +17,12 @@ from siprec_src.app.entropy import SystemIdentity
 from siprec_src.app.media_client import MediaClient, Told
 from siprec_src.app.occupancy import Occupancy, expected_load
 from siprec_src.app.pulse import Heart
+from siprec_src.communication import CommunicationSession
 from siprec_src.config import Config, read_tls
 from siprec_src.daemon import settings, watching
 from siprec_src.daemon.api import Api, read_http_tls
 from siprec_src.daemon.callbacks import Outgoing
+from siprec_src.daemon.scripts import LiveScripts
 from siprec_src.daemon.siprecs import Siprecs
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.ingest import InlineIngest
@@ -35,6 +37,7 @@ from siprec_src.net.tls import TlsContexts, TlsLayer
 from siprec_src.net.transport import SipTransport
 from siprec_src.recording.commands import CopyCommand
 from siprec_src.recording.copies import copies_of
+from siprec_src.recording.news import CopyChanged
 from siprec_src.recording.pool import RecordingPool
 from siprec_src.recording.rule import Policy
 from siprec_src.recording.rules import RuleBook
@@ -134,7 +137,14 @@ class _ControlProcess:
         pages = watching.pages(self._metrics, self._process)
         self._outgoing.start()
         await self._api.start(
-            pages, self._pool, self._explainer, self._driver, self._wall, self._outgoing, self._siprecs
+            pages,
+            self._pool,
+            self._explainer,
+            self._driver,
+            self._wall,
+            self._outgoing,
+            self._siprecs,
+            self._scripts,
         )
         try:
             await self._process.run()
@@ -194,7 +204,16 @@ class _ControlProcess:
             observe=self._metrics.observe,
             log=self._log,
             ladder=ladder,
-            notice=self._siprecs.notice,
+            notice=self._notice,
+        )
+        self._scripts = LiveScripts(
+            self._siprecs,
+            self._outgoing.alerts,
+            wall,
+            self._log,
+            accounts=lambda: self._api.accounts,
+            view=self._pool.view,
+            tell_call=self._driver.tell_call,
         )
         self._process = Control(
             log=self._log,
@@ -218,6 +237,10 @@ class _ControlProcess:
 
     def _record(self, command: CopyCommand) -> None:
         self._driver.record(command)
+
+    def _notice(self, news: CommunicationSession | CopyChanged) -> None:
+        self._siprecs.notice(news)
+        self._scripts.notice(news)
 
     def _received(self, fact: Fact) -> None:
         self._driver.received(fact)

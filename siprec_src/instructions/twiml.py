@@ -31,15 +31,15 @@ BAD_VALUE: Final = 12200
 T = TypeVar("T")
 
 
-def parse_twiml(octets: bytes) -> m.Script:
-    """Read one document.
+def parse_twiml(document: bytes | str) -> m.Script:
+    """Read one document, as it came or as the text it has already been found to be.
 
     Raises:
         InstructionError: 12100 it is no XML or beyond a limit, 12102 its root is another, 12200 a value is
             wrong; the text names verb, attribute and what is allowed.
     """
     try:
-        root = parse_tree(octets, _LIMITS)
+        root = parse_tree(document, _LIMITS)
     except RemoteProtocolError as error:
         raise InstructionError(str(error), code=NOT_XML) from None
     if root.name != "Response":

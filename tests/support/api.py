@@ -27,6 +27,7 @@ from tests.support.recorder import Recorder, Recording
 from tests.support.voice import Voice
 
 ACCOUNT, TOKEN = "AC" + "0123456789abcdef" * 2, "the token of the tests"
+SECRET = "d2hhdCBzaWducw=="  #: of both applications, whose keys are the SIDs
 STRANGER, STRANGERS_TOKEN = "AC" + "f" * 32, "the token of somebody else"
 PLATFORM = "https://api.twilio.com"
 
@@ -190,11 +191,16 @@ def api(directory: Path) -> Iterator[Api]:
         uris["Nobody"] = f"sip:srs@{LOOPBACK}:{free_port()};transport=tcp"
         accounts = (ACCOUNT, TOKEN), (STRANGER, STRANGERS_TOKEN)
         for sid, token in accounts:
-            (directory / sid).touch(mode=0o600)
-            (directory / sid).write_text(token)
+            for name, secret in ((sid, token), (f"{sid}.secret", SECRET)):
+                (directory / name).touch(mode=0o600)
+                (directory / name).write_text(secret)
         text = [
             '[callbacks]\nallow_private = ["127.0.0.0/8"]\n',
-            *(f'[[account]]\nsid = "{sid}"\nauth_token_file = "{directory / sid}"\n' for sid, _ in accounts),
+            *(
+                f'[[account]]\nsid = "{sid}"\nauth_token_file = "{directory / sid}"\n'
+                f'application_key = "{sid}"\napplication_secret_file = "{directory / sid}.secret"\n'
+                for sid, _ in accounts
+            ),
             *(f'[[connector]]\nname = "{name}"\nuri = "{uri}"\n' for name, uri in uris.items()),
         ]
         route = f"sip:{bob_at[0]}:{bob_at[1]}"

@@ -14,6 +14,7 @@ from siprec_src.sip.flow import Address
 
 SID = "AC" + "a" * 32
 ACCOUNT = f'[[account]]\nsid = "{SID}"\nname = "alice"\nauth_token_env = "ALICES_TOKEN"\n'
+APPLICATION = 'application_key = "app"\napplication_secret_env = "SECRET"\n'
 TRUNK = '[[trunk]]\nname = "pbx"\nfrom = ["192.0.2.1"]\nto = "sip:192.0.2.2"\naccount = "alice"\n'
 FLAGS = {"--srs": ["sip:127.0.0.1:5090"], "--route": "sip:127.0.0.1:5070"}
 
@@ -43,9 +44,26 @@ def test_an_account_has_keys_of_which_there_is_only_a_hash(tmp_path: Path) -> No
     assert [(key.sid, key.secret_hash) for key in account.keys] == [("SK" + "1" * 32, hashed)]
 
 
+def test_an_application_signs_for_its_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "AAEC")
+    config = loaded(tmp_path, ACCOUNT + APPLICATION)
+    (account,) = config.accounts.known
+    assert account.application is not None
+    assert (account.application.key, str(account.application.secret)) == ("app", "AAEC")
+    assert "AAEC" not in repr(config)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        (ACCOUNT + 'application_key = "a b"\n', "account.1.application_key: expected letters, digits"),
+        (ACCOUNT + 'application_key = "a"\n', "application_key: expected beside it application_secret_file"),
+        (ACCOUNT + 'application_secret_env = "A"\n', "application_key: expected beside it"),
+        (ACCOUNT + APPLICATION, "account.1.application_secret_env: 'SECRET' is not there, or empty"),
+        (
+            ACCOUNT + APPLICATION.replace("SECRET", "ALICES_TOKEN"),
+            "account.1.application_secret_env: expected base64",
+        ),
         (ACCOUNT.replace("AC", "CA"), "account.1.sid: expected AC and 32 hexadecimal digits"),
         (ACCOUNT.replace("ALICES", "NO"), "account.1.auth_token_env: 'NO_TOKEN' is not there, or empty"),
         (ACCOUNT + ACCOUNT, "account.2.name: 'alice' is there already"),

@@ -254,6 +254,11 @@ def test_the_encoding_that_is_declared_is_honoured(encoding: str) -> None:
     assert parse_twiml(text.encode(encoding)).instructions == (m.StopSiprec(name=name),)
 
 
+def test_text_has_no_encoding_whatever_it_declares() -> None:
+    text = '<?xml version="1.0" encoding="utf-16"?><Response><Stop><Siprec name="Käse"/></Stop></Response>'
+    assert parse_twiml(text).instructions == (m.StopSiprec(name="Käse"),)
+
+
 @pytest.mark.parametrize(
     "octets",
     [
