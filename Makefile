@@ -25,7 +25,7 @@ MEDIA_IO   ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit native-test integration interop lint format load overload soak siege bench bench-quick fuzz docs lock build clean
+.PHONY: help demo test unit native-test integration interop lint format load api-load overload soak siege bench bench-quick fuzz docs lock build clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ load: build  ## SIPp load with media: RATE, DURATION_S, CONCURRENCY, KILL_SRS=1,
 	@$(PY) -m tests.load --rate $(RATE) --duration-s $(DURATION_S) \
 		$(if $(CONCURRENCY),--concurrency $(CONCURRENCY)) $(if $(KILL_SRS),--kill-srs) $(if $(KILL_MEDIA),--kill-media) \
 		$(if $(TARGET),--target $(TARGET) --callee $(CALLEE) --srs $(SRS))
+
+api-load: build  ## 1,000 Siprecs on 500 live calls with media, at 100 requests a second: packets lost, answer times
+	@$(PY) -m tests.load.api
 
 overload: build  ## how many recorded calls a second, and what becomes of twice as many: RATE to begin with
 	@$(PY) -m tests.load.overload --rate $(RATE)

@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,6 +77,7 @@ class LiveCall:
     """A call through the daemon in which both speak."""
 
     sid: str
+    handle: int  #: as logs name it
     number: str
     caller: Dialog
     alice: Voice
@@ -113,6 +115,21 @@ class Api:
     def client_of(self, account: str, token: str) -> Client:
         """The library, as somebody uses it."""
         return Client(account, token, http_client=ToDaemon(self.base))
+
+    def wait_recording(self, *sids: str | None) -> None:
+        """Until an SRS has agreed to each of these Siprecs."""
+        for sid in sids:
+            until(partial(self._has_begun, sid), 5, f"{sid} begins")
+
+    def _has_begun(self, sid: str | None) -> bool:
+        return bool(self.logged("recording.begin", sid))
+
+    def logged(self, event: str, sid: str | None) -> list[dict[str, Any]]:
+        """The lines of the log about the copy of one Siprec."""
+        return [line for line in self.daemon.events(event) if line["copy"] == sid]
+
+    def _handle(self, call_sid: str) -> int:
+        return int(json.loads(self.daemon.get(f"/v1/calls/{call_sid}")[1])["call"])
 
     def recordings(self, call: LiveCall, count: int = 1, *, at: str = "Default") -> list[Recording]:
         """The finished ones of a call at one recorder, oldest first; waits until there are ``count``."""
@@ -156,6 +173,7 @@ class Api:
             (known,) = self.client.calls.list(to=number)
             call = LiveCall(
                 sid=known.sid,
+                handle=self._handle(known.sid),
                 number=number,
                 caller=caller,
                 alice=alice,

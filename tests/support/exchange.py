@@ -40,12 +40,15 @@ class Exchange:
     Args:
         via: where the daemon takes calls.
         bob_at: where it sends them on.
+        media_host: where the parties' media is.
     """
 
-    def __init__(self, via: Address, bob_at: Address) -> None:
+    def __init__(self, via: Address, bob_at: Address, *, media_host: str = LOOPBACK) -> None:
         self._via = via
+        self._media_host = media_host
         self._caller, self._callee = (_bound((LOOPBACK, free_port())), _bound(bob_at))
         self._ports: dict[str, int] = {}  #: media port of whom a call is placed to, by number
+        self._numbers: dict[str, str] = {}  #: Call-ID of the newest call, by the number it is placed to
         self._placed: dict[str, str] = {}  #: our From, by Call-ID
         self.statuses: dict[str, int] = {}  #: final answer to each call, by Call-ID
         self.callers: dict[str, Dialog] = {}  #: by Call-ID
@@ -70,24 +73,31 @@ class Exchange:
         self, number: str, *, caller: str, ports: tuple[int, int], fields: tuple[str, ...] = ()
     ) -> tuple[Dialog, Dialog]:
         """A call from ``caller`` to ``number``, answered; ``ports``: of their media. Both legs."""
+        self.invite(number, caller=caller, ports=ports, fields=fields)
+        until(lambda: self.answered(number) is not None, 5, f"the call to {number} is answered")
+        legs = self.answered(number)
+        assert legs is not None
+        return legs
+
+    def invite(
+        self, number: str, *, caller: str, ports: tuple[int, int], fields: tuple[str, ...] = ()
+    ) -> None:
+        """Begin such a call."""
         call_id = uuid.uuid4().hex
         host, port = self._caller.getsockname()
         own = f"<sip:{caller}@{host}:{port}>;tag={uuid.uuid4().hex[:8]}"
-        head = [
-            f"From: {own}",
-            f"To: <sip:{number}@{self._via[0]}:{self._via[1]}>",
-            *fields,
-            f"Contact: <sip:{caller}@{host}:{port}>",
-        ]
+        target = f"sip:{number}@{self._via[0]}:{self._via[1]}"
+        head = [f"From: {own}", f"To: <{target}>", *fields, f"Contact: <sip:{caller}@{host}:{port}>"]
         with self._lock:
             self._ports[number] = ports[1]
             self._placed[call_id] = own
-        target = f"sip:{number}@{self._via[0]}:{self._via[1]}"
-        self._request("INVITE", target, call_id, 1, head, sdp(ports[0], host=LOOPBACK))
-        until(
-            lambda: call_id in self.callers and number in self.callees, 5, f"the call to {number} is answered"
-        )
-        return self.callers[call_id], self.callees[number]
+            self._numbers[number] = call_id
+        self._request("INVITE", target, call_id, 1, head, sdp(ports[0], host=self._media_host))
+
+    def answered(self, number: str) -> tuple[Dialog, Dialog] | None:
+        """Both legs of the newest call to ``number``; None as long as it is not answered."""
+        legs = self.callers.get(self._numbers[number]), self.callees.get(number)
+        return (legs[0], legs[1]) if legs[0] is not None and legs[1] is not None else None
 
     def hang_up(self, dialog: Dialog) -> None:
         """The caller says BYE; returns when the callee has it too."""
@@ -179,7 +189,7 @@ class Exchange:
         own = f"{to};tag={uuid.uuid4().hex[:8]}"
         with self._lock:
             port = self._ports[name]
-        self._answer(self._callee, source, text, own, sdp(port, host=LOOPBACK))
+        self._answer(self._callee, source, text, own, sdp(port, host=self._media_host))
         self.callees[name] = Dialog(
             _field(text, "Call-ID"), own, _field(text, "From"), _uri(_field(text, "Contact")), _media(text)
         )
