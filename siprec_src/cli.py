@@ -91,7 +91,7 @@ def start(*, check: bool, **flags: Any) -> NoReturn:
 @_settings_options
 @click.option("--call", "of_call", is_flag=True, help="Say which rule decides on a call.")
 @click.option("--json", "as_json", is_flag=True, help="With --call: one JSON object on stdout.")
-@click.argument("facts", nargs=-1, metavar="[from=… to=… trunk=… direction=… at=… header.NAME=…]")
+@click.argument("facts", nargs=-1, metavar="[from=… to=… trunk=… direction=… at=… session=… header.NAME=…]")
 def check(*, of_call: bool, as_json: bool, facts: tuple[str, ...], **flags: Any) -> NoReturn:
     """Check the configuration: every error with file, line and key; exit code 78 when there is one.
 

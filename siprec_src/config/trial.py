@@ -21,9 +21,8 @@ from siprec_src.config.checks import Config
 from siprec_src.config.example import assignment
 from siprec_src.errors import ConfigurationError, RemoteProtocolError
 from siprec_src.machine import WallClock
-from siprec_src.recording.copies import copies_of
+from siprec_src.recording.copies import TRACKS, copies_of
 from siprec_src.recording.rules import CallFacts, Verdict, decided, facts_of, judge
-from siprec_src.recording.srs import Track
 from siprec_src.sip.parameters import is_token
 from siprec_src.sip.uri import parse_uri
 from siprec_src.values import immutable
@@ -31,11 +30,7 @@ from siprec_src.values import immutable
 KEYS: Final = ("from", "to", "trunk", "direction", "at", "session")
 _HEADER: Final = "header."
 _SESSION_OCTETS: Final = 16
-_TRACKS: Final = {
-    Track.INBOUND: "inbound_track",
-    Track.OUTBOUND: "outbound_track",
-    Track.BOTH: "both_tracks",
-}
+_TRACKS: Final = {track: name.value for name, track in TRACKS.items()}
 
 
 @immutable
@@ -113,7 +108,7 @@ def tried(described: Described, config: Config) -> dict[str, Any]:
         "record": decision.record.value,
         "recorded": not obstacle,
         "reason": obstacle,
-        "policy": ("required" if decision.required else "best-effort"),
+        "policy": "required" if decision.required else "best-effort",
         "connector": verdict.winner.connector if verdict.winner is not None else "",
         "parameters": dict(next((target.config.parameters for target in decision.targets), ())),
         "copies": [

@@ -51,7 +51,8 @@ def as_lines(calls: list[dict[str, Any]]) -> list[str]:
     for call in calls:
         states = ", ".join(_state(call, recording) for recording in call["recordings"])
         parties = f"{call['caller']} -> {call['callee']}"
-        lines.append(f"{call['call']}  {call['started']}  {parties}  {states or 'not recorded'}")
+        rule = f"  by rule {call['rule']}" if call["rule"] else ""
+        lines.append(f"{call['call']}  {call['started']}  {parties}  {states or 'not recorded'}{rule}")
     return lines
 
 

@@ -7,14 +7,22 @@ session and group ids of the call, by which they can be joined (RFC 7865 6.10).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from siprec_src.instructions.model import Track as TrackName
 from siprec_src.recording.settings import Distribution, RecordingSettings
 from siprec_src.recording.srs import SrsTarget, Track
 from siprec_src.values import immutable
 
 ON_REQUEST: Final = "on-request"
+
+TRACKS: Final[Mapping[TrackName, Track]] = {
+    TrackName.INBOUND: Track.INBOUND,
+    TrackName.OUTBOUND: Track.OUTBOUND,
+    TrackName.BOTH: Track.BOTH,
+}
+"""What an SRS gets, as requests and rules name it."""
 
 
 @immutable

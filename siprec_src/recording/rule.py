@@ -7,14 +7,14 @@ import dataclasses
 import datetime as dt
 import enum
 from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from typing import Final
 
 from siprec_src.communication import CallDirection
 from siprec_src.errors import ConfigurationError
+from siprec_src.instructions.model import Track as TrackName
 from siprec_src.recording.connector import Connector
 from siprec_src.recording.hours import parse_hours
 from siprec_src.recording.patterns import check_pattern
-from siprec_src.recording.srs import Track
 from siprec_src.recording.templates import constants_of, parse_template
 from siprec_src.sip.parameters import is_token
 from siprec_src.values import immutable
@@ -67,7 +67,7 @@ class Rule:
     percentage: float = 100  #: of the calls; which ones, their session ids say, always in the same way
     record: Record = Record.YES  #: the first force or never decides, else the first yes or no
     connector: str = ""  #: where to record instead of at each ``[[srs]]``: the name of a ``[[connector]]``
-    track: Literal["inbound_track", "outbound_track", "both_tracks"] | None = None
+    track: TrackName | None = None
     #: which an SRS gets, inbound: what the caller says; by default as its own configuration has it
     policy: Policy = Policy.BEST_EFFORT  #: required: the call is not made, or ended, when no SRS takes it
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -103,18 +103,6 @@ class Rule:
             with _blamed("parameters"):
                 if constants_of(parse_template(text)):
                     raise ConfigurationError("{value:…} is of an [[srs]] alone")
-
-    @property
-    def tracks(self) -> Track | None:
-        """What an SRS gets; None: what its own configuration says."""
-        return None if self.track is None else _TRACKS[self.track]
-
-
-_TRACKS: Final[Mapping[str, Track]] = {
-    "inbound_track": Track.INBOUND,
-    "outbound_track": Track.OUTBOUND,
-    "both_tracks": Track.BOTH,
-}
 
 
 def listed(value: str | tuple[str, ...]) -> tuple[str, ...]:

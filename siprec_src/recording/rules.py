@@ -15,7 +15,7 @@ from typing import Final
 from siprec_src.communication import CallDirection, CommunicationSession, Side
 from siprec_src.errors import RemoteProtocolError
 from siprec_src.machine import WallClock
-from siprec_src.recording.copies import tailored
+from siprec_src.recording.copies import TRACKS, tailored
 from siprec_src.recording.hours import parse_hours
 from siprec_src.recording.patterns import party_matches, text_matches
 from siprec_src.recording.policy import Decision, decide
@@ -126,10 +126,11 @@ def targets_of(rule: Rule, call: CommunicationSession, targets: Iterable[SrsTarg
     facts = Facts(call=call, values={})
     filled = ((name, fill(parse_template(text), facts)) for name, text in rule.parameters.items())
     parameters = tuple((name, value) for name, value in filled if value)
-    if rule.via is None and rule.tracks is None and not parameters:
+    if rule.via is None and rule.track is None and not parameters:
         return tuple(targets)  # as they are: what is found out of one is remembered of it
     name = None if rule.via is None else rule.via.sid
-    return tailored(targets, name, track=rule.tracks, parameters=parameters)
+    track = None if rule.track is None else TRACKS[rule.track]
+    return tailored(targets, name, track=track, parameters=parameters)
 
 
 def share_of(session_id: bytes) -> float:

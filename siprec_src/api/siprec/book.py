@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
 from typing import Final, Protocol
 
 from siprec_src.api.accounts import Account
@@ -25,22 +24,15 @@ from siprec_src.communication import CommunicationSession
 from siprec_src.errors import ConfigurationError
 from siprec_src.instructions.model import StartSiprec, Track
 from siprec_src.instructions.rules import INVALID
-from siprec_src.recording import srs
 from siprec_src.recording.commands import CopyCommand, End
 from siprec_src.recording.commands import Record as BeginCopy
 from siprec_src.recording.connector import Connector
-from siprec_src.recording.copies import Copy, tailored
+from siprec_src.recording.copies import TRACKS, Copy, tailored
 from siprec_src.recording.news import CopyChanged, CopyState
 from siprec_src.recording.rule import Record
 from siprec_src.recording.view import CallView
 
 MAX_OF_CALL: Final = 256  #: Siprecs of one call that are kept; the ones stopped first are forgotten first
-
-TRACKS: Final[Mapping[Track, srs.Track]] = {
-    Track.INBOUND: srs.Track.INBOUND,
-    Track.OUTBOUND: srs.Track.OUTBOUND,
-    Track.BOTH: srs.Track.BOTH,
-}
 
 NOT_IN_PROGRESS: Final = 21220
 NAME_IN_USE: Final = 20409

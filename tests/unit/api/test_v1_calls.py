@@ -83,6 +83,7 @@ def test_what_a_rule_binds_is_refused_and_not_commanded(record: Record, verb: st
         assert answer.json == {"error": f"rule 'law' lets nobody {verb} the recording of this call"}
     shown = door.ask("GET", "/v1/calls/7").json
     assert (shown["rule"], shown["record"]) == ("law", record.value)
+    assert as_lines([shown])[0].endswith("  by rule law")
 
 
 @pytest.mark.req("SDP-19")

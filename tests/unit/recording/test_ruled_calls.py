@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from siprec_src.communication import CommunicationSession, Preference
+from siprec_src.instructions.model import Track as TrackName
 from siprec_src.machine import Gone
 from siprec_src.recording import commands
 from siprec_src.recording.connector import Connector
@@ -135,7 +136,7 @@ def test_a_yes_can_be_stopped_and_a_no_be_started_on_command() -> None:
     play.accept()
     play.command(commands.Stop(7))
     assert play.media.readers == {}
-    play = ruled(Rule(name="r", record=NO, track="inbound_track"))
+    play = ruled(Rule(name="r", record=NO, track=TrackName.INBOUND))
     assert play.invites == []
     view = play.pool.view(7)
     assert view is not None
@@ -151,9 +152,9 @@ def test_which_rule_decided_is_logged_and_nothing_is_where_none_did() -> None:
     assert ruled().log("recording.decided") == []
 
 
-@pytest.mark.parametrize(("track", "label"), [("inbound_track", "1"), ("outbound_track", "2")])
-def test_a_rule_chooses_the_track_and_inbound_is_the_callers(track: str, label: str) -> None:
-    play = ruled(Rule(name="r", track=track))  # type: ignore[arg-type]
+@pytest.mark.parametrize(("track", "label"), [(TrackName.INBOUND, "1"), (TrackName.OUTBOUND, "2")])
+def test_a_rule_chooses_the_track_and_inbound_is_the_callers(track: TrackName, label: str) -> None:
+    play = ruled(Rule(name="r", track=track))
     (media,) = offer_of(play.invites[0]).media
     assert media.label == label
 

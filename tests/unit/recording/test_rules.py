@@ -11,6 +11,7 @@ import pytest
 
 from siprec_src.communication import CallDirection, CommunicationSession, Name
 from siprec_src.errors import ConfigurationError
+from siprec_src.instructions.model import Track as TrackName
 from siprec_src.recording.hours import parse_hours
 from siprec_src.recording.patterns import text_matches
 from siprec_src.recording.rule import Policy, Record, Rule
@@ -223,7 +224,7 @@ def test_a_percentage_says_the_same_of_a_call_each_time_and_is_that_of_many() ->
         ({"header": {"X Queue": "a"}}, "header: 'X Queue'"),
         ({"header": {"X-Queue": ""}}, "header: "),
         ({"time": "noon"}, "time: 'noon'"),
-        ({"record": NEVER, "track": "inbound_track"}, 'track: means nothing with record = "never"'),
+        ({"record": NEVER, "track": TrackName.INBOUND}, 'track: means nothing with record = "never"'),
         ({"record": DONT_CARE, "connector": "a"}, "connector: means nothing"),
         ({"record": NEVER, "parameters": {"a": "b"}}, "parameters: means nothing"),
         ({"record": NO, "policy": Policy.REQUIRED}, "policy: needs "),
