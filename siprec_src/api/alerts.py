@@ -33,13 +33,16 @@ class Alerts:
         self._log = log
         self._observe = observe
         self._kept: deque[Alert] = deque(maxlen=MAX_KEPT)
+        self.heard: Callable[[Alert], None] = lambda alert: None  #: told of each
 
     def report(self, event: str, code: int, text: str, **fields: object) -> None:
         """Tell of something; nobody waits, nothing is raised."""
         self._log.warning(event, code=code, error=text, **fields)
         self._observe(Observe("alerts_total", (("code", str(code)),)))
         told = {name: value for name, value in redact(fields).items() if value is not None}
-        self._kept.append(Alert(at=dt.datetime.now(dt.UTC), event=event, code=code, text=text, fields=told))
+        alert = Alert(at=dt.datetime.now(dt.UTC), event=event, code=code, text=text, fields=told)
+        self._kept.append(alert)
+        self.heard(alert)
 
     def newest(self, *, account_sid: str | None = None) -> Sequence[Alert]:
         """The newest first; of one account, or all."""

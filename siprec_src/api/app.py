@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
+import orjson
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -14,11 +17,15 @@ from starlette.routing import Match
 
 from siprec_src.api import plain
 from siprec_src.api.auth import Auth
-from siprec_src.api.errors import ApiError, answer_to, below_tree, not_found
+from siprec_src.api.document import made_from as document_of
+from siprec_src.api.errors import JSON, ApiError, answer_to, below_tree, not_found
 from siprec_src.api.guard import Guard
+from siprec_src.api.page import POLICY, page_of
 from siprec_src.telemetry.log import Logger
 from siprec_src.values import immutable
 
+_OBJECT: Final[dict[str, Any]] = {"content": {JSON: {"schema": {"type": "object"}}}}
+_HTML: Final[dict[str, Any]] = {"content": {"text/html": {"schema": {"type": "string"}}}}
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -46,12 +53,36 @@ def build(parts: Parts) -> FastAPI:
     app.include_router(plain.router(parts.pages))
     for router in parts.routers:
         app.include_router(router)
+    app.include_router(_about(app))
     refusals = _Refusals(app, parts.auth)
     app.add_exception_handler(ApiError, refusals.refuse)
     app.add_exception_handler(HTTPException, refusals.by_framework)
     app.add_exception_handler(RequestValidationError, refusals.invalid)
     app.add_middleware(Guard, log=parts.log)
     return app
+
+
+def _about(app: FastAPI) -> APIRouter:
+    """The document and the page made of it; made when somebody asks, in a thread, and only once."""
+    made = APIRouter(tags=["pages"])
+    document = cache(lambda: document_of(app))
+    octets = cache(lambda: orjson.dumps(document()))
+    page = cache(lambda: page_of(document()).encode())
+
+    @made.get("/openapi.json", operation_id="openapi", responses={200: _OBJECT}, response_class=Response)
+    async def openapi() -> Response:
+        """This document."""
+        return Response(await asyncio.to_thread(octets), media_type=JSON)
+
+    @made.get("/docs", operation_id="docs", responses={200: _HTML}, response_class=Response)
+    async def docs() -> Response:
+        """This document as a page."""
+        body = await asyncio.to_thread(page)
+        return Response(
+            body, headers={"Content-Security-Policy": POLICY}, media_type="text/html; charset=utf-8"
+        )
+
+    return made
 
 
 class _Refusals:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Annotated, Any, Final, NotRequired
 
 import orjson
+from pydantic import Field
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from siprec_src.errors import RemoteError
 
@@ -26,6 +28,22 @@ CODES: Final[Mapping[int, int]] = {401: 20003, 404: 20404, 405: 20004, 429: 2042
 OTHER_CODE: Final = 20001  #: "Unknown parameters": the request cannot be used as it is
 CALLING_INVALID: Final = 40003  #: the same in the codes of Manage Call
 FAULT_CODE: Final = 20500  #: a fault of ours
+
+
+class Problem(TypedDict):
+    """Why a request was refused."""
+
+    error: str
+
+
+class TreeProblem(TypedDict):
+    """Why a request below ``/2010-04-01`` was refused."""
+
+    code: Annotated[int, Field(description="of the error dictionary; docs/errors.md says what to do")]
+    message: str
+    more_info: str
+    status: Annotated[int, Field(description="of HTTP")]
+    details: NotRequired[dict[str, Any]]
 
 
 class ApiError(RemoteError):
@@ -71,8 +89,9 @@ def answer_to(path: str, error: ApiError) -> Response:
     if path.startswith(CALLING + "/"):
         return json_answer(_of_calling(error), error.status, error.headers)
     if not below_tree(path):
-        return json_answer({"error": error.message}, error.status, error.headers)
-    problem: dict[str, Any] = {
+        plain: Problem = {"error": error.message}
+        return json_answer(plain, error.status, error.headers)
+    problem: TreeProblem = {
         "code": error.code,
         "message": error.message,
         "more_info": f"{MORE_INFO}{error.code}",

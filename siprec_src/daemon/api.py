@@ -12,9 +12,12 @@ from siprec_src.api.auth import Auth
 from siprec_src.api.plain import Pages
 from siprec_src.api.server import HttpServer
 from siprec_src.api.tls import RenewedContext
-from siprec_src.api.v1 import alerts, callbacks, calls, explained
+from siprec_src.api.v1 import alerts, callbacks, calls, events, explained, srs
+from siprec_src.api.v1.hub import Hub
 from siprec_src.api.v1.known import KnownCalls
+from siprec_src.api.v1.recent import RecentCalls
 from siprec_src.app.driver import Driver
+from siprec_src.communication import CommunicationSession
 from siprec_src.config import Config
 from siprec_src.daemon.callbacks import Outgoing
 from siprec_src.daemon.scripts import LiveScripts
@@ -22,9 +25,12 @@ from siprec_src.daemon.siprecs import Siprecs
 from siprec_src.errors import ConfigurationError
 from siprec_src.machine import WallClock
 from siprec_src.net.sockets import bind_tcp, is_loopback
+from siprec_src.recording.news import CopyChanged
 from siprec_src.recording.pool import RecordingPool
 from siprec_src.telemetry.explain import Explainer
 from siprec_src.telemetry.log import Logger
+
+News = CommunicationSession | CopyChanged
 
 
 def read_http_tls(config: Config) -> RenewedContext | None:
@@ -46,6 +52,8 @@ class Api:
         local = config.http_listen is not None and is_loopback(config.http_listen.host)
         self._auth = Auth(config.accounts, config.http_token, local=local)
         self._tls = tls
+        self._recent = RecentCalls()
+        self._hub: Hub | None = None
         self._socket: socket.socket | None = None
         self._server: HttpServer | None = None
 
@@ -58,6 +66,16 @@ class Api:
         """Take the address. Raises BindError."""
         if self._config.http_listen is not None:
             self._socket = bind_tcp(self._config.http_listen)
+
+    def notice(self, news: News) -> None:
+        """A call or one of its copies has changed; a fault here is no fault of that call."""
+        try:
+            if isinstance(news, CommunicationSession):
+                self._recent.notice(news)
+            if self._hub is not None:
+                self._hub.notice(news)
+        except Exception:  # noqa: BLE001 as above
+            self._log.error("api.failed", news=type(news).__name__, exc_info=True)
 
     async def start(
         self,
@@ -73,17 +91,22 @@ class Api:
         """Answer from now on."""
         if self._socket is None:
             return
-        known = KnownCalls(pool=pool, auth=self._auth, wall=wall)
+        auth = self._auth
+        known = KnownCalls(pool=pool, auth=auth, wall=wall, explainer=explainer, recent=self._recent)
+        self._hub = Hub(known)
+        outgoing.alerts.heard = self._hub.alert
         parts = app.Parts(
-            auth=self._auth,
+            auth=auth,
             pages=pages,
             routers=(
                 calls.router(known, driver.record),
-                explained.router(explainer, self._auth),
-                callbacks.router(outgoing.callbacks, self._auth),
-                alerts.router(outgoing.alerts, self._auth),
-                *siprecs.routers(self._auth),
-                *scripts.routers(self._auth),
+                explained.router(explainer, auth),
+                srs.router(pool, auth),
+                events.router(self._hub, auth),
+                callbacks.router(outgoing.callbacks, auth),
+                alerts.router(outgoing.alerts, auth),
+                *siprecs.routers(auth),
+                *scripts.routers(auth),
             ),
             log=self._log,
             version=__version__,
@@ -110,7 +133,9 @@ class Api:
             self._log.info("http.tls-reloaded")
 
     async def close(self) -> None:
-        """Answer no more."""
+        """Answer no more; streams of events end first."""
+        if self._hub is not None:
+            self._hub.close()
         if self._server is not None:
             await self._server.close()
         elif self._socket is not None:

@@ -17,10 +17,9 @@ from siprec_src.app.entropy import SystemIdentity
 from siprec_src.app.media_client import MediaClient, Told
 from siprec_src.app.occupancy import Occupancy, expected_load
 from siprec_src.app.pulse import Heart
-from siprec_src.communication import CommunicationSession
 from siprec_src.config import Config, read_tls
 from siprec_src.daemon import settings, watching
-from siprec_src.daemon.api import Api, read_http_tls
+from siprec_src.daemon.api import Api, News, read_http_tls
 from siprec_src.daemon.callbacks import Outgoing
 from siprec_src.daemon.scripts import LiveScripts
 from siprec_src.daemon.siprecs import Siprecs
@@ -37,7 +36,6 @@ from siprec_src.net.tls import TlsContexts, TlsLayer
 from siprec_src.net.transport import SipTransport
 from siprec_src.recording.commands import CopyCommand
 from siprec_src.recording.copies import copies_of
-from siprec_src.recording.news import CopyChanged
 from siprec_src.recording.pool import RecordingPool
 from siprec_src.recording.rule import Policy
 from siprec_src.recording.rules import RuleBook
@@ -238,9 +236,10 @@ class _ControlProcess:
     def _record(self, command: CopyCommand) -> None:
         self._driver.record(command)
 
-    def _notice(self, news: CommunicationSession | CopyChanged) -> None:
+    def _notice(self, news: News) -> None:
         self._siprecs.notice(news)
         self._scripts.notice(news)
+        self._api.notice(news)
 
     def _received(self, fact: Fact) -> None:
         self._driver.received(fact)

@@ -89,6 +89,11 @@ class RecordingPool:
         return (call.view for call in self._calls.values())
 
     @property
+    def sessions(self) -> Iterator[CommunicationSession]:
+        """Those of `calls`, without more."""
+        return (call.call for call in self._calls.values())
+
+    @property
     def known(self) -> int:
         """How many calls `calls` has."""
         return len(self._calls)

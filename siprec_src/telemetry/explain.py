@@ -74,6 +74,14 @@ class Explainer:
             "entries": entries,
         }
 
+    def verdict(self, call: int) -> tuple[Recorded, str] | None:
+        """Of the call with this number: the short answer and the long one. None: it is not kept."""
+        case = self._ladder.numbered(call)
+        if case is None:
+            return None
+        recorded, verdict = _judged(case)
+        return recorded, redact_text(verdict)
+
     def _listed(self, case: Case) -> dict[str, Any]:
         recorded, verdict = _judged(case)
         return {

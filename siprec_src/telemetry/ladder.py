@@ -170,6 +170,10 @@ class Ladder:
         known = self._by_call_id.get(name)
         return known or next((case for case in self.cases() if case.session == name), None)
 
+    def numbered(self, call: int) -> Case | None:
+        """The call with this number."""
+        return self._by_number.get(call)
+
     def cases(self) -> list[Case]:
         """All calls that are kept, the newest first."""
         kept = [case for shelf in self._shelves for case in shelf.values()]

@@ -13,13 +13,12 @@ from siprec_src.api.auth import Auth, admit_operator
 from siprec_src.api.callbacks import Callbacks
 from siprec_src.api.errors import ApiError, json_answer
 from siprec_src.api.outside import shown
-from siprec_src.api.v1.calls import refusals
+from siprec_src.api.schemas import answers, refusals
 from siprec_src.api.v1.models import KeptCallback, KeptCallbacks, Retried
 from siprec_src.errors import Gone, NoRoom
 from siprec_src.store.letter import Letter
 
 MAX_LISTED: Final = 100  #: callbacks in one answer, so that it holds nobody up
-_REFUSED: Final = refusals(401, 403, 429)
 
 
 def router(callbacks: Callbacks, auth: Auth) -> APIRouter:
@@ -30,7 +29,7 @@ def router(callbacks: Callbacks, auth: Auth) -> APIRouter:
         dependencies=[Depends(auth.admit), Depends(admit_operator)],
     )
 
-    @made.get("", operation_id="list_callbacks", responses={200: {"model": KeptCallbacks}, **_REFUSED})
+    @made.get("", operation_id="list_callbacks", responses=answers(KeptCallbacks, 200))
     async def list_callbacks(dead: bool = False) -> Response:
         """Callbacks that are not delivered; with ``dead`` only those that are tried no more."""
         box = callbacks.outbox
@@ -45,7 +44,7 @@ def router(callbacks: Callbacks, auth: Auth) -> APIRouter:
     @made.post(
         "/retry",
         operation_id="retry_callbacks",
-        responses={202: {"model": Retried, "description": "Under way"}, **_REFUSED},
+        responses=answers(Retried, 202),
     )
     async def retry_callbacks() -> Response:
         """Try all dead ones again, the oldest first, as far as there is room."""
@@ -62,11 +61,7 @@ def router(callbacks: Callbacks, auth: Auth) -> APIRouter:
     @made.post(
         "/{callback}/retry",
         operation_id="retry_callback",
-        responses={
-            202: {"model": KeptCallback, "description": "Under way"},
-            **_REFUSED,
-            **refusals(404, 503),
-        },
+        responses={**answers(KeptCallback, 202), **refusals(404, 503)},
     )
     async def retry_callback(callback: str) -> Response:
         """Try a dead one again, behind what its resource has on its way."""
@@ -80,7 +75,7 @@ def router(callbacks: Callbacks, auth: Auth) -> APIRouter:
     @made.delete(
         "/{callback}",
         operation_id="drop_callback",
-        responses={200: {"model": KeptCallback}, **_REFUSED, **refusals(404)},
+        responses={**answers(KeptCallback, 200), **refusals(404)},
     )
     async def drop_callback(callback: str) -> Response:
         """Forget one that is dead, or waits for its next try."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Callable, Mapping
-from itertools import islice
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends
@@ -18,8 +17,9 @@ from starlette.responses import Response
 
 from siprec_src.api.auth import principal_of
 from siprec_src.api.errors import ApiError, json_answer
+from siprec_src.api.schemas import answers, refusals
 from siprec_src.api.v1.known import KnownCalls
-from siprec_src.api.v1.models import Call, Calls, Problem
+from siprec_src.api.v1.models import Call, Calls
 from siprec_src.recording import commands
 from siprec_src.recording.rule import Record
 from siprec_src.recording.view import CallView
@@ -54,29 +54,24 @@ _BARRED: Final[Mapping[Verb, Record]] = {
 """What a rule says that does not let it be done."""
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What the OpenAPI document says of refusals."""
-    return {status: {"model": Problem} for status in statuses}
-
-
 def router(known: KnownCalls, tell: Callable[[commands.Command], None]) -> APIRouter:
     """The routes; ``tell`` hands a command to the recording pool."""
     made = APIRouter(prefix="/v1/calls", tags=["calls"], dependencies=[Depends(known.auth.admit)])
 
-    @made.get("", operation_id="list_calls", responses={200: {"model": Calls}, **refusals(401, 403, 429)})
-    async def list_calls(request: Request) -> Response:
-        """Every call, the oldest first."""
-        mine = _mine(known, request)
-        views = list(islice(mine, MAX_LISTED))
-        listed: Calls = {"calls": [known.shown(view) for view in views], "more": sum(1 for _ in mine)}
+    @made.get("", operation_id="list_calls", responses=answers(Calls, 200))
+    async def list_calls(request: Request, *, ended: bool = False) -> Response:
+        """Every call that goes on, the oldest first; or those that have ended of late, the newest first."""
+        may_see, principal = known.auth.accounts.may_see, principal_of(request)
+        every = known.recent.newest() if ended else known.pool.sessions
+        mine = [call for call in every if may_see(principal, call)]
+        shown = [known.shown_newest(call) for call in mine[:MAX_LISTED]]
+        listed: Calls = {"calls": shown, "more": len(mine) - len(shown)}
         return json_answer(listed)
 
-    @made.get(
-        "/{call}", operation_id="fetch_call", responses={200: {"model": Call}, **refusals(401, 403, 404, 429)}
-    )
+    @made.get("/{call}", operation_id="fetch_call", responses={**answers(Call, 200), **refusals(404)})
     async def fetch_call(request: Request, call: str) -> Response:
         """One call, by its number, session id or SID."""
-        return json_answer(known.shown(known.find(call, principal_of(request))))
+        return json_answer(known.fetch(call, principal_of(request)))
 
     for verb in Verb:
         made.add_api_route(
@@ -86,17 +81,11 @@ def router(known: KnownCalls, tell: Callable[[commands.Command], None]) -> APIRo
             operation_id=f"{verb.value}_call",
             summary=f"{verb.value.capitalize()} all recordings of a call",
             responses={
-                200: {"model": Call},
-                202: {"model": Call, "description": "Under way"},
-                **refusals(401, 403, 404, 409, 429),
+                **answers(Call, 200, 202),
+                **refusals(404, 409),
             },
         )
     return made
-
-
-def _mine(known: KnownCalls, request: Request) -> Any:
-    principal, accounts = principal_of(request), known.auth.accounts
-    return (view for view in known.pool.calls if accounts.may_see(principal, view.call))
 
 
 def _commanding(known: KnownCalls, tell: Callable[[commands.Command], None], verb: Verb) -> Any:

@@ -12,11 +12,11 @@ from starlette.responses import Response
 
 from siprec_src.api.auth import Auth, admit_operator
 from siprec_src.api.errors import ApiError, json_answer
-from siprec_src.api.v1.calls import refusals
+from siprec_src.api.schemas import answers, refusals
 from siprec_src.api.v1.models import Explained, ExplainedList
 from siprec_src.telemetry.explain import Explainer
 
-_REFUSED: Final = refusals(401, 403, 404, 429)
+_EXPLAINED: Final = {**answers(Explained, 200), **refusals(404)}
 
 
 def router(explainer: Explainer, auth: Auth) -> APIRouter:
@@ -30,20 +30,18 @@ def router(explainer: Explainer, auth: Auth) -> APIRouter:
     @made.get(
         "",
         operation_id="list_explained",
-        responses={200: {"model": ExplainedList}, **refusals(401, 403, 429)},
+        responses=answers(ExplainedList, 200),
     )
     async def list_explained() -> Response:
         """The calls that are kept, the newest first, each with its verdict."""
         return json_answer(explainer.calls())
 
-    @made.get("/{call}", operation_id="explain_call", responses={200: {"model": Explained}, **_REFUSED})
+    @made.get("/{call}", operation_id="explain_call", responses=_EXPLAINED)
     async def explain_call(call: str) -> Response:
         """One of them with its ladder, by its number, session id or a Call-ID."""
         return _one(call, texts=False)
 
-    @made.get(
-        "/{call}/full", operation_id="explain_call_fully", responses={200: {"model": Explained}, **_REFUSED}
-    )
+    @made.get("/{call}/full", operation_id="explain_call_fully", responses=_EXPLAINED)
     async def explain_call_fully(call: str) -> Response:
         """Likewise, with every message whole."""
         return _one(call, texts=True)

@@ -12,12 +12,6 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 
-class Problem(TypedDict):
-    """Why a request was refused."""
-
-    error: str
-
-
 class Copy(TypedDict):
     """One copy of a call."""
 
@@ -36,12 +30,23 @@ class Call(TypedDict):
     account: Annotated[str | None, Field(description="AC…, whose it is")]
     trunk: str
     started: str
+    ended: Annotated[str | None, Field(description="null: it goes on")]
     caller: str
     callee: str
     paused: bool
-    rule: Annotated[str, Field(description='the rule that decided on its recording; "" when none did')]
-    record: Annotated[str, Field(description="what it says: force, yes, dont-care (none decided), no, never")]
+    rule: Annotated[
+        str | None,
+        Field(description='the rule that decided on its recording; "" when none did; null: it is over'),
+    ]
+    record: Annotated[
+        str | None, Field(description="what it says: force, yes, dont-care (none decided), no, never")
+    ]
     recordings: list[Copy]
+    recorded: Annotated[
+        str | None,
+        Field(description="yes, partly, no, running or undecided; null: nothing is kept to tell by"),
+    ]
+    verdict: Annotated[str | None, Field(description="why, in plain words")]
 
 
 class Calls(TypedDict):
@@ -49,6 +54,31 @@ class Calls(TypedDict):
 
     calls: list[Call]
     more: Annotated[int, Field(description="how many there are beyond those")]
+
+
+class Change(TypedDict):
+    """What has become of one copy of a call."""
+
+    call: int
+    session: str
+    sid: str
+    copy: str
+    srs: str
+    result: Annotated[str | None, Field(description="of what has ended")]
+    reason: str | None
+
+
+class SrsLine(TypedDict):
+    """One SRS."""
+
+    name: str
+    up: Annotated[bool, Field(description="false: it is held down, and asked last")]
+
+
+class SrsList(TypedDict):
+    """In the order in which they are configured."""
+
+    srs: list[SrsLine]
 
 
 class Explained(TypedDict):

@@ -8,10 +8,13 @@ from typing import Any
 
 from siprec_src.api import app
 from siprec_src.api.accounts import Account, Accounts
+from siprec_src.api.alerts import Alerts
 from siprec_src.api.auth import Auth
 from siprec_src.api.plain import TEXT
-from siprec_src.api.v1 import calls, explained
+from siprec_src.api.v1 import alerts, calls, events, explained, srs
+from siprec_src.api.v1.hub import Hub
 from siprec_src.api.v1.known import KnownCalls
+from siprec_src.api.v1.recent import RecentCalls
 from siprec_src.machine import WallClock
 from siprec_src.recording import commands
 from siprec_src.recording.rule import Rule
@@ -24,7 +27,7 @@ from tests.unit.recording.play import Play, two_party_call
 ALICE = Account(sid="AC" + "a" * 32, auth_token=SecretText("alice's"), name="alice")
 BOB = Account(sid="AC" + "b" * 32, auth_token=SecretText("bob's"), name="bob")
 BOTH = Accounts(known=(ALICE, BOB), of_trunk={"bobs": BOB.sid})
-BOBS_CALL = dataclasses.replace(two_party_call(), call=8, session_id=b"B" * 16, trunk="bobs")
+BOBS_CALL = dataclasses.replace(two_party_call(), call=8, session_id=b"8" * 16, trunk="bobs")
 
 
 class Log:
@@ -57,13 +60,23 @@ class Door:
         self.log = Log()
         wall = WallClock(1_767_312_000.0)
         self.auth = Auth(accounts or Accounts(), SecretText(token) if token else None, local=local)
-        known = KnownCalls(pool=self.play.pool, auth=self.auth, wall=wall)
-        kept = Explainer(Ladder(0), wall, ())
+        pool, kept = self.play.pool, Explainer(Ladder(0), wall, ())
+        self.recent = RecentCalls()
+        known = KnownCalls(pool=pool, auth=self.auth, wall=wall, explainer=kept, recent=self.recent)
+        self.hub = Hub(known)
+        self.alerts = Alerts(self.log, lambda observed: None)
+        self.alerts.heard = self.hub.alert
         self.app = app.build(
             app.Parts(
                 auth=self.auth,
                 pages={"/healthz": lambda: (200, TEXT, b"ok\n")},
-                routers=(calls.router(known, self._tell), explained.router(kept, self.auth)),
+                routers=(
+                    calls.router(known, self._tell),
+                    explained.router(kept, self.auth),
+                    srs.router(pool, self.auth),
+                    events.router(self.hub, self.auth),
+                    alerts.router(self.alerts, self.auth),
+                ),
                 log=self.log,
                 version="1",
             )

@@ -28,6 +28,7 @@ def test_calls_and_their_recordings_are_shown() -> None:
         "account": None,
         "trunk": "",
         "started": "2026-01-02T00:00:00.000+00:00",
+        "ended": None,
         "caller": "sip:alice@example.com",
         "callee": "sip:bob@example.net",
         "paused": False,
@@ -36,6 +37,8 @@ def test_calls_and_their_recordings_are_shown() -> None:
         "recordings": [
             {"copy": "", "srs": "sip:srs.example", "state": "recording", "copying": True},
         ],
+        "recorded": None,
+        "verdict": None,
     }
     (line,) = as_lines([call])
     assert line.endswith("sip:alice@example.com -> sip:bob@example.net  recording at sip:srs.example")
