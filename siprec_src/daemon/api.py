@@ -12,7 +12,7 @@ from siprec_src.api.auth import Auth
 from siprec_src.api.plain import Pages
 from siprec_src.api.server import HttpServer
 from siprec_src.api.tls import RenewedContext
-from siprec_src.api.v1 import alerts, callbacks, calls, events, explained, srs
+from siprec_src.api.v1 import alerts, callbacks, calls, events, explained, recordings, srs
 from siprec_src.api.v1.hub import Hub
 from siprec_src.api.v1.known import KnownCalls
 from siprec_src.api.v1.recent import RecentCalls
@@ -92,7 +92,14 @@ class Api:
         if self._socket is None:
             return
         auth = self._auth
-        known = KnownCalls(pool=pool, auth=auth, wall=wall, explainer=explainer, recent=self._recent)
+        known = KnownCalls(
+            pool=pool,
+            auth=auth,
+            wall=wall,
+            explainer=explainer,
+            recent=self._recent,
+            now=asyncio.get_running_loop().time,
+        )
         self._hub = Hub(known)
         outgoing.alerts.heard = self._hub.alert
         parts = app.Parts(
@@ -100,6 +107,7 @@ class Api:
             pages=pages,
             routers=(
                 calls.router(known, driver.record),
+                recordings.router(known, driver.record),
                 explained.router(explainer, auth),
                 srs.router(pool, auth),
                 events.router(self._hub, auth),

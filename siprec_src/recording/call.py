@@ -96,7 +96,14 @@ class CallRecording:
             state = "setting-up" if session.began is None else "recording"
         srs = self._sessions[-1].target.name if self._sessions else ""
         copying = any(session.copying for session in self._sessions)
-        return RecordingView(copy=self.copy, srs=srs, state=state, copying=copying)
+        return RecordingView(
+            copy=self.copy,
+            srs=srs,
+            state=state,
+            copying=copying,
+            paused=self._paused,
+            sessions=tuple(session.view for session in self._sessions),
+        )
 
     @property
     def deadline(self) -> float | None:

@@ -13,13 +13,15 @@ class Pause:
     """Nothing of this call reaches an SRS until `Resume` (RFC 7866 7.1.1.1)."""
 
     call: int
+    copy: str | None = None  #: of this copy alone; None: of all, also of those that begin later
 
 
 @immutable(kw_only=False)
 class Resume:
-    """The end of `Pause`."""
+    """The end of `Pause`. A copy of a call that is paused as a whole stays so."""
 
     call: int
+    copy: str | None = None  #: of this copy alone; None: of all
 
 
 @immutable(kw_only=False)
@@ -37,6 +39,7 @@ class Start:
     """
 
     call: int
+    copy: str | None = None  #: this copy alone; None: all that the configuration knows
 
 
 @immutable(kw_only=False)

@@ -28,6 +28,7 @@ class Ledger:
     def __init__(self, call: CommunicationSession, rs: int, target: SrsTarget, forks: Forks) -> None:
         self.outcome: Outcome | None = None
         self.began: float | None = None  #: when the SRS agreed
+        self.rs = rs
         self._srs = target.name
         self._forks = forks
         self._opened = 0.0

@@ -20,6 +20,7 @@ from siprec_src.recording.presentation import presented
 from siprec_src.recording.srs import OnEnd, OnHold, OnSrsBye, SrsTarget
 from siprec_src.recording.talks import Talks
 from siprec_src.recording.updates import Updates
+from siprec_src.recording.view import SessionView, StreamView
 from siprec_src.sip import vocabulary as sip
 
 PATIENCE_S: Final = 2.0  #: the end waits this long for readers to end, and for the final metadata's answer
@@ -90,6 +91,26 @@ class SessionLife:
     @property
     def over(self) -> bool:
         return self._state is State.OVER
+
+    @property
+    def view(self) -> SessionView:
+        return SessionView(
+            rs=self._ledger.rs,
+            srs=self.target.name,
+            secure=self.target.secure,
+            began=self.began,
+            ending=self.outcome is not None,
+            streams=tuple(
+                StreamView(
+                    label=line.label,
+                    sender=line.stream.sender,
+                    accepted=line.accepted,
+                    copying=line.fork.copying,
+                    failure=line.fork.failure,
+                )
+                for line in self._forks.lines
+            ),
+        )
 
     def stop(self, reason: str, now: float) -> Effects:
         """End it in good order: the call has ended, or it shall not be recorded any more."""

@@ -249,7 +249,7 @@ class RecordingPool:
         match command:
             case commands.Start():
                 known.require()
-                effects = self._begin(known.call)
+                effects = self._begin(known.call, command.copy)
             case commands.Record():
                 effects = known.record(command)
             case commands.End():
@@ -280,14 +280,14 @@ class RecordingPool:
         begun = [] if why else self._keep(call.call, decision)
         return [*told, *begun, *self._settle(known, now)]
 
-    def _begin(self, call: CommunicationSession) -> Effects:
+    def _begin(self, call: CommunicationSession, copy: str | None) -> Effects:
         """Record a call that is known, by the SRSs and rules that are configured now."""
-        return self._keep(call.call, self._decide(call, self._targets))
+        return self._keep(call.call, self._decide(call, self._targets), copy)
 
-    def _keep(self, call: int, decision: Decision) -> Effects:
+    def _keep(self, call: int, decision: Decision, copy: str | None = None) -> Effects:
         turn, self._turn = self._turn, self._turn + 1
         copies = copies_of(decision.targets, decision.distribution or self._settings.distribution, turn)
-        return self._calls[call].begin(copies)
+        return self._calls[call].begin(one for one in copies if copy in (None, one.name))
 
     def _settle(self, known: RecordedCall, now: float) -> Effects:
         """A call that lacks its recording has a grace; one that is over gets its last words."""

@@ -60,6 +60,7 @@ class RecordedCall:
         self.decision = decision
         self._required = decision.required and unrecorded not in MEANT  #: it does not go on without
         self._paused = paused
+        self._resting: set[str] = set()  #: copies that are paused by themselves
         self._up: list[object] = []  #: machines whose copy an SRS gets now
         self._state = RecordingState.OFF  #: as the call was told
         self._machines: list[CallRecording] = []  #: those with something left to do
@@ -109,7 +110,7 @@ class RecordedCall:
             self._unrecorded = ""
             self._ends.setdefault(copy.entry, None)
             machine = CallRecording(
-                self._ground, self._pool, copy, self._room, self._health, paused=self._paused
+                self._ground, self._pool, copy, self._room, self._health, paused=self._rests(copy.name)
             )
             self._machines.append(machine)
             effects.append(Forward(machine, self._call))
@@ -123,21 +124,29 @@ class RecordedCall:
 
     def end(self, asked: commands.End) -> Effects:
         """Keep this copy no more."""
+        self._resting.discard(asked.copy)
         return [Forward(machine, asked) for machine in self._machines if machine.copy == asked.copy]
 
     def command(self, command: commands.Pause | commands.Resume | commands.Stop) -> Effects:
-        """For all copies alike, also for those that are begun later."""
-        told = self._tell(command)
+        """For all copies alike, also for those that are begun later; or for one alone."""
         match command:
+            case commands.Pause(copy=str(copy)):
+                self._resting.add(copy)
+                return [*self._tell(command, copy), *self._told("paused")]
+            case commands.Resume(copy=str(copy)):
+                self._resting.discard(copy)
+                return [] if self._paused else [*self._tell(command, copy), *self._told("resumed")]
             case commands.Pause():
                 self._paused = True
-                return [*told, *self._told("paused")]
+                return [*self._tell(command), *self._told("paused")]
             case commands.Resume():
                 self._paused = False
-                return [*told, *self._told("resumed")]
+                self._resting.clear()
+                return [*self._tell(command), *self._told("resumed")]
             case commands.Stop():
                 self._paused = self._required = False
-                return told
+                self._resting.clear()
+                return self._tell(command)
             case _:
                 assert_never(command)
 
@@ -278,14 +287,18 @@ class RecordedCall:
         """Whoever has the call is told when its recording begins, rests, goes on or has ended."""
         state = RecordingState.OFF
         if self._up:
-            state = RecordingState.PAUSED if self._paused else RecordingState.ON
+            resting = all(self._rests(own.copy) for own in self._machines if own in self._up)
+            state = RecordingState.PAUSED if resting else RecordingState.ON
         if state is self._state or self._call.ended is not None:
             return []
         self._state = state
         return [RecordingChanged(self._call.call, state, cause)]
 
-    def _tell(self, event: object) -> Effects:
-        return [Forward(machine, event) for machine in self._machines]
+    def _rests(self, copy: str) -> bool:
+        return self._paused or copy in self._resting
+
+    def _tell(self, event: object, copy: str | None = None) -> Effects:
+        return [Forward(machine, event) for machine in self._machines if copy in (None, machine.copy)]
 
 
 def _said(end: Outcome) -> str:

@@ -9,6 +9,29 @@ from siprec_src.values import immutable
 
 
 @immutable
+class StreamView:
+    """One track of a recording session."""
+
+    label: str  #: ``a=label``
+    sender: bytes  #: participant_id of who speaks
+    accepted: bool  #: the SRS takes it
+    copying: bool  #: packets may be on their way
+    failure: str  #: why the media plane refused it; "" while all is well
+
+
+@immutable
+class SessionView:
+    """One recording session, as it is now."""
+
+    rs: int  #: its number in the log
+    srs: str
+    secure: bool  #: its media is encrypted
+    began: float | None  #: when the SRS agreed, seconds of the machines' clock
+    ending: bool
+    streams: tuple[StreamView, ...]
+
+
+@immutable
 class RecordingView:
     """One copy of a call, as it is now."""
 
@@ -16,6 +39,8 @@ class RecordingView:
     srs: str  #: that of the newest session; "" when none was begun
     state: str  #: ``setting-up``, ``recording``, ``waiting`` until SRSs are asked again, or ``ending``
     copying: bool  #: packets may be on their way to the SRS
+    paused: bool  #: by command, it alone or with its call
+    sessions: tuple[SessionView, ...]  #: the newest last; those before it are ending
 
 
 @immutable

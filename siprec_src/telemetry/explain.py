@@ -8,7 +8,7 @@ SRSs, and bodies that carry digits a caller has pressed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, Final
 
 from siprec_src.machine import LogLine, WallClock
@@ -81,6 +81,28 @@ class Explainer:
             return None
         recorded, verdict = _judged(case)
         return recorded, redact_text(verdict)
+
+    def recordings(self, call: int) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
+        """What the log said at the beginning and at the end of each recording session that an SRS took."""
+        case = self._ladder.numbered(call)
+        entries = case.entries if case is not None else []
+        lines = [entry.line for entry in entries if isinstance(entry, Decided)]
+        ends = {dict(line.fields)["rs"]: dict(line.fields) for line in lines if line.event == "recording.end"}
+        begun = (dict(line.fields) for line in lines if line.event == "recording.begin")
+        return [(fields, ends.get(fields["rs"])) for fields in begun]
+
+    def ladder_of(self, call: int, rs: int, srs: str) -> list[dict[str, Any]]:
+        """What was said to this SRS and decided on this recording session."""
+        found = self.call(str(call), texts=False)
+        if found is None:
+            return []
+        lanes = [n for n, lane in enumerate(found["lanes"]) if lane == f"SRS {srs.partition(';')[0]}"]
+        return [
+            entry
+            for entry in found["entries"]
+            if (entry["kind"] == "sip" and (entry["from"] in lanes or entry["to"] in lanes))
+            or (entry["kind"] == "event" and entry["fields"].get("rs") == rs)
+        ]
 
     def _listed(self, case: Case) -> dict[str, Any]:
         recorded, verdict = _judged(case)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Final
 
 from siprec_src.api import sids
@@ -30,6 +31,7 @@ class KnownCalls:
     wall: WallClock
     explainer: Explainer
     recent: RecentCalls
+    now: Callable[[], float]  #: seconds of the machines' clock
 
     def find(self, name: str, principal: Principal) -> CallView:
         """The call with this number, session id or SID.
@@ -79,8 +81,8 @@ class KnownCalls:
             "sid": sids.call_sid(call.session_id),
             "account": owner.sid if owner is not None else None,
             "trunk": call.trunk,
-            "started": self._time(call.started),
-            "ended": self._time(call.ended) if call.ended is not None else None,
+            "started": self.time(call.started),
+            "ended": self.time(call.ended) if call.ended is not None else None,
             "caller": parties.get(Side.CALLER, ""),
             "callee": parties.get(Side.CALLEE, ""),
             "paused": False,
@@ -91,7 +93,8 @@ class KnownCalls:
             "verdict": judged[1] if judged is not None else None,
         }
 
-    def _time(self, at: float) -> str:
+    def time(self, at: float) -> str:
+        """A time of the machines' clock as it is answered."""
         return self.wall.at(at).isoformat(timespec="milliseconds")
 
     def _ended(self, name: str) -> CommunicationSession | None:

@@ -56,6 +56,51 @@ class Calls(TypedDict):
     more: Annotated[int, Field(description="how many there are beyond those")]
 
 
+class Stream(TypedDict):
+    """One track of a recording session."""
+
+    label: Annotated[str, Field(description="a=label")]
+    track: Annotated[str | None, Field(description="inbound: what the caller says; outbound: the callee")]
+    accepted: Annotated[bool, Field(description="the SRS takes it")]
+    copying: Annotated[bool, Field(description="packets may be on their way")]
+    failure: Annotated[str, Field(description='why it is not sent; "" while all is well')]
+
+
+class Recording(TypedDict):
+    """One recording session: one dialog with one SRS."""
+
+    id: Annotated[str, Field(description="the call's number and its own in the log")]
+    call: int
+    sid: Annotated[str, Field(description="CA…, of the call")]
+    copy: Annotated[str, Field(description='which copy of the call, "" where there is one alone')]
+    siprec: Annotated[str | None, Field(description="SR…, the Siprec that it belongs to")]
+    srs: str
+    secure: Annotated[bool, Field(description="its media is encrypted")]
+    state: Annotated[str, Field(description="setting-up, recording, paused, ending or ended")]
+    began: Annotated[str | None, Field(description="when the SRS agreed")]
+    duration_s: float | None
+    streams: list[Stream]
+    result: Annotated[str | None, Field(description="of one that has ended")]
+    reason: str | None
+    packets: Annotated[
+        dict[str, int], Field(description="the books of one that has ended, in all and by label")
+    ]
+
+
+class Recordings(TypedDict):
+    """Recording sessions of calls that go on, call by call."""
+
+    recordings: list[Recording]
+    next: Annotated[int | None, Field(description="for `after`, where there are more")]
+
+
+class RecordingLadder(TypedDict):
+    """One recording session, with what was said to its SRS and decided on it."""
+
+    recording: Recording
+    ladder: list[dict[str, Any]]
+
+
 class Change(TypedDict):
     """What has become of one copy of a call."""
 

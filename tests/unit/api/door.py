@@ -11,7 +11,7 @@ from siprec_src.api.accounts import Account, Accounts
 from siprec_src.api.alerts import Alerts
 from siprec_src.api.auth import Auth
 from siprec_src.api.plain import TEXT
-from siprec_src.api.v1 import alerts, calls, events, explained, srs
+from siprec_src.api.v1 import alerts, calls, events, explained, recordings, srs
 from siprec_src.api.v1.hub import Hub
 from siprec_src.api.v1.known import KnownCalls
 from siprec_src.api.v1.recent import RecentCalls
@@ -56,13 +56,20 @@ class Door:
         rules: Sequence[Rule] = (),
     ) -> None:
         self.play = Play("sip:srs.example", rules=rules)
-        self.told: list[commands.Command] = []
+        self.told: list[commands.Command | commands.CopyCommand] = []
         self.log = Log()
         wall = WallClock(1_767_312_000.0)
         self.auth = Auth(accounts or Accounts(), SecretText(token) if token else None, local=local)
         pool, kept = self.play.pool, Explainer(Ladder(0), wall, ())
         self.recent = RecentCalls()
-        known = KnownCalls(pool=pool, auth=self.auth, wall=wall, explainer=kept, recent=self.recent)
+        known = KnownCalls(
+            pool=pool,
+            auth=self.auth,
+            wall=wall,
+            explainer=kept,
+            recent=self.recent,
+            now=lambda: self.play.now,
+        )
         self.hub = Hub(known)
         self.alerts = Alerts(self.log, lambda observed: None)
         self.alerts.heard = self.hub.alert
@@ -72,6 +79,7 @@ class Door:
                 pages={"/healthz": lambda: (200, TEXT, b"ok\n")},
                 routers=(
                     calls.router(known, self._tell),
+                    recordings.router(known, self._tell),
                     explained.router(kept, self.auth),
                     srs.router(pool, self.auth),
                     events.router(self.hub, self.auth),
@@ -88,6 +96,6 @@ class Door:
     def ask(self, method: str, path: str, fields: Mapping[str, str] = LOCAL, **more: Any) -> Answer:
         return asked(self.app, method, path, fields, **more)
 
-    def _tell(self, command: commands.Command) -> None:
+    def _tell(self, command: commands.Command | commands.CopyCommand) -> None:
         self.told.append(command)
         self.play.command(command)
