@@ -136,9 +136,12 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
     connectors = Connectors()
     if complete:
         connectors = build_connectors(built["connector"], built[PROFILES], trunks, edges, problems)
+        targets, connectors = connectors.told_apart_from(targets)
     if not built["srs"] and not built["connector"]:
         problems.found.append("nothing would be recorded: give --srs, or an [[srs]], or a [[connector]]")
     rules = build_rules(built["rule"], trunks, targets, connectors, problems) if complete else ()
+    if not targets:
+        recording = dataclasses.replace(recording, automatic=False)  # connectors are for what is asked for
     _end_if(problems)
     tls = built["tls"] or TlsSettings()
     tls_peers = peers_with_tls(tls, _entries(built["trunk"], trunks, targets, connectors), problems)

@@ -15,7 +15,7 @@ from siprec_src.config.sources import Problems
 from siprec_src.config.targets import build_target
 from siprec_src.ingest.inline.routing import Trunk
 from siprec_src.recording.connector import Connector, Connectors, sid_of
-from siprec_src.recording.srs import SrsConfig, SrsTarget, told_apart
+from siprec_src.recording.srs import SrsConfig, SrsTarget
 from siprec_src.sip.flow import Edge
 from siprec_src.sip.message import header_key
 
@@ -64,7 +64,7 @@ def _targets(
     for place, uri in uris:
         one = dataclasses.replace(config, uri=uri)
         targets.append(build_target(one, (*path, TABLE), place, trunks, edges, problems))
-    return told_apart(target for target in targets if target is not None)
+    return tuple(target for target in targets if target is not None)
 
 
 def _config(

@@ -10,7 +10,7 @@ from siprec_src.config.secrets import credentials_of, headers_of
 from siprec_src.config.sources import Problems, suggestion
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.routing import Trunk
-from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target, told_apart
+from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target
 from siprec_src.sip.flow import Edge
 
 
@@ -26,7 +26,7 @@ def build_targets(
         if config is not None:
             path = ("srs", number)
             targets.append(build_target(config, path, (*path, "uri"), trunks, edges, problems))
-    return told_apart(target for target in targets if target is not None)
+    return tuple(target for target in targets if target is not None)
 
 
 def build_target(

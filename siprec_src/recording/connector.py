@@ -6,11 +6,13 @@ credential, which are the operator's alone.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import itertools
 from collections.abc import Iterator
 from typing import Final
 
-from siprec_src.recording.srs import SrsTarget
+from siprec_src.recording.srs import SrsTarget, told_apart
 from siprec_src.values import immutable
 
 DEFAULT_CONNECTOR: Final = "Default"  #: serves requests that name none
@@ -38,6 +40,16 @@ class Connectors:
     def find(self, name: str) -> Connector | None:
         """The one of exactly this name; None: there is none, or calls may not use it."""
         return next((known for known in self.every if known.name == name and VOICE in known.use_in), None)
+
+    def told_apart_from(self, srs: tuple[SrsTarget, ...]) -> tuple[tuple[SrsTarget, ...], Connectors]:
+        """The SRSs of every call, and the connectors, under names that all differ."""
+        known = iter(told_apart((*srs, *self.targets)))
+        named = tuple(itertools.islice(known, len(srs)))
+        every = (
+            dataclasses.replace(one, targets=tuple(itertools.islice(known, len(one.targets))))
+            for one in self.every
+        )
+        return named, Connectors(every=tuple(every))
 
     @property
     def targets(self) -> Iterator[SrsTarget]:

@@ -49,12 +49,10 @@ class Decision:
                 pass
         if wish is not Preference.ON and self.record is Record.NO:
             return BY_RULE
-        if self.obstacle:
-            return self.obstacle
+        wanted = wish is Preference.ON or automatic or self.record is Record.YES
         if wish is Preference.OFF:
             return BY_WISH
-        wanted = wish is Preference.ON or automatic or self.record is Record.YES
-        return "" if wanted else ON_COMMAND
+        return self.obstacle if wanted else ON_COMMAND
 
 
 def decide(session: CommunicationSession, targets: Sequence[SrsTarget]) -> Decision:

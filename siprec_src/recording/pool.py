@@ -63,9 +63,8 @@ class RecordingPool:
         asked_for: Sequence[SrsTarget] = (),
     ) -> None:
         self._ground = Ground(identity=identity, wall=wall, edges=edges)
-        self._targets = told_apart(parse_target(config, edges) for config in srs)
+        self._targets, self._asked_for = self._read(srs, asked_for)
         self._settings = settings or RecordingSettings()
-        self._asked_for = tuple(asked_for)
         self._health = Health(self._watched, self._settings.options_interval_s)
         self._turn = 0  #: of round-robin
         self._required = Required(self._settings.required_grace_s)
@@ -129,10 +128,6 @@ class RecordingPool:
         return tuple(f"{target.name}: {target.warning}" for target in self._targets if target.warning)
 
     @property
-    def _watched(self) -> tuple[SrsTarget, ...]:
-        return (*self._targets, *self._asked_for)
-
-    @property
     def srs_up(self) -> tuple[tuple[str, float], ...]:
         """Name and 1 for each SRS that is up, 0 for each that is down."""
         return self._health.states
@@ -149,9 +144,8 @@ class RecordingPool:
         Raises:
             ConfigurationError: the URI of an SRS cannot be used; nothing was changed.
         """
-        self._targets = told_apart(parse_target(config, self._ground.edges) for config in srs)
+        self._targets, self._asked_for = self._read(srs, asked_for)
         self._settings = settings or self._settings
-        self._asked_for = tuple(asked_for)
         self._decide = decide or self._decide
         self._required.grace_s = self._settings.required_grace_s
         self._health.know(self._watched, self._settings.options_interval_s)
@@ -199,6 +193,17 @@ class RecordingPool:
             for target in self._health.due(self._watched, now)
         ]
         return [*ended, *checks]
+
+    @property
+    def _watched(self) -> tuple[SrsTarget, ...]:
+        return (*self._targets, *self._asked_for)
+
+    def _read(
+        self, srs: Sequence[SrsConfig], asked_for: Sequence[SrsTarget]
+    ) -> tuple[tuple[SrsTarget, ...], tuple[SrsTarget, ...]]:
+        targets = (parse_target(config, self._ground.edges) for config in srs)
+        known = told_apart((*targets, *asked_for))
+        return known[: len(srs)], known[len(srs) :]
 
     def _remember(self, taken: SrsTarget) -> None:
         """Tell an SRS its metadata from the beginning as it has taken it, until it is configured otherwise.

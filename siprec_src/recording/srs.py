@@ -286,7 +286,7 @@ def parse_target(config: SrsConfig, edges: Mapping[str, Edge]) -> SrsTarget:
 def told_apart(targets: Iterable[SrsTarget]) -> tuple[SrsTarget, ...]:
     """All SRSs of the configuration, by names that differ."""
     targets = tuple(targets)
-    places = Counter(target.place for target in targets)
+    places = Counter(place for place, _ in {(target.place, target.config.uri) for target in targets})
     return tuple(dataclasses.replace(target, is_twin=places[target.place] > 1) for target in targets)
 
 

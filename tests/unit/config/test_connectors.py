@@ -72,6 +72,7 @@ def target(read: Read, uri: str) -> SrsTarget:
 def test_connectors_without_an_srs_for_every_call_are_a_whole_configuration(read: Read) -> None:
     config = read(connector())
     assert config.targets == ()
+    assert not config.recording.automatic
     found = config.connectors.find("partner")
     assert found is not None
     assert [str(target.uri) for target in found.targets] == ["sip:127.0.0.1:5090"]
@@ -165,6 +166,15 @@ def test_those_that_stand_in_have_everything_but_the_uri(read: Read, secret: Pat
         assert target.config.codecs == ("PCMU", "PCMA")
         assert target.config.secret_headers == (("X-Auth-Token", CANARY),)
         assert target.config.text_headers == (("X-Id", "{call_id}"),)
+
+
+def test_srss_at_one_place_have_names_that_differ_wherever_they_stand(read: Read) -> None:
+    uris = [f"sip:127.0.0.1:5090;transport={transport}" for transport in ("tcp", "udp", "tcp")]
+    text = f'[[srs]]\nuri = "{uris[0]}"\n' + connector(uri=uris[1]) + connector(name="b", uri=uris[2])
+    config = read(text + connector(name="c", uri="sip:127.0.0.9"))
+    names = [target.name for target in (*config.targets, *config.connectors.targets)]
+    assert names == [*uris, "sip:127.0.0.9"]
+    assert [len(one.targets) for one in config.connectors.every] == [1, 1, 1]
 
 
 @pytest.mark.feature("F022")

@@ -121,6 +121,9 @@ def test_what_is_known_of_an_srs_survives_a_change_of_the_list() -> None:
 @pytest.mark.req("LOC-05")
 def test_an_srs_that_only_requests_name_is_checked_but_records_no_call_by_itself() -> None:
     play = Play("sip:a.example")
+    other = parse_target(SrsConfig(uri="sip:a.example;transport=udp"), {"default": edge()})
+    play.pool.retarget([SrsConfig(uri="sip:a.example")], asked_for=(other,))
+    assert [name for name, _ in play.pool.srs_up] == ["sip:a.example", "sip:a.example;transport=udp"]
     play.pool.retarget([SrsConfig(uri="sip:a.example")], asked_for=(B,))
     assert [name for name, _ in play.pool.srs_up] == ["sip:a.example", "sip:b.example"]
     play.pool.wake(1.0)

@@ -263,3 +263,13 @@ def test_an_edge_without_a_free_port_fails_the_copy_by_name_and_nothing_else() -
     play.command(asked("SR2"))
     accept(play, play.invites[0])
     assert play.news[1:] == [("SR2", "started", "")]
+
+
+def test_a_call_that_nobody_asks_for_is_no_fault_where_there_are_connectors_alone() -> None:
+    play = Play(settings=ON_REQUEST)
+    play.pool.retarget([], ON_REQUEST, (target("a"),))
+    play.publish(two_party_call())
+    play.publish(dataclasses.replace(two_party_call(), ended=play.now))
+    (said,) = [line for line in play.logs if line.event == "recording.none"]
+    assert (said.level, dict(said.fields)["reason"]) == ("info", "on-command")
+    assert not play.observed
