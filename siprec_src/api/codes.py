@@ -164,8 +164,8 @@ CODES: Final = (
         21205,
         400,
         "Invalid URL",
-        "The Url for a live call cannot be fetched.",
-        "Send the TwiML itself, as Twiml.",
+        "The Url for a live call is no absolute http or https URL, or longer than 4000 characters.",
+        "Give an absolute URL, or the TwiML itself as Twiml.",
     ),
     Code(
         21209,

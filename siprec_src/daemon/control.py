@@ -206,7 +206,7 @@ class _ControlProcess:
         )
         self._scripts = LiveScripts(
             self._siprecs,
-            self._outgoing.alerts,
+            self._outgoing,
             wall,
             self._log,
             accounts=lambda: self._api.accounts,

@@ -9,7 +9,6 @@ from typing import Final
 from fastapi import APIRouter
 
 from siprec_src.api.accounts import Account, Accounts
-from siprec_src.api.alerts import Alerts
 from siprec_src.api.application import ApplicationAuth
 from siprec_src.api.auth import Auth
 from siprec_src.api.calls import manage, update
@@ -17,6 +16,7 @@ from siprec_src.api.calls.book import KnownCall
 from siprec_src.api.errors import ApiError
 from siprec_src.api.execution import NOT_IN_PROGRESS, Scripts
 from siprec_src.communication import CommunicationSession, HangUp
+from siprec_src.daemon.callbacks import Outgoing
 from siprec_src.daemon.siprecs import Siprecs
 from siprec_src.instructions.model import StartSiprec
 from siprec_src.machine import WallClock
@@ -38,7 +38,7 @@ class LiveScripts:
     def __init__(
         self,
         siprecs: Siprecs,
-        alerts: Alerts,
+        outgoing: Outgoing,
         wall: WallClock,
         log: Logger,
         *,
@@ -47,7 +47,7 @@ class LiveScripts:
         tell_call: Callable[[int, HangUp], None],
     ) -> None:
         self._siprecs = siprecs
-        self._alerts = alerts
+        self._outgoing = outgoing
         self._wall = wall
         self._log = log
         self._accounts = accounts
@@ -60,7 +60,7 @@ class LiveScripts:
         calls = self._siprecs.calls
         application = ApplicationAuth(self._accounts, self._wall, asyncio.get_running_loop().time)
         return (
-            update.router(auth, calls, self.scripts, self.hang_up, self._wall),
+            update.router(auth, calls, self.scripts, self.hang_up, self._outgoing.outside, self._wall),
             manage.router(application.admit, calls, self.scripts),
         )
 
@@ -90,4 +90,4 @@ class LiveScripts:
         return asyncio.get_running_loop().call_later(delay_s, then)
 
     def report(self, call: KnownCall, code: int, text: str) -> None:
-        self._alerts.report(REPORT, code, text, account_sid=call.account_sid, call_sid=call.sid)
+        self._outgoing.alerts.report(REPORT, code, text, account_sid=call.account_sid, call_sid=call.sid)

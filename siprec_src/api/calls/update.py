@@ -15,6 +15,7 @@ from siprec_src.api.calls.book import CallBook, KnownCall
 from siprec_src.api.calls.resource import shown
 from siprec_src.api.errors import TREE, ApiError, json_answer
 from siprec_src.api.execution import NOT_IN_PROGRESS, Scripts
+from siprec_src.api.fetching import Outside, fetch
 from siprec_src.api.forms import form_of, read_form
 from siprec_src.errors import InstructionError
 from siprec_src.instructions import model as m
@@ -22,7 +23,6 @@ from siprec_src.instructions.twiml import parse_twiml
 from siprec_src.machine import WallClock
 
 UNUSABLE: Final = 20001
-NO_URL: Final = 21205
 
 
 class UpdateCall(BaseModel):
@@ -38,9 +38,14 @@ CODES: Final = {"Method": 21209}
 
 
 def router(
-    auth: Auth, calls: CallBook, scripts: Scripts, hang_up: Callable[[int, str], None], wall: WallClock
+    auth: Auth,
+    calls: CallBook,
+    scripts: Scripts,
+    hang_up: Callable[[int, str], None],
+    outside: Outside,
+    wall: WallClock,
 ) -> APIRouter:
-    """The operation; ``hang_up`` ends the call with that handle."""
+    """The operation; ``hang_up`` ends the call with that handle, ``outside`` is asked for a ``Url``."""
     made = APIRouter(tags=["calls"], dependencies=[Depends(auth.admit)])
 
     @made.post(
@@ -55,10 +60,10 @@ def router(
         form = await read_form(request, UpdateCall, CODES)
         if sum(map(bool, (form.Twiml, form.Url, form.Status))) > 1:
             raise ApiError(400, UNUSABLE, "expected one of Twiml, Url and Status")
-        if form.Url:
-            raise ApiError(400, NO_URL, "Url is not fetched for a live call; send its TwiML as Twiml")
-        if form.Twiml:
-            script = _read(form.Twiml)
+        if form.Twiml or form.Url:
+            _require_live(call)
+            twiml = form.Twiml or await fetch(outside, call, account, form.Method, form.Url)
+            script = _read(twiml)
             _require_live(call)
             scripts.begin(call, account, script)
         elif form.Status == "completed" and call.session.ended is None:
@@ -68,7 +73,7 @@ def router(
     return made
 
 
-def _read(twiml: str) -> m.Script:
+def _read(twiml: str | bytes) -> m.Script:
     try:
         return parse_twiml(twiml)
     except InstructionError as error:

@@ -11,7 +11,8 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.twiml.voice_response import Parameter, Siprec, Start, Stop, VoiceResponse
 
-from tests.support.api import ACCOUNT, SECRET, Api, LiveCall
+from tests.support.api import ACCOUNT, SECRET, TOKEN, Api, LiveCall
+from tests.support.customer import Reply, customer
 from tests.support.daemon import LOOPBACK, patient, until
 from tests.support.recorder import Recording
 
@@ -34,12 +35,6 @@ def recorded(service: Api, connector: str, mark: str) -> Recording:
     return recording
 
 
-def wait_recorded(service: Api, connector: str, mark: str) -> None:
-    """Until the recorder of this connector has been told of it."""
-    documents = service.recorders[connector].live_metadata
-    until(lambda: any(mark.encode() in document for document in documents()), 5, f"a recording of {mark}")
-
-
 def start(mark: str, **attributes: str) -> Start:
     siprec = Siprec(connector_name="Gridspace1", **attributes)
     for name, value in (("Custom1", "Bob"), ("Custom2", mark), ("Custom3", "Alice & <Co>")):
@@ -49,17 +44,21 @@ def start(mark: str, **attributes: str) -> Start:
     return verb
 
 
-@pytest.mark.feature("F001", "F055", "F057", "F060", "F063")
+@pytest.mark.feature("F001", "F039", "F055", "F057", "F060", "F062", "F063")
 def test_what_a_script_starts_is_recorded_and_rest_stops_it(service: Api, call: LiveCall) -> None:
     response = VoiceResponse()
-    response.append(start("first mark", name="my_first_siprec_stream"))
+    hook = service.hook("?of=theirs")
+    called_back = {"status_callback": hook.url, "status_callback_method": "GET"}
+    response.append(start("first mark", name="my_first_siprec_stream", **called_back))
     response.pause(length=3600)
     answered = service.client.calls(call.sid).update(twiml=response)
     assert (answered.sid, answered.status) == (call.sid, "in-progress")
-    wait_recorded(service, "Gridspace1", "first mark")
+    (begun,) = hook.wait("siprec-started")
+    assert (begun["SiprecName"], begun["of"]) == ("my_first_siprec_stream", "theirs")
     call.talk_more(50)
     stopped = service.client.calls(call.sid).siprec("my_first_siprec_stream").update(status="stopped")
-    assert (stopped.name, stopped.status) == ("my_first_siprec_stream", "stopped")
+    assert (stopped.sid, stopped.status) == (begun["SiprecSid"], "stopped")
+    hook.wait("siprec-started", "siprec-stopped")
     recording = recorded(service, "Gridspace1", "first mark")
     assert recording.labels == ["1", "2"]
     assert recording.track("1") in call.alice_says
@@ -85,6 +84,16 @@ def test_the_next_verb_does_not_wait_and_none_left_ends_the_call(service: Api, c
     assert recording.track(recording.labels[0]) in call.bob_says
     until(lambda: call.caller.ended and service.exchange.callees[call.number].ended, 5, "BYE to both")
     assert service.client.calls(call.sid).fetch().status == "completed"
+
+
+def test_a_script_is_fetched_with_a_signature(service: Api, call: LiveCall) -> None:
+    with customer() as application:
+        application.replies.append(Reply(body=b"<Response><Hangup/></Response>"))
+        service.client.calls(call.sid).update(url=f"{application.url}?of=theirs", method="POST")
+        (told,) = application.wait(1)
+    assert told.is_signed_with(TOKEN)
+    assert (told.fields["CallSid"], told.fields["CallStatus"]) == (call.sid, "in-progress")
+    until(lambda: call.caller.ended and service.exchange.callees[call.number].ended, 5, "BYE to both")
 
 
 @pytest.mark.feature("F059")

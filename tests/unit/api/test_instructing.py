@@ -19,6 +19,7 @@ from siprec_src.api.auth import Auth
 from siprec_src.api.calls import manage, update
 from siprec_src.api.calls.book import CallBook, KnownCall
 from siprec_src.api.execution import Scripts
+from siprec_src.api.outside import OutsideAnswer, OutsideError, OutsideRequest
 from siprec_src.instructions import model as m
 from siprec_src.machine import WallClock
 from siprec_src.telemetry.log import get_logger
@@ -46,6 +47,8 @@ class Api:
     def __init__(self) -> None:
         self.now = 0.0
         self.done: list[str] = []
+        self.found: bytes | OutsideError = b""  #: at every URL
+        self.ends_meanwhile = False
         accounts = Accounts(known=(ACCOUNT, OTHER))
         self.calls = CallBook(accounts=lambda: accounts, now=lambda: self.now)
         self.session = two_party_call()
@@ -59,7 +62,7 @@ class Api:
                 auth=auth,
                 pages={},
                 routers=(
-                    update.router(auth, self.calls, scripts, self.hang_up, wall),
+                    update.router(auth, self.calls, scripts, self.hang_up, self, wall),
                     manage.router(admit, self.calls, scripts),
                 ),
                 log=get_logger("test"),
@@ -89,6 +92,21 @@ class Api:
 
     def report(self, call: KnownCall, code: int, text: str) -> None:
         self.done.append(f"report {code}")
+
+    # the way outside
+
+    async def ask(
+        self, request: OutsideRequest, *, connect_timeout_s: float, timeout_s: float, max_bytes: int
+    ) -> OutsideAnswer:
+        self.done.append(f"ask {request.method} {request.url}")
+        assert max(connect_timeout_s, timeout_s) <= 10
+        if isinstance(self.found, OutsideError):
+            raise self.found
+        if self.ends_meanwhile:
+            self.end()
+        return OutsideAnswer(
+            status=200, headers={}, body=self.found[:max_bytes], complete=len(self.found) <= max_bytes
+        )
 
     # what happens
 
@@ -140,6 +158,39 @@ def test_a_live_call_takes_a_script_and_is_shown(api: Api) -> None:
     assert api.done == ["start a", "wait 5"]
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_script_is_fetched_from_its_url(api: Api, method: str) -> None:
+    stop = '<Response><Stop><Siprec name="Käse"/></Stop></Response>'
+    api.found = f'<?xml version="1.0" encoding="iso-8859-1"?>{stop}'.encode("iso-8859-1")
+    assert api.update({"Url": "https://a.example/x", "Method": method}).status == 200
+    asked, *done = api.done
+    assert asked.startswith(f"ask {method} https://a.example/x")
+    assert ("CallStatus=in-progress" in asked) == (method == "GET")
+    assert done == ["stop Käse", "hang up"]
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (OutsideError("nobody there"), 11200),
+        (b"<Response>" + b" " * 70_000 + b"</Response>", 11200),
+        (b"not found", 12100),
+        (b"<Response><Dial>1</Dial></Response>", 20001),
+    ],
+)
+def test_a_url_without_a_script_changes_nothing(api: Api, found: bytes | OutsideError, code: int) -> None:
+    api.found = found
+    answer = api.update({"Url": "https://a.example/x"})
+    assert (answer.status, answer.json["code"]) == (400, code)
+    assert len(api.done) == 1
+
+
+def test_a_call_that_ends_while_its_script_is_fetched_takes_none(api: Api) -> None:
+    api.found, api.ends_meanwhile = b"<Response><Hangup/></Response>", True
+    assert api.update({"Url": "https://a.example/x"}).json["code"] == 21220
+    assert len(api.done) == 1
+
+
 def test_completed_ends_the_call_once(api: Api) -> None:
     assert (api.update({"Status": "completed"})).json["status"] == "completed"
     assert (api.update({"Status": "completed"})).status == 200
@@ -163,6 +214,8 @@ def test_canceled_and_nothing_leave_an_answered_call(api: Api) -> None:
         ({"Twiml": twiml("<Start><Recording/></Start>")}, 21220),
         ({"Twiml": twiml("<Hangup/>"), "Status": "completed"}, 20001),
         ({"Status": "ringing"}, 20001),
+        ({"Url": "/relative"}, 21205),
+        ({"Url": "https://a.example/", "Twiml": twiml("<Hangup/>")}, 20001),
         ({"Url": "https://a.example/", "Method": "PUT"}, 21209),
     ],
 )
