@@ -87,8 +87,9 @@ bench: build  ## media engines beside rtpengine, calls set up, instructions, con
 bench-quick: build  ## the media engines at one load, in less than two minutes
 	@$(PY) -m tests.bench --only media --runs 1 --seconds 2 --modes RELAY,FORK,SRTP
 
-fuzz: build  ## coverage-guided fuzzing of all parsers, C and Python, for FUZZ_SECONDS each; ONLY=sdp for one
+fuzz: build  ## coverage-guided fuzzing of all parsers, C and Python, for FUZZ_SECONDS each; ONLY=sdp for one; the API by its document
 	$(if $(ONLY),,$(MAKE) --no-print-directory -C native fuzz FUZZ_SECONDS=$(FUZZ_SECONDS))
+	$(if $(ONLY),,FUZZ_SECONDS=$(FUZZ_SECONDS) $(PY) -m pytest -q tests/integration/api/test_openapi.py)
 	@$(PY) -m pip install -q --disable-pip-version-check --only-binary :all: 'atheris>=3,<4'
 	@for target in $(or $(ONLY),$$($(PY) -m tests.fuzz --list)); do \
 		echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \

@@ -10,8 +10,8 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from siprec_src.api.errors import below_tree, phrase
-from siprec_src.api.schemas import refusals, tree_refusals
+from siprec_src.api.errors import CALLING, TREE, phrase, shape_of
+from siprec_src.api.schemas import answers
 from siprec_src.api.schemas import schemas as named_schemas
 
 DESCRIPTION: Final = (
@@ -24,6 +24,17 @@ _WITH_BODY: Final = (400, 408, 415)
 _WHO: Final = {
     "operator": {"type": "http", "scheme": "bearer", "description": "The token of `[http]`; /v1 alone."},
     "account": {"type": "http", "scheme": "basic", "description": "AccountSid and AuthToken, or an API key."},
+    "application": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "Application KEY:SIGNATURE, for Manage Call.",
+    },
+}
+_SECURITY: Final[dict[str, list[dict[str, list[str]]]]] = {
+    "/v1/": [{"operator": []}, {"account": []}, {}],
+    f"{TREE}/": [{"account": []}],
+    f"{CALLING}/": [{"application": []}],
 }
 
 
@@ -40,24 +51,23 @@ def made_from(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    schemas.update(named_schemas())
     components["securitySchemes"] = _WHO
     for path, operations in found["paths"].items():
         for operation in operations.values():
             _complete(path, operation)
+    schemas.update(named_schemas())
     return found
 
 
 def _complete(path: str, operation: dict[str, Any]) -> None:
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
-    guarded = path.startswith("/v1/") or below_tree(path)
-    refuse = tree_refusals if below_tree(path) else refusals
+    guarded = path.startswith(tuple(_SECURITY))
     if guarded:
-        who: list[dict[str, list[str]]] = [{"account": []}]
-        operation["security"] = who if below_tree(path) else [{"operator": []}, *who, {}]
-    bounds = (*(_GUARDED if guarded else _OPEN), *(_WITH_BODY if "requestBody" in operation else ()))
-    for bound, response in refuse(*bounds).items():
+        operation["security"] = next(who for prefix, who in _SECURITY.items() if path.startswith(prefix))
+    bounds = [*(_GUARDED if guarded else _OPEN), *(_WITH_BODY if "requestBody" in operation else ())]
+    bounds += [404] if "{" in path else []
+    for bound, response in answers(shape_of(path), *bounds).items():
         responses.setdefault(str(bound), response)
     for status, response in responses.items():
         if response.get("description", "") in ("", "Additional Response", "Successful Response"):

@@ -46,6 +46,15 @@ class TreeProblem(TypedDict):
     details: NotRequired[dict[str, Any]]
 
 
+class CallingProblem(TypedDict):
+    """Why a request below ``/calling`` was refused."""
+
+    status: Annotated[str, Field(description="of HTTP, with its phrase")]
+    errorCode: str
+    message: str
+    reference: str
+
+
 class ApiError(RemoteError):
     """A request that is refused.
 
@@ -86,7 +95,7 @@ def not_found(path: str) -> ApiError:
 
 def answer_to(path: str, error: ApiError) -> Response:
     """The answer that refuses a request for ``path``."""
-    if path.startswith(CALLING + "/"):
+    if _below_calling(path):
         return json_answer(_of_calling(error), error.status, error.headers)
     if not below_tree(path):
         plain: Problem = {"error": error.message}
@@ -102,7 +111,18 @@ def answer_to(path: str, error: ApiError) -> Response:
     return json_answer(problem, error.status, error.headers)
 
 
-def _of_calling(error: ApiError) -> dict[str, str]:
+def shape_of(path: str) -> type[Any]:
+    """What a refusal of a request for ``path`` is."""
+    if _below_calling(path):
+        return CallingProblem
+    return TreeProblem if below_tree(path) else Problem
+
+
+def _below_calling(path: str) -> bool:
+    return path.startswith(CALLING + "/")
+
+
+def _of_calling(error: ApiError) -> CallingProblem:
     """What Manage Call says; of its codes the first three digits are the status."""
     of_status = CALLING_INVALID if error.status == 400 else error.status * 100
     code = error.code if error.code // 100 == error.status else of_status

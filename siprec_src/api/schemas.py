@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from siprec_src.api.errors import JSON, Problem, TreeProblem
+from siprec_src.api.errors import JSON, Problem
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -22,13 +22,8 @@ def answers(model: type[Any], *statuses: int) -> Responses:
 
 
 def refusals(*statuses: int) -> Responses:
-    """Likewise for refusals outside Twilio's tree that are an operation's own."""
+    """Likewise for refusals below ``/v1`` that are an operation's own."""
     return answers(Problem, *statuses)
-
-
-def tree_refusals(*statuses: int) -> Responses:
-    """Likewise for those below ``/2010-04-01``."""
-    return answers(TreeProblem, *statuses)
 
 
 def schemas() -> dict[str, Any]:

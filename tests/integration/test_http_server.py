@@ -17,6 +17,7 @@ from siprec_src.sip.flow import Address
 from siprec_src.telemetry import log as logs
 from tests.support.daemon import LOOPBACK
 from tests.unit.api.door import Door
+from tests.unit.recording.play import two_party_call
 
 PATIENCE_S = 20.0
 
@@ -155,6 +156,19 @@ async def test_what_is_being_answered_at_the_end_is_answered() -> None:
         asked = asyncio.create_task(say(server, b"GET / HTTP/1.0\r\n\r\n"))
         await begun.wait()
     assert (await asked).endswith(b"done")
+
+
+async def test_events_come_as_they_happen_and_end_with_the_server() -> None:
+    door = Door()
+    async with serving(door.app) as server, asyncio.timeout(PATIENCE_S):
+        reader, writer = await asyncio.open_connection(server.address.host, server.address.port)
+        writer.write(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b": listening\n\n")
+        door.hub.notice(two_party_call())
+        assert b"event: call.begin\ndata: {" in await reader.readuntil(b"}\n\n")
+        door.hub.close()
+        assert (await reader.readuntil(b"0\r\n\r\n")).endswith(b"0\r\n\r\n")
+        writer.close()
 
 
 async def _much(scope: Scope, receive: Receive, send: Send) -> None:
