@@ -91,8 +91,8 @@ class Siprecs:
     def connector(self, name: str) -> Connector | None:
         return self._connectors.find(name)
 
-    def room_for(self, call: int, streams: int) -> bool:
-        return self._pool.room_for(call, streams)
+    def room(self, call: int) -> int:
+        return self._pool.room(call)
 
     def command(self, command: CopyCommand) -> None:
         self._record(command)

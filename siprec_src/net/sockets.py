@@ -81,7 +81,9 @@ def watch_peer(sock: socket.socket, silence_s: float, unacknowledged_s: float) -
 
 def _bind(address: Address, kind: socket.SocketKind) -> socket.socket:
     family = family_of(address.host)
-    sock = socket.socket(family, kind)
+    # Named, since asyncio turns Nagle's algorithm off only then: a second write would wait 40 ms.
+    protocol = socket.IPPROTO_TCP if kind is socket.SOCK_STREAM else socket.IPPROTO_UDP
+    sock = socket.socket(family, kind, protocol)
     try:
         sock.setblocking(False)
         if family is socket.AF_INET6:

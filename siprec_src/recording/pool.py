@@ -102,10 +102,10 @@ class RecordingPool:
         known = self._calls.get(call)
         return known.view if known is not None else None
 
-    def room_for(self, call: int, streams: int) -> bool:
-        """Whether so many more streams of a call that goes on may be forked."""
+    def room(self, call: int) -> int:
+        """How many more streams of a call may be forked; 0: it has ended, or is not known."""
         known = self._calls.get(call)
-        return known is not None and known.call.ended is None and streams <= known.room
+        return known.room if known is not None and known.call.ended is None else 0
 
     def refuses(self, call: CommunicationSession, now: float) -> str:
         """Why a call that has arrived is not made: its rule requires what no SRS could do now; "": it is."""

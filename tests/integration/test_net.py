@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import pytest
 
-from siprec_src.net.sockets import BindError
+from siprec_src.net.sockets import BindError, bind_tcp
 from siprec_src.net.tcp import StreamLimits
 from siprec_src.net.transport import SipTransport
 from siprec_src.sip.flow import Address, Edge, Flow, Transport
@@ -458,3 +458,17 @@ async def test_what_does_not_fit_while_a_connection_is_opened_has_failed(a: Stat
         for n in range(8):
             a.send(message(b"x" * 50_000), address, Transport.TCP, key=f"k{n}")
         assert await within(a.failed.get()) == TransmitFailed(key="k5")
+
+
+async def test_what_is_written_in_two_pieces_does_not_wait_for_the_first_to_be_acknowledged() -> None:
+    loop = asyncio.get_running_loop()
+    accepted: asyncio.Future[asyncio.StreamWriter] = loop.create_future()
+    listening = bind_tcp(Address(LOOPBACK, 0))
+    server = await asyncio.start_server(lambda _, writer: accepted.set_result(writer), sock=listening)
+    async with server, asyncio.timeout(20):
+        _, client = await asyncio.open_connection(*listening.getsockname())
+        for writer in (await accepted, client):
+            ours = writer.get_extra_info("socket")
+            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            writer.close()
+            await writer.wait_closed()

@@ -27,6 +27,7 @@ import aiohttp
 from tests.bench.media.rounds import LOAD, build_load
 from tests.support.daemon import LOOPBACK, Daemon, free_port, running, until
 from tests.support.exchange import Dialog, Exchange
+from tests.support.processes import cpu_s
 from tests.support.sipp import Sipp
 
 ACCOUNT, TOKEN = "AC" + "0" * 32, "a token of the load"
@@ -47,6 +48,7 @@ class Report:
     refused: int  #: requests that were not answered with 200
     media: dict[str, Any]  #: what `rtpload` counted
     begun: int  #: recording sessions
+    busy: float  #: share of a core that the control process took meanwhile
 
     @property
     def lost(self) -> int:
@@ -72,10 +74,15 @@ def perform(calls: int, siprecs: int, rate: int) -> Report:
         lasts_s = 2 * siprecs / rate + HELD_S + 2 * MARGIN_S
         speech = _speech(legs, lasts_s)
         time.sleep(WARM_S + MARGIN_S)
+        control = daemon.pid_of("control")
+        spent_s, asked_at = cpu_s(control), time.monotonic()
         answers_s, refused = asyncio.run(_ask(daemon, siprecs, rate))
+        busy = (cpu_s(control) - spent_s) / (time.monotonic() - asked_at)
         media, _ = speech.communicate(timeout=lasts_s + 60)
         begun = len(daemon.events("recording.begin"))
-        return Report(answers_s=sorted(answers_s), refused=refused, media=json.loads(media), begun=begun)
+        return Report(
+            answers_s=sorted(answers_s), refused=refused, media=json.loads(media), begun=begun, busy=busy
+        )
 
 
 @contextlib.contextmanager
@@ -169,6 +176,7 @@ def main() -> int:
     print(f"  requests: answered / refused        {len(report.answers_s)} / {report.refused}")
     print(f"  recording sessions begun            {report.begun}")
     print(f"  answer: p50, p99, worst             {_ms(p50_s)}, {_ms(p99_s)}, {_ms(report.answers_s[-1])}")
+    print(f"  the control process meanwhile       {report.busy:.0%} of a core")
     print(f"  packets: sent / lost                {report.media['sent']} / {report.lost}")
     print(f"  of these for want of the load's own room: {report.media['unread'] + report.media['unsent']}")
     return 1 if report.refused or report.lost or p99_s > TOO_SLOW_S else 0

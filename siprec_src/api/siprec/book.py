@@ -47,8 +47,8 @@ class Doors(Protocol):
     def connector(self, name: str) -> Connector | None:
         """The connector of this name, if calls may use it."""
 
-    def room_for(self, call: int, streams: int) -> bool:
-        """Whether so many more streams of a call may be forked."""
+    def room(self, call: int) -> int:
+        """How many more streams of a call may be forked."""
 
     def command(self, command: CopyCommand) -> None:
         """Begin or end a copy; what comes of it is told later, or at once."""
@@ -157,11 +157,10 @@ class SiprecBook:
             raise ApiError(
                 400, NAME_IN_USE, f"A Siprec named {request.name!r} is in progress on this call already"
             )
-        if not self._doors.room_for(session.call, streams := _streams(request)):
-            what = f"{streams} more forked {'streams' if streams > 1 else 'stream'}"
-            raise ApiError(
-                400, NO_ROOM, f"The call has no room for {what}; stop another recording of it first"
-            )
+        free = self._doors.room(session.call)
+        if (streams := _streams(request)) > free:
+            what = f"{streams} more streams of this call were to be forked, {free} more can be"
+            raise ApiError(400, NO_ROOM, f"{what} ([recording] max_forked_streams)")
         return connector
 
     def _keep(self, call: str, begun: _Kept) -> None:

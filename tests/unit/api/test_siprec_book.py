@@ -41,7 +41,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.room = 4
+        self.free = 4
         self.decision = Decision(targets=())
         self.commands: list[CopyCommand] = []
         self.sent: list[Callback] = []
@@ -64,9 +64,9 @@ class Desk:
     def connector(self, name: str) -> Connector | None:
         return self._connectors.get(name)
 
-    def room_for(self, call: int, streams: int) -> bool:
+    def room(self, call: int) -> int:
         assert call == self.session.call
-        return streams <= self.room
+        return self.free
 
     def command(self, command: CopyCommand) -> None:
         self.commands.append(command)
@@ -299,7 +299,7 @@ def test_a_connector_that_is_not_there_is_refused(desk: Desk) -> None:
 
 @pytest.mark.feature("F005", "H8")
 def test_without_room_for_all_its_streams_nothing_is_begun(desk: Desk) -> None:
-    desk.room = 1
+    desk.free = 1
     assert desk.refused_start() == 31945
     assert desk.start(StartSiprec(track=Track.INBOUND)).status is Status.IN_PROGRESS
 
