@@ -12,7 +12,7 @@ from siprec_src.config.profiles import unknown_profile, with_profile
 from siprec_src.config.secrets import field_of
 from siprec_src.config.settings import ConnectorSettings
 from siprec_src.config.sources import Problems
-from siprec_src.config.targets import build_target
+from siprec_src.config.targets import completed, target_at
 from siprec_src.ingest.inline.routing import Trunk
 from siprec_src.recording.connector import Connector, Connectors, sid_of
 from siprec_src.recording.srs import SrsConfig, SrsTarget
@@ -58,12 +58,10 @@ def _targets(
     if config is None:
         return ()
     config = _with_credentials(config, settings, path, problems)
+    config = completed(config, (*path, TABLE), trunks, problems)
     uris = [((*path, "uri"), settings.uri)]
     uris += [((*path, "failover", index), uri) for index, uri in enumerate(settings.failover)]
-    targets = []
-    for place, uri in uris:
-        one = dataclasses.replace(config, uri=uri)
-        targets.append(build_target(one, (*path, TABLE), place, trunks, edges, problems))
+    targets = (target_at(dataclasses.replace(config, uri=uri), at, edges, problems) for at, uri in uris)
     return tuple(target for target in targets if target is not None)
 
 
@@ -78,12 +76,12 @@ def _config(
         problems.add((*path, "profile"), unknown_profile(settings.profile, profiles))
         return None
     own = {key: value for key, value in settings.srs.items() if key not in ELSEWHERE}
-    for key in settings.srs.keys() - own.keys():
-        problems.add((*path, TABLE, key), "does not stand here: the connector says it, or needs none")
+    inner: KeyPath = (*path, TABLE)
+    for key in ELSEWHERE:
+        if key in settings.srs:
+            problems.add((*inner, key), "does not stand here: the connector says it, or needs none")
     entry = {**own, "uri": settings.uri, "profile": settings.profile}
-    return build_table(
-        SrsConfig, with_profile(entry, profiles, (*path, TABLE), problems), (*path, TABLE), problems
-    )
+    return build_table(SrsConfig, with_profile(entry, profiles, inner, problems), inner, problems)
 
 
 def _with_credentials(

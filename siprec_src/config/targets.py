@@ -24,35 +24,30 @@ def build_targets(
     targets = []
     for number, config in enumerate(given):
         if config is not None:
-            path = ("srs", number)
-            targets.append(build_target(config, path, (*path, "uri"), trunks, edges, problems))
+            whole = completed(config, ("srs", number), trunks, problems)
+            targets.append(target_at(whole, ("srs", number, "uri"), edges, problems))
     return tuple(target for target in targets if target is not None)
 
 
-def build_target(
-    config: SrsConfig,
-    path: KeyPath,
-    uri: KeyPath,
-    trunks: tuple[Trunk, ...],
-    edges: Mapping[str, Edge],
-    problems: Problems,
-) -> SrsTarget | None:
-    """One SRS, whose keys stand under ``path`` and whose URI at ``uri``; None when that cannot be used."""
+def completed(config: SrsConfig, path: KeyPath, trunks: tuple[Trunk, ...], problems: Problems) -> SrsConfig:
+    """The keys under ``path`` with what the files and variables hold that they name."""
     names = [trunk.name for trunk in trunks]
     for name in config.agents:
         if name not in names:
             problems.add((*path, "agents"), f"no trunk {name!r}{suggestion(name, names)}")
-    try:
-        return parse_target(_with_secrets(config, path, problems), edges)
-    except ConfigurationError as error:
-        problems.add(uri, str(error))
-        return None
-
-
-def _with_secrets(config: SrsConfig, path: KeyPath, problems: Problems) -> SrsConfig:
-    """What the files and variables hold that an SRS's keys name."""
     return dataclasses.replace(
         config,
         credentials=credentials_of(config, path, problems),
         secret_headers=(*config.secret_headers, *headers_of(config.headers, path, problems)),
     )
+
+
+def target_at(
+    config: SrsConfig, path: KeyPath, edges: Mapping[str, Edge], problems: Problems
+) -> SrsTarget | None:
+    """The SRS at the URI under ``path``; None when that cannot be used."""
+    try:
+        return parse_target(config, edges)
+    except ConfigurationError as error:
+        problems.add(path, str(error))
+        return None

@@ -15,7 +15,6 @@ from typing import Final
 from siprec_src.recording.srs import SrsTarget, told_apart
 from siprec_src.values import immutable
 
-DEFAULT_CONNECTOR: Final = "Default"  #: serves requests that name none
 VOICE: Final = "voice"  #: of ``use_in``: it may be asked for in calls
 
 
@@ -26,9 +25,7 @@ class Connector:
     sid: str  #: ``XE`` and 32 hexadecimal digits
     name: str  #: unique
     use_in: tuple[str, ...]  #: what it is available to
-    targets: tuple[
-        SrsTarget, ...
-    ]  #: its SRS and those that stand in for it, in the order in which they are asked
+    targets: tuple[SrsTarget, ...]  #: its SRS, then those that stand in for it
 
 
 @immutable

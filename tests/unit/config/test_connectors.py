@@ -10,7 +10,6 @@ import pytest
 
 from siprec_src.config import Config, InvalidConfiguration, from_values, load
 from siprec_src.config.shown import effective
-from siprec_src.recording.connector import DEFAULT_CONNECTOR
 from siprec_src.recording.protection import MediaSecurity
 from siprec_src.recording.srs import SrsTarget, Track
 from siprec_src.sip.flow import Transport
@@ -97,7 +96,7 @@ def test_a_connector_is_found_by_exactly_its_name_which_is_there_once(read: Read
     found = connectors.find("Partner")
     assert found is connectors.every[1]
     assert connectors.find("PARTNER") is connectors.find("partner ") is connectors.find("") is None
-    assert connectors.find(DEFAULT_CONNECTOR) is None
+    assert connectors.find("Default") is None
     said = problem(read, connector() + connector(uri="sip:127.0.0.9"))
     assert said.endswith("siprec-src.toml:18: connector.2.name: connector 'partner' is there already")
 
@@ -193,6 +192,12 @@ def test_credentials_come_from_the_environment_too(read: Read, monkeypatch: pyte
     keys = 'credentials_header = "X-Auth-Token"\ncredentials_env = "PARTNER_TOKEN"'
     (found,) = read(connector(keys)).connectors.targets
     assert found.config.secret_headers == (("X-Auth-Token", CANARY),)
+
+
+def test_what_is_wrong_with_a_secret_is_said_once_for_all_its_srss(read: Read) -> None:
+    keys = 'failover = ["sip:b.example", "sip:c.example"]\n[connector.srs]\n'
+    said = problem(read, connector(keys + 'username = "u"\npassword_env = "NOT_SET"'))
+    assert "19: connector.1.srs.password_env: 'NOT_SET' is not there" in said
 
 
 @pytest.mark.feature("F021")
