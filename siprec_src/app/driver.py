@@ -194,17 +194,24 @@ class Driver:
     def _wake(self) -> None:
         self._timer = None
         now = self._loop.time()
-        deadline = self._user_agent.deadline
-        if deadline is not None and deadline <= now:
-            self._user_agent_does(partial(self._user_agent.wake, now), now)
-        for owner in self._agenda.due(now):
-            try:
-                effects = owner.machine.wake(now)
-            except Exception:  # noqa: BLE001 as in `_drive`
-                self._failed(owner, None, now)
-            else:
-                self._perform(owner, effects, now)
+        self._running = True  # what others command meanwhile waits for the last effect, as in `_run`
+        try:
+            deadline = self._user_agent.deadline
+            if deadline is not None and deadline <= now:
+                self._user_agent_does(partial(self._user_agent.wake, now), now)
+            for owner in self._agenda.due(now):
+                self._wake_up(owner, now)
+        finally:
+            self._running = False
         self._run(now)
+
+    def _wake_up(self, owner: Owner, now: float) -> None:
+        try:
+            effects = owner.machine.wake(now)
+        except Exception:  # noqa: BLE001 as in `_drive`
+            self._failed(owner, None, now)
+            return
+        self._perform(owner, effects, now)
 
     def _arm(self) -> None:
         earliest, other = self._user_agent.deadline, self._agenda.earliest
@@ -256,12 +263,12 @@ class Driver:
                 self._ladder.published(owner.case, effect.session)
                 self._published(effect.session, now)
             case CopyChanged():
-                self._notice(effect)
+                self._tell_others(self._notice, effect)
             case AskVoice() | VoiceUnfit() | Instructed():
                 if isinstance(effect, AskVoice):
                     self._owners.names_call(owner, effect.session.call)
                     owner.invited_at = None  # what the application takes is not what we add
-                self._ask_voice(effect)
+                self._tell_others(self._ask_voice, effect)
             case TellCall():
                 if (told := self._owners.owner_of_call(effect.call)) is not None:
                     self._queue.append((told, effect.event))
@@ -285,9 +292,18 @@ class Driver:
 
         Whoever takes notice may record a new call, and knows of the end of a call before that of its copies.
         """
-        learn = partial(self._drive, self._pool, session, now), partial(self._notice, session)
+        learn = (
+            partial(self._drive, self._pool, session, now),
+            partial(self._tell_others, self._notice, session),
+        )
         for tell in learn if session.ended is None else reversed(learn):
             tell()
+
+    def _tell_others(self, door: Callable[[Any], None], news: object) -> None:
+        try:
+            door(news)
+        except Exception:  # noqa: BLE001 what they make of it is no fault of the call that it is about
+            self._log.error("driver.not-told", news=type(news).__name__, exc_info=True)
 
     def _command(self, owner: Owner, command: sip.Command, now: float) -> None:
         if not owner.permanent:

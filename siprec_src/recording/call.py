@@ -185,7 +185,7 @@ class CallRecording:
     def _call_changed(self, call: CommunicationSession, now: float) -> Effects:
         before, self._call = self._call, call
         if call.ended is not None:
-            self._halted = self._halted or "call-ended"
+            self._halt("call-ended")
             return self._current.ended(call, now) if self._current is not None else []
         if before is None:
             return self._begin_round(now)
@@ -228,8 +228,13 @@ class CallRecording:
                 assert_never(command)
 
     def _stop(self, now: float) -> Effects:
-        self._halted = self._halted or "stopped"
+        self._halt("stopped")
         return self._current.stop("stopped", now) if self._current is not None else []
+
+    def _halt(self, why: str) -> None:
+        """No further session is begun; those that are over may still wait for their last answers."""
+        self._halted = self._halted or why
+        self._rounds.retry_at = None
 
     def _media_changed(self, event: plane.MediaDown | plane.MediaUp, now: float) -> Effects:
         self._media_up = isinstance(event, plane.MediaUp)
@@ -357,7 +362,7 @@ class CallRecording:
 
     def _go_elsewhere(self, session: RecordingSession, outcome: Outcome, now: float) -> Effects:
         if not outcome.again or self._rounds.hopeless:
-            self._halted = outcome.reason
+            self._halt(outcome.reason)
             return self._failed_line()
         if outcome.reason == "media-down":
             return []
@@ -378,7 +383,7 @@ class CallRecording:
         if (reason := self._rounds.newest_failure) not in ("", *NOT_YET):
             self._note_end(Outcome(result=Result.FAILED, reason=reason))
             if not self.persistent:
-                self._halted = reason
+                self._halt(reason)
                 return self._failed_line()
         self._rounds.pause(now)
         return self._failed_line()

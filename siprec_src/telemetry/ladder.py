@@ -21,6 +21,7 @@ from siprec_src.sip.message import Request
 from siprec_src.sip.vocabulary import Fact, Received, Resolved, Transmit
 
 MAX_CALL_BYTES: Final = 512 * 1024  #: of one call; what comes later is counted, not kept
+MAX_LEGS: Final = 256  #: of one call whose answers are kept: it may be recorded ever anew for hours
 MAX_BYTES: Final = 64 * 1024 * 1024  #: of all; the oldest calls give way
 MAX_WAITING: Final = 1024  #: lookups whose request has not left yet
 MAX_OTHER_LINES: Final = 256  #: lines of no call, such as those of an SRS that went down
@@ -224,8 +225,8 @@ class Ladder:
         return case
 
     def _leg(self, case: Case, call_id: str) -> None:
-        case.call_ids.append(call_id)
-        if case.kept:
+        if case.kept and len(case.call_ids) < MAX_LEGS:
+            case.call_ids.append(call_id)
             self._by_call_id[call_id] = case
 
     def _number(self, case: Case, number: int) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from siprec_src.communication import Format, RecordingState, Side
+from siprec_src.communication import Format, HangUp, RecordingState, Side
 from siprec_src.ingest.inline.legs import NOTHING, CallLegs
 from siprec_src.ingest.inline.life import Answers, Wait
 from siprec_src.ingest.inline.media import SIDES
@@ -118,7 +118,7 @@ class CallAnnouncement(CallLegs):
 
 
 def leaves(event: object) -> bool:
-    """Whether a party leaves the call by this event."""
+    """Whether a party leaves the call by this event, or both have to."""
     if isinstance(event, sip.RequestArrived):
         return event.request.method == "BYE"
-    return isinstance(event, sip.CancelArrived | sip.DialogEnded)
+    return isinstance(event, sip.CancelArrived | sip.DialogEnded | HangUp)

@@ -61,7 +61,7 @@ class CallInstructed(CallIndication):
         """The application has said something, or nothing in time; what comes later is too late."""
         on_answer, self._on_answer = self._on_answer, None
         if on_answer is not None:
-            self._wait = None
+            self._wait, self._held = None, False
             on_answer(answer)
 
     def _follow(self, answer: Answer, voice: Voice, token: int, go_on: Callable[[], None]) -> None:
@@ -102,7 +102,7 @@ class CallInstructed(CallIndication):
     def _cut_short(self, event: object) -> None:
         """The caller does not wait any longer, or whoever commands the daemon does not let him."""
         super()._cut_short(event)
-        if not self._held or not (leaves(event) or isinstance(event, HangUp)):
+        if not self._held or not leaves(event):
             return
         self._held, self._wait, self._on_answer = False, None, None
         if isinstance(event, HangUp):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from siprec_src.communication import HangUp
 from siprec_src.ingest.inline.announcement import PATIENCE_S
 from siprec_src.ingest.inline.settings import IndicationSettings, InlineSettings
 from siprec_src.media import plane
@@ -187,6 +188,16 @@ def test_a_callee_who_hangs_up_meanwhile_ends_the_call_at_once() -> None:
     assert statuses(world)[-1] == 200
     world.alice.ack()
     assert world.alice.request_seen.method == "BYE"
+    assert world.src.calls == []
+
+
+def test_a_call_that_is_ended_from_here_meanwhile_ends_at_once() -> None:
+    world = answered()
+    (call,) = world.src.calls
+    world.src.feed(call, HangUp("stopped by the operator"))
+    world.run()
+    world.alice.ack()
+    assert (world.alice.request_seen.method, world.bob.request_seen.method) == ("BYE", "BYE")
     assert world.src.calls == []
 
 

@@ -263,3 +263,29 @@ def test_no_ports_left_refuses_the_call_as_without_application() -> None:
 def test_a_timeout_out_of_bounds_is_refused(timeout_s: float) -> None:
     with pytest.raises(ConfigurationError, match="voice_timeout_s"):
         Voice(url=VOICE.url, timeout_s=timeout_s)
+
+
+@pytest.mark.parametrize("answer", [None, Answer(dialled=Dialled(to=parse_uri(f"sip:desk@{SRC}:5060")))])
+@pytest.mark.rfc("3261", "15")
+def test_a_call_that_went_on_by_the_default_ends_as_any_other(answer: Answer | None) -> None:
+    world = waiting()
+    world.src.answer_voice(answer)
+    talk(world)
+    world.alice.request("BYE")
+    assert world.bob.request_seen.method == "BYE"
+    world.bob.reply(200)
+    world.wait(40)
+    assert world.src.log("call.end")["outcome"] == "answered"
+    assert over(world)
+
+
+@pytest.mark.rfc("3261", "9.2")
+def test_a_ringing_call_that_went_on_by_the_default_is_cancelled_as_any_other() -> None:
+    world = waiting()
+    world.src.answer_voice(None)
+    world.bob.reply(180)
+    world.alice.cancel()
+    assert "src -> bob    CANCEL" in world.ladder
+    world.bob.reply(487, token=world.bob.invite)
+    world.wait(40)
+    assert over(world)

@@ -19,6 +19,7 @@ from siprec_src.communication import (
     TellCall,
 )
 from siprec_src.errors import RemoteProtocolError
+from siprec_src.ingest.inline.voice import AskVoice, Voice
 from siprec_src.machine import Finished, Forward, Gone, LogLine, Observe
 from siprec_src.media import plane
 from siprec_src.media.model import PortId, ReaderId
@@ -27,6 +28,7 @@ from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.message import Headers, Request, Response
 from siprec_src.sip.parser import Malformed
+from siprec_src.values import SecretText
 from tests.support.identity import CountingIdentity
 from tests.support.log import Log
 from tests.support.media import attach_reader
@@ -37,6 +39,7 @@ ARRIVED = sip.InviteArrived(usage=1, token=10, request=INVITE, flow=FLOW)
 SESSION = CommunicationSession(
     call=1, session_id=b"s", group_id=b"g", participants=(), streams=(), started=0.0
 )
+VOICE = Voice(url=SecretText("http://app.example/voice"))
 OPEN = plane.OpenPorts(tag=70, host="127.0.0.1", low=10000, high=20000, count=2)
 PORTS = plane.PortsOpen(
     tag=70, ports=tuple(plane.OpenPort(port=PortId(n), rtp_port=10000 + 2 * n) for n in (1, 2))
@@ -103,6 +106,7 @@ class World:
         self.submitted: list[plane.Command] = []
         self.observed: list[Observe] = []
         self.noticed: list[object] = []
+        self.on_notice: Callable[[], None] = lambda: None
         self.driver = Driver(
             user_agent=self.agent,
             ingest=self.ingest,
@@ -114,8 +118,13 @@ class World:
             submit=self.submitted.append,
             observe=self.observed.append,
             log=self.log,
-            notice=self.noticed.append,
+            notice=self.notice,
+            ask_voice=self.notice,
         )
+
+    def notice(self, news: object) -> None:
+        self.noticed.append(news)
+        self.on_notice()
 
     def tell(self, *events: sip.Event) -> None:
         """As if a message had made the user agent tell these."""
@@ -233,6 +242,36 @@ async def test_the_end_of_a_call_is_noticed_before_that_of_its_copies(world: Wor
     world.call.script = lambda event: [Publish(ended)]
     world.tell(ARRIVED)
     assert world.noticed == [ended, stopped]
+
+
+async def test_what_is_commanded_by_those_who_are_told_waits_until_all_effects_are_performed(
+    world: World,
+) -> None:
+    def script(event: Any) -> Sequence[object]:
+        world.call.deadline = asyncio.get_running_loop().time() + 0.01 if event is ARRIVED else None
+        if event == "wake":
+            return [Publish(SESSION), LogLine("info", "the last effect")]
+        return [LogLine("info", type(event).__name__)]
+
+    world.call.script = script
+    world.on_notice = lambda: world.driver.tell_call(SESSION.call, HangUp("x"))
+    world.tell(ARRIVED)
+    async with asyncio.timeout(5):
+        await world.call.woken.wait()
+    assert [event for _, event, _ in world.log.lines] == ["InviteArrived", "the last effect", "HangUp"]
+
+
+@pytest.mark.parametrize("effect", [Publish(SESSION), AskVoice(SESSION, VOICE)])
+async def test_a_fault_of_those_who_are_told_is_none_of_the_call(world: World, effect: object) -> None:
+    def fault() -> None:
+        raise RuntimeError("of the API")
+
+    world.on_notice = fault
+    world.call.script = lambda event: [effect] if event is ARRIVED else []
+    world.tell(ARRIVED)
+    world.tell(bye())
+    assert world.call.told == [ARRIVED, bye()]
+    assert world.errors == ["driver.not-told"]
 
 
 async def test_a_finished_machine_is_forgotten_and_late_requests_get_481(world: World) -> None:

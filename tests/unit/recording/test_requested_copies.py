@@ -11,7 +11,7 @@ from siprec_src.communication import Side
 from siprec_src.errors import ConfigurationError
 from siprec_src.machine import Gone
 from siprec_src.media import plane
-from siprec_src.recording.commands import End, Record
+from siprec_src.recording.commands import End, Record, Stop
 from siprec_src.recording.copies import Copy, tailored
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import OnSrsBye, SrsConfig, SrsTarget, Track, parse_target
@@ -163,6 +163,42 @@ def test_after_a_loss_the_connectors_other_srs_goes_on_and_nothing_is_said() -> 
     play.tell(sip.DialogEnded(usage=play.invites[1].usage, dialog="srs", cause="408"))
     assert play.news[1:] == [("SR1", "failed", "srs-dialog-lost")]
     assert len(play.invites) == 2
+
+
+def hear_of_a_media_restart(play: Play) -> None:
+    """The session ends with the media process; its SRS never answers the BYE."""
+    accept(play, play.invites[0])
+    play.tell(plane.MediaDown())
+    play.tell(plane.MediaUp())
+    assert play.methods() == ["BYE"]
+
+
+@pytest.mark.rfc("7866", "7.1.1.1")
+def test_what_was_stopped_before_the_next_try_is_not_tried_again() -> None:
+    play = a_call(RecordingSettings())
+    hear_of_a_media_restart(play)
+    play.command(Stop(7))
+    play.until(play.now + 30)
+    assert len(play.invites) == 1
+
+
+def test_a_copy_that_was_ended_before_the_next_try_is_not_tried_again() -> None:
+    play = a_call()
+    play.command(asked("SR1"))
+    hear_of_a_media_restart(play)
+    play.command(End(7, "SR1"))
+    play.until(play.now + 30)
+    assert len(play.invites) == 1
+    assert [state for _, state, _ in play.news] == ["started", "stopped"]
+
+
+def test_a_call_that_has_ended_before_the_next_try_is_not_recorded_any_more() -> None:
+    play = a_call()
+    play.command(asked("SR1"))
+    hear_of_a_media_restart(play)
+    play.publish(dataclasses.replace(two_party_call(), ended=play.now))
+    play.until(play.now + 30)
+    assert len(play.invites) == 1
 
 
 def test_a_copy_whose_machine_fails_is_told_of() -> None:

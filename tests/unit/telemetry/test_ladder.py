@@ -7,7 +7,7 @@ import pytest
 from siprec_src.communication import id_text
 from siprec_src.machine import LogLine
 from siprec_src.sip.vocabulary import Resolved
-from siprec_src.telemetry.ladder import MAX_CALL_BYTES, Heard, Ladder
+from siprec_src.telemetry.ladder import MAX_CALL_BYTES, MAX_LEGS, Heard, Ladder
 from tests.unit.telemetry.kept import call, explainer, octets, received, sent
 
 INVITE = "INVITE sip:b@b.example SIP/2.0"
@@ -32,6 +32,16 @@ def test_responses_and_later_requests_of_a_leg_belong_to_its_call() -> None:
     ladder.sent(sent(octets("ACK sip:b@b.example SIP/2.0", "leg-b", cseq="1 ACK")), 0.3, None)
     ladder.sent(sent(octets(INVITE, "leg-b").replace(b"Call-ID:", b"i:")), 0.4, None)
     assert len(case.entries) == before + 3
+
+
+def test_a_call_that_is_recorded_ever_anew_has_so_many_legs_and_no_more() -> None:
+    ladder = Ladder(10)
+    case = call(ladder, 1)
+    for leg in range(2 * MAX_LEGS):
+        ladder.sent(sent(octets(INVITE, f"srs-{leg}")), 0.1, case)
+    assert len(case.call_ids) == MAX_LEGS
+    assert ladder.find("srs-0") is case
+    assert ladder.find(f"srs-{2 * MAX_LEGS - 1}") is None
 
 
 def test_an_invite_that_waits_for_a_name_belongs_to_the_call_that_asked() -> None:
