@@ -12,6 +12,7 @@ import click
 
 from siprec_src import __version__
 from siprec_src.app import exits
+from siprec_src.commands.accounts import account
 from siprec_src.commands.callbacks import callbacks
 from siprec_src.commands.connectors import connector
 from siprec_src.commands.edges import edges
@@ -52,6 +53,7 @@ def main() -> None:
     """SIPREC Session Recording Client (RFC 7866): relays a PBX's calls and forks them to an SRS."""
 
 
+main.add_command(account)
 main.add_command(callbacks)
 main.add_command(connector)
 main.add_command(edges)
@@ -249,48 +251,6 @@ def explain(
     else:
         click.echo(drawing.as_text(answer, full=full))
     sys.exit(exits.OK)
-
-
-@main.group()
-def account() -> None:
-    """Make accounts of the HTTP API, and keys for them."""
-
-
-@account.command(name="new")
-@click.argument("name")
-@click.option(
-    "--dir",
-    "directory",
-    type=click.Path(path_type=Path, file_okay=False),
-    default="/etc/siprec-src",
-    show_default=True,
-    help="For its token.",
-)
-def new_account(name: str, directory: Path) -> None:
-    """Write the token of a new account to DIR/NAME.token, which its owner alone can read.
-
-    The account's table for the configuration file is printed.
-    """
-    from siprec_src.config.new_account import account_table, write_token
-
-    if not name.isidentifier():
-        raise click.UsageError("NAME: expected letters, digits and _")
-    file = (directory / f"{name}.token").absolute()
-    try:
-        write_token(file)
-    except OSError as error:
-        raise click.ClickException(f"{file}: {error.strerror}") from error
-    click.echo(account_table(name, file), nl=False)
-
-
-@account.command()
-def key() -> None:
-    """Make an API key: its secret goes to standard error; its table for below [[account]] is printed."""
-    from siprec_src.config.new_account import key_table
-
-    secret, table = key_table()
-    click.echo(f"secret, shown this once: {secret}", err=True)
-    click.echo(table, nl=False)
 
 
 @main.command()

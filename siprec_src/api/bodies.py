@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
-import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from siprec_src.api.errors import ApiError
 
 MAX_BODY_BYTES: Final = 128 * 1024
 BODY_S: Final = 10.0  #: for a body to come whole
-MAX_JSON_DEPTH: Final = 32
 
 
 async def read_body(request: Request, *types: str) -> bytes:
@@ -36,22 +34,6 @@ async def read_body(request: Request, *types: str) -> bytes:
     return octets
 
 
-async def read_json(request: Request) -> Any:
-    """A JSON body as plain values.
-
-    Raises:
-        ApiError: as `read_body`, and 400 when it is not JSON or too deep.
-    """
-    octets = await read_body(request, "application/json")
-    try:
-        value = orjson.loads(octets)
-    except orjson.JSONDecodeError as error:
-        raise ApiError(400, None, f"The body is not JSON: {error.msg}") from None
-    if _deeper(value, MAX_JSON_DEPTH):
-        raise ApiError(400, None, f"The body is nested deeper than {MAX_JSON_DEPTH}")
-    return value
-
-
 def content_type(request: Request) -> tuple[str, str]:
     """The media type of the body and its charset, in lower case; "" for what is not said."""
     kind, _, parameters = request.headers.get("content-type", "").lower().partition(";")
@@ -71,18 +53,3 @@ async def _whole(request: Request) -> bytes:
 
 def too_large() -> ApiError:
     return ApiError(413, None, f"The body is longer than {MAX_BODY_BYTES} bytes")
-
-
-def _deeper(value: Any, depth: int) -> bool:
-    """Whether containers are nested deeper; without recursion, which is bounded elsewhere."""
-    level = [value]
-    for _ in range(depth + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return False
-    return True

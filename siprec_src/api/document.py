@@ -5,6 +5,7 @@ What every route may answer, because of who asks or of a bound, is added here on
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -20,6 +21,7 @@ DESCRIPTION: Final = (
 )
 _OPEN: Final = (413, 500)
 _GUARDED: Final = (400, 401, 403, 413, 429, 500)
+_IN_BRACES: Final = re.compile(r"\{(\w+)\}")
 _WITH_BODY: Final = (400, 408, 415)
 _WHO: Final = {
     "operator": {"type": "http", "scheme": "bearer", "description": "The token of `[http]`; /v1 alone."},
@@ -59,9 +61,19 @@ def made_from(app: FastAPI) -> dict[str, Any]:
     return found
 
 
+def _name_parameters(path: str, operation: dict[str, Any]) -> None:
+    """Those of the path that a route reads by itself."""
+    named = operation.setdefault("parameters", [])
+    known = {parameter["name"] for parameter in named if parameter["in"] == "path"}
+    for name in _IN_BRACES.findall(path):
+        if name not in known:
+            named.append({"name": name, "in": "path", "required": True, "schema": {"type": "string"}})
+
+
 def _complete(path: str, operation: dict[str, Any]) -> None:
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
+    _name_parameters(path, operation)
     guarded = path.startswith(tuple(_SECURITY))
     if guarded:
         operation["security"] = next(who for prefix, who in _SECURITY.items() if path.startswith(prefix))

@@ -6,9 +6,11 @@ Links are relative and carry the filters; a client follows them as they are unti
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
+
+from typing_extensions import TypedDict
 
 from siprec_src.api.errors import ApiError
 from siprec_src.values import immutable
@@ -19,6 +21,19 @@ TOO_LARGE: Final = 20007
 
 Query = Sequence[tuple[str, str]]  #: names and values as they came, decoded
 ItemT = TypeVar("ItemT")
+
+
+class Page(TypedDict):
+    """What every page has beside its list."""
+
+    page: int
+    page_size: int
+    start: int
+    end: int
+    uri: str
+    first_page_uri: str
+    previous_page_uri: str | None
+    next_page_uri: str | None
 
 
 @immutable
@@ -43,7 +58,7 @@ def wanted(query: Query) -> Wanted:
 
 
 def page(
-    path: str, query: Query, key: str, items: Sequence[ItemT], show: Callable[[ItemT], dict[str, Any]]
+    path: str, query: Query, key: str, items: Sequence[ItemT], show: Callable[[ItemT], Mapping[str, Any]]
 ) -> dict[str, Any]:
     """The page of ``items`` that ``query`` asks for, with its neighbours.
 

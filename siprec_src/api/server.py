@@ -89,7 +89,9 @@ class HttpServer:
         """Listen."""
         loop = asyncio.get_running_loop()
         self._tell_time()
-        timed: dict[str, Any] = {} if self._tls is None else {"ssl_handshake_timeout": HEAD_S}
+        timed: dict[str, Any] = (
+            {} if self._tls is None else {"ssl_handshake_timeout": HEAD_S, "ssl_shutdown_timeout": TAKE_S}
+        )
         self._server = await loop.create_server(
             lambda: _Connection(self._config, self._state, self._room, loop),
             sock=self._sock,
@@ -187,6 +189,12 @@ class _Connection(H11Protocol):
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
+    @property
+    def _unsent(self) -> bool:
+        if self.scheme == "https" and self.transport.is_closing():
+            return False  # it says no more, and bounds its shutdown by itself
+        return self.transport.get_write_buffer_size() > 0
+
     def _mind_request(self) -> None:
         """Time runs from the first to the last octet of a head, and on from a connection without any."""
         if self._answering:
@@ -197,12 +205,12 @@ class _Connection(H11Protocol):
             self._waiting = self.loop.call_later(HEAD_S, self._let_go)
 
     def _mind_answer(self) -> None:
-        if self._sending is None and self.transport.get_write_buffer_size() > 0:
+        if self._sending is None and self._unsent:
             self._sending = self.loop.call_later(TAKE_S, self._not_taken)
 
     def _not_taken(self) -> None:
         self._sending = None
-        if self.transport.get_write_buffer_size() > 0:
+        if self._unsent:
             self.transport.abort()
 
     def _let_go(self) -> None:

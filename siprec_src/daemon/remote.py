@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 from pathlib import Path
 from typing import Any, Final
 
 API: Final = "/v1/"
+_HTTPS: Final = "https://"
 TIMEOUT_S: Final = 5.0
 
 
@@ -16,7 +18,7 @@ class Unanswered(Exception):
 
 
 def ask(at: str, method: str, path: str, token_file: Path | None = None) -> dict[str, Any]:
-    """What the daemon, whose HTTP is ``at`` ADDRESS:PORT, answers to ``path`` below `API`.
+    """What the daemon, whose HTTP is ``at`` ADDRESS:PORT or https://HOST:PORT, answers to ``path``.
 
     Raises:
         Unanswered: it cannot be reached, or refuses.
@@ -28,10 +30,10 @@ def ask(at: str, method: str, path: str, token_file: Path | None = None) -> dict
         except (OSError, ValueError) as error:
             raise Unanswered(f"{token_file}: {getattr(error, 'strerror', '') or 'is not text'}") from error
     try:
-        connection = http.client.HTTPConnection(at, timeout=TIMEOUT_S)
-        connection.request(method, API + path, headers=fields)
-        response = connection.getresponse()
-        answer = json.loads(response.read())
+        with contextlib.closing(_connection(at)) as connection:
+            connection.request(method, API + path, headers=fields)
+            response = connection.getresponse()
+            answer = json.loads(response.read())
     except OSError as error:
         why = error.strerror or str(error) or type(error).__name__
         hint = "see that it runs, and give as --http what its [http] listen says"
@@ -43,6 +45,13 @@ def ask(at: str, method: str, path: str, token_file: Path | None = None) -> dict
     if response.status >= 400:
         raise Unanswered(str(answer.get("error", response.status)))
     return dict(answer)
+
+
+def _connection(at: str) -> http.client.HTTPConnection:
+    """Its certificate must be one that this machine trusts, and for that host."""
+    if at.startswith(_HTTPS):
+        return http.client.HTTPSConnection(at.removeprefix(_HTTPS).rstrip("/"), timeout=TIMEOUT_S)
+    return http.client.HTTPConnection(at.removeprefix("http://").rstrip("/"), timeout=TIMEOUT_S)
 
 
 def as_lines(calls: list[dict[str, Any]]) -> list[str]:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from siprec_src.api import server as module
 from siprec_src.api.server import HttpServer
+from siprec_src.api.tls import RenewedContext
+from siprec_src.daemon.remote import Unanswered, ask
+from siprec_src.errors import ConfigurationError
 from siprec_src.net.sockets import bind_tcp
 from siprec_src.sip.flow import Address
 from siprec_src.telemetry import log as logs
+from tests.support.certificates import Authority
 from tests.support.daemon import LOOPBACK
 from tests.unit.api.door import Door
 from tests.unit.recording.play import two_party_call
@@ -23,11 +29,13 @@ PATIENCE_S = 20.0
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp | None = None, *, max_connections: int = 64) -> AsyncIterator[HttpServer]:
+async def serving(
+    app: ASGIApp | None = None, *, max_connections: int = 64, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[HttpServer]:
     """A server of ``app``, by default of the whole API."""
     sock = bind_tcp(Address(LOOPBACK, 0))
     log = logs.get_logger("test")
-    server = HttpServer(sock, app or Door().app, log, max_connections=max_connections, tls=None)
+    server = HttpServer(sock, app or Door().app, log, max_connections=max_connections, tls=tls)
     await server.start()
     try:
         yield server
@@ -169,6 +177,58 @@ async def test_events_come_as_they_happen_and_end_with_the_server() -> None:
         door.hub.close()
         assert (await reader.readuntil(b"0\r\n\r\n")).endswith(b"0\r\n\r\n")
         writer.close()
+
+
+async def test_https_is_spoken_with_the_newest_certificate(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    files = authority.issue("api", "IP:127.0.0.1", days=30)
+    context = RenewedContext(files.certificate, files.key)
+    trusting = ssl.create_default_context(cafile=authority.file)
+    async with serving(tls=context.context) as server:
+        first = await served_certificate(server, trusting)
+        assert first == await served_certificate(server, trusting)
+        authority.issue("api", "IP:127.0.0.1", days=60)
+        context.renew()
+        second = await served_certificate(server, trusting)
+        assert second != first
+        files.certificate.write_text("none")
+        with pytest.raises(ConfigurationError, match="tls_certificate"):
+            context.renew()
+        assert await served_certificate(server, trusting) == second
+
+
+async def test_the_command_line_speaks_https_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Authority(tmp_path)
+    files = authority.issue("api", "IP:127.0.0.1")
+    async with serving(tls=RenewedContext(files.certificate, files.key).context) as server:
+        at = f"https://{LOOPBACK}:{server.address.port}"
+        with pytest.raises(Unanswered, match="CERTIFICATE_VERIFY_FAILED"):
+            await asyncio.to_thread(ask, at, "GET", "calls")
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        assert (await asyncio.to_thread(ask, at, "GET", "calls"))["more"] == 0
+
+
+async def test_who_does_not_speak_tls_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEAD_S", 0.1)
+    files = Authority(tmp_path).issue("api", "IP:127.0.0.1")
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    async with serving(tls=RenewedContext(files.certificate, files.key).context) as server:
+        for sent in (b"", b"GET /healthz HTTP/1.0\r\n\r\n", b"\x16\x03\x01"):
+            with contextlib.suppress(ConnectionError):
+                await say(server, sent)
+    assert complaints == []
+
+
+async def served_certificate(server: HttpServer, trusting: ssl.SSLContext) -> bytes | None:
+    """The certificate with which a request was answered."""
+    reader, writer = await asyncio.open_connection(LOOPBACK, server.address.port, ssl=trusting)
+    writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+    assert b"200 OK" in await reader.read()
+    channel = writer.get_extra_info("ssl_object")
+    writer.close()
+    certificate: bytes | None = channel.getpeercert(binary_form=True)
+    return certificate
 
 
 async def _much(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
+
+from typing_extensions import TypedDict
 
 from siprec_src.api.calls.book import KnownCall
 from siprec_src.api.calls.parameters import API_VERSION, DIRECTION
 from siprec_src.api.calls.parties import formatted
 from siprec_src.api.dates import rfc2822
 from siprec_src.api.errors import TREE
+from siprec_src.api.pages import Page
 from siprec_src.machine import WallClock
 
 _SUBRESOURCES: Final = (
@@ -17,7 +20,48 @@ _SUBRESOURCES: Final = (
 )  # fmt: skip
 
 
-def shown(call: KnownCall, wall: WallClock) -> dict[str, Any]:
+CallResource = TypedDict(
+    "CallResource",
+    {
+        "sid": str,
+        "account_sid": str,
+        "annotation": None,
+        "answered_by": None,
+        "api_version": str,
+        "caller_name": str | None,
+        "date_created": str,
+        "date_updated": str,
+        "direction": str,
+        "duration": str | None,
+        "end_time": str | None,
+        "forwarded_from": str | None,
+        "from": str,
+        "from_formatted": str,
+        "group_sid": None,
+        "parent_call_sid": None,
+        "phone_number_sid": None,
+        "price": None,
+        "price_unit": None,
+        "queue_time": str,
+        "start_time": str,
+        "status": str,
+        "stir_verstat": None,
+        "subresource_uris": dict[str, str],
+        "to": str,
+        "to_formatted": str,
+        "trunk_sid": None,
+        "uri": str,
+    },
+)
+
+
+class CallPage(Page):
+    """A page of calls."""
+
+    calls: list[CallResource]
+
+
+def shown(call: KnownCall, wall: WallClock) -> CallResource:
     """The call as it is now."""
     session, parties = call.session, call.parties
     below = f"{TREE}/Accounts/{call.account_sid}/Calls/{call.sid}"

@@ -11,9 +11,10 @@ from starlette.responses import Response
 from siprec_src.api.auth import Auth, account_of
 from siprec_src.api.calls.book import CallBook
 from siprec_src.api.calls.filters import STATUSES, filters
-from siprec_src.api.calls.resource import shown
+from siprec_src.api.calls.resource import CallPage, CallResource, shown
 from siprec_src.api.errors import TREE, json_answer
 from siprec_src.api.pages import MAX_SIZE, page
+from siprec_src.api.schemas import answers
 from siprec_src.machine import WallClock
 
 _OF_ACCOUNT: Final = TREE + "/Accounts/{account_sid}"
@@ -28,6 +29,7 @@ def router(auth: Auth, calls: CallBook, wall: WallClock) -> APIRouter:
         operation_id="listCalls",
         summary="Calls of the account, the newest first.",
         openapi_extra={"parameters": _QUERY},
+        responses=answers(CallPage, 200),
     )
     async def listed(request: Request) -> Response:
         account, query = account_of(request), request.query_params.multi_items()
@@ -37,7 +39,10 @@ def router(auth: Auth, calls: CallBook, wall: WallClock) -> APIRouter:
         return json_answer(page(request.url.path, query, "calls", chosen, lambda call: shown(call, wall)))
 
     @made.get(
-        _OF_ACCOUNT + "/Calls/{call_sid}.json", operation_id="fetchCall", summary="One call of the account."
+        _OF_ACCOUNT + "/Calls/{call_sid}.json",
+        operation_id="fetchCall",
+        summary="One call of the account.",
+        responses=answers(CallResource, 200),
     )
     async def fetched(request: Request, call_sid: str) -> Response:
         return json_answer(shown(calls.of_account(call_sid, account_of(request)), wall))

@@ -12,11 +12,12 @@ from starlette.responses import Response
 
 from siprec_src.api.auth import Auth, account_of
 from siprec_src.api.calls.book import CallBook, KnownCall
-from siprec_src.api.calls.resource import shown
+from siprec_src.api.calls.resource import CallResource, shown
 from siprec_src.api.errors import TREE, ApiError, json_answer
 from siprec_src.api.execution import NOT_IN_PROGRESS, Scripts
 from siprec_src.api.fetching import Outside, fetch
 from siprec_src.api.forms import form_of, read_form
+from siprec_src.api.schemas import answers
 from siprec_src.errors import InstructionError
 from siprec_src.instructions import model as m
 from siprec_src.instructions.twiml import parse_twiml
@@ -53,6 +54,7 @@ def router(
         operation_id="updateCall",
         summary="Give a live call other instructions, or end it.",
         openapi_extra=form_of(UpdateCall),
+        responses=answers(CallResource, 200),
     )
     async def update(request: Request, call_sid: str) -> Response:
         account = account_of(request)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from typing import Any
+from typing import Annotated, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from siprec_src.api.dates import rfc2822
 from siprec_src.api.errors import TREE
@@ -16,6 +19,18 @@ class Status(enum.Enum):
 
     IN_PROGRESS = "in-progress"
     STOPPED = "stopped"
+
+
+class SiprecResource(TypedDict):
+    """One more recording of a live call."""
+
+    sid: str
+    account_sid: str
+    call_sid: str
+    name: str | None
+    status: Literal["in-progress", "stopped"]
+    date_updated: Annotated[str, Field(description="RFC 2822, +0000")]
+    uri: str
 
 
 @immutable
@@ -35,7 +50,7 @@ class Siprec:
         return f"{TREE}/Accounts/{self.account_sid}/Calls/{self.call_sid}/Siprec/{self.sid}.json"
 
     @property
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> SiprecResource:
         return {
             "sid": self.sid,
             "account_sid": self.account_sid,

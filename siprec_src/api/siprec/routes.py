@@ -15,8 +15,10 @@ from siprec_src.api.auth import Auth, account_of
 from siprec_src.api.calls.book import CallBook
 from siprec_src.api.errors import TREE, ApiError, json_answer
 from siprec_src.api.forms import form_of, read_form
+from siprec_src.api.schemas import answers
 from siprec_src.api.siprec.book import NOT_IN_PROGRESS, SiprecBook
 from siprec_src.api.siprec.form import CreateSiprec, UpdateSiprec
+from siprec_src.api.siprec.resource import SiprecResource
 from siprec_src.recording.view import CallView
 
 OF_CALL = TREE + "/Accounts/{account_sid}/Calls/{call_sid}"
@@ -33,6 +35,7 @@ def router(
         operation_id="createSiprec",
         summary="Record a live call to the SRS of a connector.",
         openapi_extra=form_of(CreateSiprec),
+        responses=answers(SiprecResource, 200),
     )
     async def create(request: Request, call_sid: str) -> Response:
         account = account_of(request)
@@ -48,6 +51,7 @@ def router(
         operation_id="updateSiprec",
         summary="Stop a Siprec, named by its SID or by the name it was given.",
         openapi_extra=form_of(UpdateSiprec, required=True),
+        responses=answers(SiprecResource, 200),
     )
     async def update(request: Request, call_sid: str, sid: str) -> Response:
         calls.of_account(call_sid, account_of(request))

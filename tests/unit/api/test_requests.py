@@ -13,7 +13,7 @@ from starlette.responses import Response
 from siprec_src.api import app
 from siprec_src.api.accounts import Accounts
 from siprec_src.api.auth import Auth
-from siprec_src.api.bodies import MAX_BODY_BYTES, read_json
+from siprec_src.api.bodies import MAX_BODY_BYTES
 from siprec_src.api.errors import json_answer
 from siprec_src.api.forms import MAX_FIELDS, form_of, read_form
 from siprec_src.api.plain import TEXT
@@ -39,10 +39,6 @@ def _routes() -> APIRouter:
     @made.post("/2010-04-01/form")
     async def tree_form(request: Request) -> Response:
         return json_answer((await read_form(request, Order, {"Kind": 31941})).model_dump())
-
-    @made.post("/json")
-    async def json(request: Request) -> Response:
-        return json_answer(await read_json(request))
 
     @made.post("/fault")
     async def fault(request: Request) -> Response:
@@ -106,14 +102,6 @@ def test_a_body_of_unknown_length_is_bounded_too() -> None:
 
 def test_a_field_has_the_code_of_its_own() -> None:
     assert Site().post("/2010-04-01/form", b"Kind=c").json["code"] == 31941
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [(b'{"a": [1]}', 200), (b"{", 400), (b"\xff", 400), (b"[" * 40 + b"]" * 40, 400), (b"[" * 9000, 400)],
-)
-def test_json_is_bounded_in_depth(body: bytes, status: int) -> None:
-    assert Site().post("/json", body, "application/json").status == status
 
 
 @pytest.mark.parametrize("path", ["/form", "/2010-04-01/form"])
