@@ -25,7 +25,7 @@ MEDIA_IO   ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit native-test integration interop lint format load api-load overload soak siege bench bench-quick fuzz docs lock build clean
+.PHONY: help demo test unit native-test integration interop interop-npm lint format load api-load overload soak siege bench bench-quick fuzz docs lock build clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,11 @@ integration: build  ## the real daemon with SIPp as caller, callee and SRS; MEDI
 interop: build  ## calls of PJSIP through the daemon, some minutes; Python 3.12 at most, for which it has wheels
 	@$(PY) -m pip install -q --disable-pip-version-check --only-binary :all: pjsua2-python==2.15.1.post1
 	$(PY) -m pytest -q tests/interop
+
+interop-npm: build  ## the platform's Node library against the daemon; skipped where npm or its registry is not there
+	@if command -v npm >/dev/null && npm install --no-audit --no-fund --silent --prefix $(VENV)/node twilio@6; then \
+		TWILIO_NODE=$(CURDIR)/$(VENV)/node $(PY) -m pytest -q tests/interop/test_npm.py; \
+	else echo "skipped: no npm, or it got nothing from its registry"; fi
 
 lint: build  ## ruff, mypy, import-linter, clang-format, clang-tidy, and that the generated page is true
 	$(VENV)/bin/ruff check .

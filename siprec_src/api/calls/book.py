@@ -76,6 +76,8 @@ class CallBook:
             )
         call.session = session
         if session.ended is not None:
+            # Of very many ended calls no more is kept than is shown.
+            call.session = dataclasses.replace(session, participants=(), streams=(), headers=())
             self._ended[sid] = self._live.pop(sid)
         self._clear()
 

@@ -22,7 +22,7 @@ from siprec_src.api.sids import call_sid, sid
 from siprec_src.api.siprec.resource import Siprec, Status
 from siprec_src.communication import CommunicationSession
 from siprec_src.errors import ConfigurationError
-from siprec_src.instructions.model import StartSiprec, Track
+from siprec_src.instructions.model import StartSiprec, StatusCallback, Track
 from siprec_src.instructions.rules import INVALID
 from siprec_src.recording.commands import CopyCommand, End
 from siprec_src.recording.commands import Record as BeginCopy
@@ -73,7 +73,7 @@ class _Kept:
     siprec: Siprec
     account: Account
     call: int
-    request: StartSiprec
+    callback: StatusCallback | None
 
 
 class SiprecBook:
@@ -108,7 +108,7 @@ class SiprecBook:
             ),
             account=account,
             call=session.call,
-            request=request,
+            callback=request.callback,
         )
         self._keep(name, begun)
         answer = begun.siprec  # in progress, even if all its SRSs are found to be down within this command
@@ -202,17 +202,17 @@ class SiprecBook:
 
     def _tell(self, kept: _Kept, event: str, *said: tuple[str, str]) -> None:
         """Send the status callback, if one is wanted."""
-        request, siprec = kept.request, kept.siprec
+        siprec, callback = kept.siprec, kept.callback
         call = self._calls.find(siprec.call_sid)
-        if request.callback is None or call is None:
+        if callback is None or call is None:
             return
         self._doors.send(
             Callback(
                 account=kept.account,
                 resource=siprec.sid,
                 call_sid=siprec.call_sid,
-                url=request.callback.url,
-                method=request.callback.method,
+                url=callback.url,
+                method=callback.method,
                 fields=(
                     *standard_parameters(call),
                     ("SiprecSid", siprec.sid),

@@ -18,6 +18,7 @@ from siprec_src.api.calls.parties import parties_of
 from siprec_src.api.calls.resource import shown
 from siprec_src.api.errors import ApiError
 from siprec_src.api.pages import Query, page
+from siprec_src.api.sids import call_sid
 from siprec_src.communication import CommunicationSession
 from siprec_src.machine import WallClock
 from siprec_src.values import SecretText
@@ -49,7 +50,8 @@ class Kept:
     def call(self, number: int = 1, **changes: object) -> KnownCall:
         told = dataclasses.replace(session(number), **changes)  # type: ignore[arg-type] # its own fields
         self.book.notice(told)
-        (known,) = (call for call in self.book.newest_first() if call.session is told)
+        known = self.book.find(call_sid(told.session_id))
+        assert known is not None
         return known
 
 
@@ -122,6 +124,14 @@ def test_calls_that_ended_first_make_room_for_others() -> None:
     assert kept.forgotten == [ended[0].sid]
     assert kept.book.find(ended[0].sid) is None
     assert kept.book.find(live.sid) is live
+
+
+def test_of_a_call_that_has_ended_no_more_is_kept_than_is_shown() -> None:
+    kept = Kept()
+    live = shown(kept.call(headers=(("To", "<sip:+14155550100@pbx>"),)), WALL)
+    over = kept.call(headers=(("To", "<sip:+14155550100@pbx>"),), ended=5.0)
+    assert (over.session.headers, over.session.streams, over.session.participants) == ((), (), ())
+    assert shown(over, WALL)["to"] == live["to"] == "+14155550100"
 
 
 @pytest.mark.feature("F029", "F030")
