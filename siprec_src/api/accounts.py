@@ -60,8 +60,12 @@ class Accounts:
         return next((pair for pair in pairs if pair[1].sid == sid), None)
 
     def of_call(self, call: CommunicationSession) -> Account | None:
-        """Whose call this is: its trunk's account, else the first; None when there is no account at all."""
-        sid = self.of_trunk.get(call.trunk)
+        """Whose call this is; None when there is no account at all."""
+        return self.of_trunk_named(call.trunk)
+
+    def of_trunk_named(self, name: str) -> Account | None:
+        """Whose the calls of a trunk are: the account's that it names, else the first one's."""
+        sid = self.of_trunk.get(name)
         if sid is not None:
             return self.find(sid)
         return self.known[0] if self.known else None

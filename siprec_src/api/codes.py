@@ -49,6 +49,13 @@ CODES: Final = (
         ),
     ),
     Code(
+        11750,
+        None,
+        "Response body too large",
+        "A voice URL answered more than 64 KiB.",
+        "Let the application answer the instructions alone.",
+    ),
+    Code(
         12100,
         400,
         "Document parse failure",
@@ -68,6 +75,16 @@ CODES: Final = (
         "Schema validation",
         ("A value or a nesting in TwiML is not allowed; as an alert: something in it was passed over."),
         "The text names the element and the attribute.",
+    ),
+    Code(
+        13224,
+        None,
+        "Dial: invalid number",
+        (
+            "What a voice application dials is no address, is one of our own, or lies behind a transport "
+            "that the edge does not have."
+        ),
+        "The text says which; voice_default has been done with the call.",
     ),
     Code(
         13256,

@@ -8,6 +8,7 @@ neither a name whose owner changes where it leads to nor an odd spelling gets in
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import socket
@@ -126,6 +127,11 @@ class Outside:
             raise OutsideError("the URL cannot be used", again=False) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise OutsideError(_text(error)) from None
+
+    async def prepare(self) -> None:
+        """Do beforehand what the first request would have to wait for; it says what is wrong, not this."""
+        with contextlib.suppress(OSError, ValueError):
+            await self._ready()
 
     async def close(self) -> None:
         """Break off what is under way."""

@@ -31,13 +31,13 @@ def signed_request(
 
     ``token`` is that of the account; ``identifier`` is the same for each try of one request.
     """
-    bare, credentials = _on_the_wire(url)
+    bare, credentials = on_the_wire(url)
     told = [(name, value) for name, value in fields if value]
     headers = {"Accept": "*/*"}
     if identifier:
         headers[IDEMPOTENCY] = identifier
     if credentials:
-        headers["Authorization"] = "Basic " + base64.b64encode(credentials.encode()).decode()
+        headers["Authorization"] = basic(credentials)
     form = urlencode(told, errors="replace")
     if method == "GET":
         if form:
@@ -56,7 +56,12 @@ def signature(token: str, url: str, fields: Fields) -> str:
     return base64.b64encode(digest).decode("ascii")
 
 
-def _on_the_wire(url: str) -> tuple[str, str]:
+def basic(credentials: str) -> str:
+    """The Authorization of a user name and password with a colon between them (RFC 7617)."""
+    return "Basic " + base64.b64encode(credentials.encode()).decode()
+
+
+def on_the_wire(url: str) -> tuple[str, str]:
     """The URL in ASCII without credentials and fragment, and the credentials."""
     parts = urlsplit(url)
     userinfo, _, host = parts.netloc.rpartition("@")

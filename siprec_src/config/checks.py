@@ -30,6 +30,7 @@ from siprec_src.config.sources import Problems, merge
 from siprec_src.config.targets import build_targets
 from siprec_src.config.tls import Entry, PeerTls, check_files, peers_with_tls
 from siprec_src.config.trunks import build_trunks
+from siprec_src.config.voice import check_voice
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.routing import Trunk
 from siprec_src.ingest.inline.settings import IndicationSettings
@@ -130,6 +131,7 @@ def _config(values: dict[str, Any], problems: Problems) -> Config:
     http_token = token_of(http, problems)
     accounts = build_accounts(built["account"], built["trunk"], problems)
     check_http(http_listen, http, accounts, problems)
+    check_voice(built["trunk"], accounts, problems)
     edges, complete = build_edges(built["edge"], sip, media, problems, notes)
     trunks = build_trunks(built["trunk"], built["sip"], edges, problems) if complete else ()
     targets = build_targets(built["srs"], trunks, edges, problems) if complete else ()

@@ -167,6 +167,17 @@ class TrunkSettings:
     edge: str = ""  #: by which calls to it leave; by default the first edge
     account: str = ""  #: SID or name of the account whose its calls are; by default the first one
     direction: Literal["inbound", "outbound"] = "inbound"  #: of its calls; a PBX's: ``outbound``
+    voice_url: str = ""  #: asked what to do with each call that it sends; by default nobody is
+    voice_fallback_url: str = ""  #: asked when the first gives no instructions
+    voice_method: Literal["GET", "POST"] = "POST"  #: by which both are asked
+    voice_format: Literal["twiml", "svaml"] = "twiml"  #: in which both answer
+    voice_timeout_s: float = 2.0  #: for the whole answer of each, 0.1 to 10
+    voice_default: Literal["route", "refuse"] = (
+        "route"  #: what becomes of a call when neither gives instructions: it goes on, or gets 503
+    )
+    after_instructions: Literal["hang-up", "route"] = (
+        "hang-up"  #: what becomes of a call when no verb has sent it on; ``route``: it goes on
+    )
     media_source: Literal["strict", "learn"] = "strict"  #: ``learn``: take its media from behind a NAT
     username: str = ""  #: answers its Digest challenges (RFC 8760); empty: they pass to the other side
     password_file: str = ""  #: where its password stands: an absolute path, or a credential of systemd

@@ -11,6 +11,7 @@ from siprec_src.config.lines import KeyPath
 from siprec_src.config.secrets import credentials_of
 from siprec_src.config.settings import SipSettings, TrunkSettings
 from siprec_src.config.sources import Problems, suggestion
+from siprec_src.config.voice import voice_of
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.routing import RoutingTable, Trunk, catch_all
 from siprec_src.media.model import SourcePolicy
@@ -87,6 +88,7 @@ def _trunk(
         to = sip_uri(settings.to, (*path, "to"), problems) if ":" in settings.to else None
     uri = sip_uri(settings.uri, (*path, "uri"), problems) if settings.uri else None
     credentials = credentials_of(settings, path, problems)
+    voice = voice_of(settings, path, problems)
     if to is None or len(problems.found) > before:
         return None
     return Trunk(
@@ -98,4 +100,5 @@ def _trunk(
         direction=CallDirection(settings.direction),
         source_policy=SourcePolicy(settings.media_source),
         credentials=credentials,
+        voice=voice,
     )

@@ -23,10 +23,12 @@ from siprec_src.daemon.api import Api, News, read_http_tls
 from siprec_src.daemon.callbacks import Outgoing
 from siprec_src.daemon.scripts import LiveScripts
 from siprec_src.daemon.siprecs import Siprecs
+from siprec_src.daemon.voices import Voices
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.ingest import InlineIngest
 from siprec_src.ingest.inline.routing import RoutingTable
 from siprec_src.ingest.inline.settings import InlineSettings
+from siprec_src.ingest.inline.voice import VoiceEffect
 from siprec_src.machine import WallClock
 from siprec_src.media import plane
 from siprec_src.net.resolver import Resolver, ResolverLimits
@@ -129,6 +131,7 @@ class _ControlProcess:
         garbage.collect_seldom()
         self._heart.start()
         self.occupancy.start()
+        await self._voices.start(self._config)
         self._media.start()
         await transport.start()
         self._driver.start()
@@ -148,6 +151,7 @@ class _ControlProcess:
             await self._process.run()
         finally:
             await self._api.close()
+            await self._voices.close()
             await self._outgoing.close()
             self._driver.close()
             self._media.close()
@@ -203,6 +207,7 @@ class _ControlProcess:
             log=self._log,
             ladder=ladder,
             notice=self._notice,
+            ask_voice=self._ask_voice,
         )
         self._scripts = LiveScripts(
             self._siprecs,
@@ -212,6 +217,18 @@ class _ControlProcess:
             accounts=lambda: self._api.accounts,
             view=self._pool.view,
             tell_call=self._driver.tell_call,
+        )
+        self._voices = Voices(
+            config,
+            self._scripts.scripts,
+            self._siprecs.calls,
+            wall,
+            self._log,
+            accounts=lambda: self._api.accounts,
+            tell_call=self._driver.tell_call,
+            observe=self._metrics.observe,
+            alerts=self._outgoing.alerts,
+            now=asyncio.get_running_loop().time,
         )
         self._process = Control(
             log=self._log,
@@ -235,6 +252,9 @@ class _ControlProcess:
 
     def _record(self, command: CopyCommand) -> None:
         self._driver.record(command)
+
+    def _ask_voice(self, effect: VoiceEffect) -> None:
+        self._voices.applications.take(effect)
 
     def _notice(self, news: News) -> None:
         self._siprecs.notice(news)
@@ -279,6 +299,7 @@ class _ControlProcess:
                 return
             await self._api.renew(fresh)
             self._outgoing.start()
+            await self._voices.start(fresh)
             if self._tls is not None:
                 await self._renew_tls(fresh, self._tls)
 

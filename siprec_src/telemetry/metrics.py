@@ -30,6 +30,7 @@ PREFIX: Final = "siprec_src_"
 SETUP_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0, 16.0, 32.0)
 LOSS_BUCKETS: Final = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 JITTER_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
+ANSWER_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 CALLBACK_BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0, 3600.0)
 ADDED_BUCKETS_S: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.5)
 
@@ -61,6 +62,10 @@ DECLARED: Final = (
     Declared("media_events_lost_total", "Events of the engine that control was never told."),
     Declared("callbacks_total", "Callbacks, by what became of a try, or of them.", ("result",)),
     Declared("callback_seconds", "From an event until its callback was taken.", (), CALLBACK_BUCKETS_S),
+    Declared(
+        "voice_requests_total", "Questions to voice applications, by what became of them.", ("outcome",)
+    ),
+    Declared("voice_answer_seconds", "INVITE in until its application has answered.", (), ANSWER_BUCKETS_S),
     Declared("alerts_total", "Errors told to operators and customers, by code.", ("code",)),
     Declared("machine_failures_total", "Calls or recordings ended by a fault of ours.", ("machine",)),
 )

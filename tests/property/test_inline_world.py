@@ -12,6 +12,7 @@ from siprec_src.communication import RecordingChanged, RecordingState
 from siprec_src.errors import LocalError, StateError
 from siprec_src.ingest.inline.settings import IndicationSettings, InlineSettings
 from siprec_src.ingest.inline.voice import Answer, Dialled, Voice, VoiceDefault
+from siprec_src.instructions.model import StopSiprec
 from siprec_src.media import plane
 from siprec_src.media.model import PortId
 from siprec_src.sip import vocabulary as sip
@@ -58,7 +59,7 @@ VOICES = (
 ANSWERS = (
     None,
     Answer(),
-    Answer(pause_s=0.5, begun=("x",)),
+    Answer(pause_s=0.5, begun=(StopSiprec(name="x"),)),
     Answer(refused=486),
     Answer(dialled=Dialled(to="+49", caller_id="1")),
     Answer(dialled=Dialled(to=parse_uri(f"sip:desk@{SRC}"))),

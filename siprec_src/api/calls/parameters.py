@@ -10,14 +10,17 @@ API_VERSION: Final = "2010-04-01"
 DIRECTION: Final = "inbound"  #: every call was placed to us
 
 
-def standard_parameters(call: KnownCall) -> tuple[tuple[str, str], ...]:
-    """Names and values; what is not known is left out, since an empty value breaks signatures."""
+def standard_parameters(call: KnownCall, status: str = "") -> tuple[tuple[str, str], ...]:
+    """Names and values, with another ``status`` than the call shows now, if one is given.
+
+    What is not known is left out, since an empty value breaks signatures.
+    """
     said = (
         ("AccountSid", call.account_sid),
         ("CallSid", call.sid),
         ("From", call.parties.caller),
         ("To", call.parties.called),
-        ("CallStatus", call.status),
+        ("CallStatus", status or call.status),
         ("ApiVersion", API_VERSION),
         ("Direction", DIRECTION),
         ("ForwardedFrom", call.parties.forwarded_from),

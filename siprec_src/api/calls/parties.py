@@ -50,6 +50,11 @@ def number_or_uri(uri: Uri) -> str:
     return str(bare)
 
 
+def is_number(party: str) -> bool:
+    """Whether it is a telephone number."""
+    return _NUMBER.fullmatch(party) is not None
+
+
 def formatted(party: str) -> str:
     """A North American number as people there write it, anything else as it is."""
     found = _NANP.fullmatch(party)

@@ -50,12 +50,11 @@ def for_new_dialog(request: Request) -> Headers:
     return Headers(_one_hop_less(request, fields))
 
 
-def to_another(headers: Headers, uri: str, caller_id: str) -> Headers:
-    """Those of an INVITE that is sent to somebody else than it was addressed to.
+def by_another(headers: Headers, caller_id: str) -> Headers:
+    """Those of an INVITE that shows ``caller_id`` instead of the caller, if it is not empty.
 
-    With a ``caller_id`` he sees that instead of the caller, so nothing else may say who that is (RFC 3325).
+    Nothing else may say then who that is (RFC 3325 9.1).
     """
-    headers = headers.replaced("To", f"<{uri}>")
     if not caller_id:
         return headers
     caller = parse_name_address(headers.get("from") or "")

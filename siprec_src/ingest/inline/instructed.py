@@ -21,6 +21,7 @@ from siprec_src.ingest.inline.voice import (
     MAX_PAUSE_S,
     Answer,
     AskVoice,
+    Dialled,
     Instructed,
     Voice,
     VoiceDefault,
@@ -47,15 +48,13 @@ class CallInstructed(CallIndication):
         def answered(answer: Answer | None) -> None:
             if answer is None:
                 self._take_default(voice, token, go_on)
-            elif answer.refused is not None:
-                self._refuse_call(token, answer.refused, "as its voice application says")
             else:
                 wait_s = min(answer.pause_s, MAX_PAUSE_S)
                 self._hold(wait_s, lambda: self._follow(answer, voice, token, go_on))
 
         self._on_answer = answered
         self._hold(voice.patience_s, lambda: self._voice_answered(None))
-        self._out.append(AskVoice(self._publication.arriving(self._media, self._now), voice))
+        self._out.append(AskVoice(self.arriving, voice))
 
     def _voice_answered(self, answer: Answer | None) -> None:
         """The application has said something, or nothing in time; what comes later is too late."""
@@ -65,19 +64,28 @@ class CallInstructed(CallIndication):
             on_answer(answer)
 
     def _follow(self, answer: Answer, voice: Voice, token: int, go_on: Callable[[], None]) -> None:
-        if answer.dialled is not None:
-            route = self._router(answer.dialled)
-            if isinstance(route, Refusal):
-                self._out.append(VoiceUnfit(self._publication.session_id, route.why))
-                self._take_default(voice, token, go_on)
-                return
-            self._go_by(route)
-            self._dialled = answer.dialled
-            uri = self._route.request_uri
-            self._publication.dialled(Request(method="INVITE", uri=uri, headers=self._invited))
-        self._log("info", "call.instructed", ("to", self._route.to), ("request_uri", self._route.request_uri))
+        if answer.refused is not None:
+            self._refuse_call(token, answer.refused, "as its voice application says")
+            return
         self._begun = answer.begun
+        if answer.dialled is not None and (why := self._dial(answer.dialled)):
+            self._out.append(VoiceUnfit(self.arriving, why))
+            self._take_default(voice, token, go_on)
+            return
+        self._log("info", "call.instructed", ("to", self._route.to), ("request_uri", self._route.request_uri))
         go_on()
+
+    def _dial(self, dialled: Dialled) -> str:
+        """Go to somebody else from now on; why that cannot be, or ""."""
+        self._dialled = dialled
+        if dialled.to is not None:
+            route = self._router(dialled)
+            if isinstance(route, Refusal):
+                self._dialled = None
+                return route.why
+            self._go_by(route)
+            self._publication.dialled(Request(method="INVITE", uri=route.request_uri, headers=self._invited))
+        return ""
 
     def _take_default(self, voice: Voice, token: int, go_on: Callable[[], None]) -> None:
         self._log("warning", "call.uninstructed", ("default", voice.default.value))
@@ -119,7 +127,9 @@ class CallInstructed(CallIndication):
         headers = crossing.for_new_dialog(self._request)
         if self._dialled is None:
             return headers
-        return crossing.to_another(headers, self._route.request_uri, self._dialled.caller_id)
+        if self._dialled.to is not None:
+            headers = headers.replaced("To", f"<{self._route.request_uri}>")
+        return crossing.by_another(headers, self._dialled.caller_id)
 
     @property
     def _patience_s(self) -> float | None:

@@ -21,7 +21,7 @@ from siprec_src.ingest.inline.relay import Relayed, Relays
 from siprec_src.ingest.inline.routing import Refusal, Route
 from siprec_src.ingest.inline.settings import InlineSettings
 from siprec_src.ingest.inline.transfers import Asked, Transfers
-from siprec_src.ingest.inline.voice import Answer, Dialled
+from siprec_src.ingest.inline.voice import Answer, Begun, Dialled
 from siprec_src.machine import Observe
 from siprec_src.sdp.indication import preference
 from siprec_src.sdp.model import SessionDescription
@@ -83,7 +83,7 @@ class CallLegs(CallLife):
         self._on_answer: Callable[[Answer | None], None] | None = None  # while an application is asked
         self._held = False  # nothing is done with the INVITE yet
         self._dialled: Dialled | None = None  # who is called instead of whom the caller has called
-        self._begun: tuple[object, ...] = ()  # what the application wants done when the call is answered
+        self._begun: tuple[Begun, ...] = ()  # what the application wants done when the call is answered
 
     # words to a leg
 

@@ -123,10 +123,13 @@ class RoutingTable:
 
     def dialled(self, route: Route, request: Request, dialled: Dialled) -> Route | Refusal:
         """Where ``request``, that would go by ``route``, goes when somebody else is called."""
+        if dialled.to is None:
+            return route
         if not isinstance(dialled.to, Uri):
             uri = parse_any_uri(route.request_uri)
             place = uri if uri.host else dataclasses.replace(route.next_hop, parameters=())
-            return dataclasses.replace(route, request_uri=str(dataclasses.replace(place, user=dialled.to)))
+            to = dataclasses.replace(place, user=dialled.to, password=None)
+            return dataclasses.replace(route, request_uri=str(to))
         uri = dataclasses.replace(dialled.to, headers="")
         if uri.scheme not in ("sip", "sips"):
             return Refusal(416, f"no call can go to a {uri.scheme}: URI")

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from siprec_src.communication import CommunicationSession
 from siprec_src.errors import ConfigurationError
+from siprec_src.instructions.model import StartSiprec, StopSiprec
 from siprec_src.sip.uri import Uri
 from siprec_src.values import SecretText, immutable
 
@@ -18,6 +19,7 @@ MAX_PAUSE_S: Final = 60.0  #: that an application may let a caller wait before h
 SLACK_S: Final = 0.5  #: that whoever asks for us gets beyond its own time
 
 Method = Literal["GET", "POST"]
+Begun = StartSiprec | StopSiprec
 
 
 class VoiceFormat(enum.Enum):
@@ -65,9 +67,11 @@ class Voice:
 
 @immutable
 class Dialled:
-    """Who is called instead of whom the caller has called."""
+    """Who is called, how long and in whose name."""
 
-    to: str | Uri  #: user part of the Request-URI, by the trunk's next hop; or the URI itself
+    to: (
+        str | Uri | None
+    )  #: user part of the Request-URI, by the trunk's next hop; the URI itself; or as it is
     timeout_s: float | None = None  #: then he is rung no longer; None: as for every call
     caller_id: str = ""  #: user part of From; "": the caller's own
 
@@ -79,7 +83,7 @@ class Answer:
     pause_s: float = 0.0  #: first the caller waits so long
     dialled: Dialled | None = None  #: None: the call goes where the trunk says
     refused: int | None = None  #: final status instead of all that
-    begun: tuple[object, ...] = ()  #: what is to be done as soon as the call is answered; opaque here
+    begun: tuple[Begun, ...] = ()  #: what is to be done as soon as the call is answered
 
 
 @immutable(kw_only=False)
@@ -101,7 +105,7 @@ class VoiceAnswered:
 class VoiceUnfit:
     """An effect of a call: what the application wants cannot be done, and the default was."""
 
-    session_id: bytes
+    session: CommunicationSession
     why: str
 
 
@@ -110,7 +114,7 @@ class Instructed:
     """An effect of a call that was published for the first time: what its application wants done now."""
 
     session: CommunicationSession
-    instructions: tuple[object, ...]
+    instructions: tuple[Begun, ...]
 
 
 VoiceEffect = AskVoice | VoiceUnfit | Instructed

@@ -16,6 +16,7 @@ from siprec_src.ingest.inline.voice import (
     VoiceDefault,
     VoiceUnfit,
 )
+from siprec_src.instructions.model import StartSiprec, StopSiprec
 from siprec_src.media import plane
 from siprec_src.sip import vocabulary as sip
 from siprec_src.sip.uri import parse_uri
@@ -26,6 +27,7 @@ from tests.support.world import World, asking, is_request
 
 VOICE = Voice(url=SecretText("http://app.example/voice"))
 AS_THE_TRUNK_SAYS = Answer()
+BEGUN = (StartSiprec(name="one"), StopSiprec(name="one"))
 
 
 def waiting(voice: Voice = VOICE) -> World:
@@ -140,9 +142,11 @@ def test_a_pause_delays_the_call_and_no_longer_than_the_limit() -> None:
 
 
 @pytest.mark.parametrize("status", [486, 603])
-def test_an_application_may_refuse_the_call(status: int) -> None:
+def test_an_application_may_refuse_the_call_after_a_pause(status: int) -> None:
     world = waiting()
-    world.src.answer_voice(Answer(refused=status))
+    world.src.answer_voice(Answer(refused=status, pause_s=2.0))
+    world.wait(1)
+    assert statuses(world) == []
     world.wait(40)
     assert statuses(world)[-1] == status
     assert "-> bob" not in world.ladder
@@ -184,6 +188,14 @@ def test_a_callee_who_does_not_answer_in_the_dialled_time_is_given_up() -> None:
     assert over(world)
 
 
+def test_a_caller_id_alone_leaves_the_call_to_whom_it_was_placed() -> None:
+    world = waiting()
+    world.src.answer_voice(Answer(dialled=Dialled(to=None, caller_id="+4940999")))
+    invite = world.bob.request_seen
+    assert (invite.uri, invite.headers.get("to")) == (f"sip:bob@{BOB}:5060", "<sip:bob@pbx.example>")
+    assert invite.from_.uri.user == "+4940999"
+
+
 def test_a_dialled_sip_uri_is_both_request_uri_and_next_hop() -> None:
     world = waiting()
     world.src.answer_voice(Answer(dialled=Dialled(to=parse_uri(f"sip:desk@{BOB}:5060;x=1?X-Name=y"))))
@@ -194,16 +206,18 @@ def test_a_dialled_sip_uri_is_both_request_uri_and_next_hop() -> None:
 @pytest.mark.parametrize("uri", [f"sip:desk@{SRC}:5060", f"sip:desk@{BOB};transport=tls", "tel:+4930123"])
 def test_what_cannot_be_dialled_is_told_and_the_default_applies(uri: str) -> None:
     world = waiting()
-    world.src.answer_voice(Answer(dialled=Dialled(to=parse_uri(uri)), begun=("x",)))
+    world.src.answer_voice(Answer(dialled=Dialled(to=parse_uri(uri)), begun=BEGUN))
     unfit = world.src.voice[-1]
     assert isinstance(unfit, VoiceUnfit)
     assert unfit.why
     assert world.bob.request_seen.uri == f"sip:bob@{BOB}:5060"
+    talk(world)
+    assert isinstance(world.src.voice[-1], Instructed)
 
 
 def test_what_shall_be_begun_is_told_once_right_after_the_call_is_published() -> None:
     world = waiting()
-    world.src.answer_voice(Answer(begun=("one", "two")))
+    world.src.answer_voice(Answer(begun=BEGUN))
     assert len(world.src.voice) == 1
     talk(world)
     world.alice.request("INVITE", audio(ALICE, 4000, "a=sendonly", version=2))
@@ -211,7 +225,7 @@ def test_what_shall_be_begun_is_told_once_right_after_the_call_is_published() ->
     world.alice.ack()
     assert len(world.src.published) == 2
     (instructed,) = [effect for effect in world.src.voice if isinstance(effect, Instructed)]
-    assert (instructed.session, instructed.instructions) == (world.src.published[0], ("one", "two"))
+    assert (instructed.session, instructed.instructions) == (world.src.published[0], BEGUN)
 
 
 def test_a_media_process_that_dies_and_comes_back_meanwhile_is_not_noticed() -> None:

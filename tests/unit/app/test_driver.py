@@ -19,7 +19,7 @@ from siprec_src.communication import (
     TellCall,
 )
 from siprec_src.errors import RemoteProtocolError
-from siprec_src.ingest.inline.voice import AskVoice, Voice
+from siprec_src.ingest.inline.voice import AskVoice, Voice, VoiceAnswered
 from siprec_src.machine import Finished, Forward, Gone, LogLine, Observe
 from siprec_src.media import plane
 from siprec_src.media.model import PortId, ReaderId
@@ -213,6 +213,18 @@ async def test_a_command_to_a_call_reaches_its_machine_alone(world: World) -> No
     world.driver.tell_call(SESSION.call, HangUp("enough"))
     world.driver.tell_call(SESSION.call + 1, HangUp("a stranger"))
     assert world.call.told == [ARRIVED, HangUp("enough")]
+
+
+async def test_a_call_is_told_what_its_application_says_and_its_set_up_is_not_measured(world: World) -> None:
+    asked = AskVoice(SESSION, Voice(url=SecretText("http://app.example/")))
+    start = sip.StartInvite(usage=2, token=30, edge="default", request_uri="sip:y", headers=Headers())
+    world.call.script = lambda event: [asked] if event is ARRIVED else [start]
+    world.tell(ARRIVED)
+    assert world.noticed == [asked]
+    world.driver.tell_call(SESSION.call, VoiceAnswered(None))
+    assert world.call.told[-1] == VoiceAnswered(None)
+    assert world.agent.commands == [start]
+    assert world.observed == []
 
 
 async def test_recording_may_end_the_call_that_published_it(world: World) -> None:

@@ -10,6 +10,7 @@ import pytest
 from siprec_src.communication import Side
 from siprec_src.errors import ConfigurationError
 from siprec_src.ingest.inline.routing import Refusal, Route, RoutingTable, Trunk, catch_all
+from siprec_src.ingest.inline.voice import Dialled
 from siprec_src.sip.credentials import Credentials
 from siprec_src.sip.flow import Address, Flow, Transport
 from siprec_src.sip.message import Headers, Request
@@ -165,3 +166,67 @@ def test_each_leg_has_the_credentials_of_its_own_trunk() -> None:
     assert isinstance(inward, Route)
     assert outward.credentials == {Side.CALLER: None, Side.CALLEE: credentials}
     assert inward.credentials == {Side.CALLER: credentials, Side.CALLEE: None}
+
+
+def dialled(to: str, table: RoutingTable = TABLE, uri: str = "sip:1@10.0.0.9") -> Route | Refusal:
+    """Where a call of the PBX goes when its application dials somebody."""
+    found = route(uri, table=table)
+    assert isinstance(found, Route)
+    request = Request(method="INVITE", uri=uri, headers=Headers())
+    where = parse_uri(to) if ":" in to else to
+    return table.dialled(found, request, Dialled(to=where))
+
+
+@pytest.mark.parametrize(
+    ("received", "sent"),
+    [
+        ("sip:100:secret@10.0.0.9;user=phone", "sip:+4930123@gw.example:5070;user=phone"),
+        ("sip:100@other.example", "sip:+4930123@other.example"),
+        ("tel:+1", "sip:+4930123@gw.example:5070"),
+    ],
+)
+def test_a_dialled_number_takes_the_place_of_the_user_and_the_next_hop_stays(
+    received: str, sent: str
+) -> None:
+    found = dialled("+4930123", uri=received)
+    assert isinstance(found, Route)
+    assert (found.request_uri, found.to) == (sent, "carrier")
+    assert str(found.next_hop) == "sip:gw.example:5070;transport=tcp"
+
+
+def test_a_dialled_uri_at_a_trunk_goes_as_that_trunk_is_reached() -> None:
+    known = Credentials(username="src", password="x")
+    carrier = dataclasses.replace(CARRIER, credentials=known)
+    found = dialled("sip:desk@GW.example:5070", RoutingTable((PBX, carrier), EDGES))
+    assert found == Refusal(480, "edge 'out' has no transport that leads there")
+    reached = dataclasses.replace(carrier, uri=parse_uri("sip:gw.example:5070"))
+    found = dialled("sip:desk@GW.example:5070", RoutingTable((PBX, reached), EDGES))
+    assert isinstance(found, Route)
+    assert (found.to, found.callee_edge, found.request_uri) == ("carrier", "out", "sip:desk@GW.example:5070")
+    assert found.credentials == {Side.CALLER: None, Side.CALLEE: known}
+
+
+def test_a_dialled_uri_anywhere_else_leaves_by_the_edge_of_the_calls_own_trunk_without_credentials() -> None:
+    known = Credentials(username="src", password="x")
+    table = RoutingTable((PBX, dataclasses.replace(CARRIER, credentials=known)), EDGES)
+    found = dialled("sip:desk@gw.example;x=y", table)
+    assert isinstance(found, Route)
+    assert (found.to, str(found.next_hop)) == ("sip:desk@gw.example;x=y", "sip:desk@gw.example;x=y")
+    assert found.callee_edge == "default"
+    assert found.credentials[Side.CALLEE] is None
+
+
+@pytest.mark.parametrize(
+    ("to", "status"),
+    [
+        ("sip:desk@10.0.0.9", 482),
+        ("sip:desk@gw.example;transport=tls", 480),
+        ("sip:desk@gw.example;transport=sctp", 480),
+        ("sips:desk@gw.example", 480),
+        ("tel:+4930123", 416),
+    ],
+)
+def test_a_dialled_uri_that_leads_nowhere_is_refused(to: str, status: int) -> None:
+    found = dialled(to)
+    assert isinstance(found, Refusal)
+    assert found.status == status
