@@ -88,11 +88,6 @@ class Scripts:
         if session.ended is not None:
             self._cancel(session.call)
 
-    def close(self) -> None:
-        """Carry out nothing more."""
-        for call in tuple(self._pausing):
-            self._cancel(call)
-
     def _run(self, call: KnownCall, account: Account, script: m.Script, *, hangs_up: bool) -> None:
         left = deque(_doable(instruction) for instruction in script.instructions)
         carried_out = not any(isinstance(item, m.Unsupported) for item in left)

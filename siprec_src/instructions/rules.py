@@ -150,6 +150,11 @@ def shown(text: str) -> str:
     return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
 
 
+def bare(name: str) -> str:
+    """The same of a name, which needs no quotes."""
+    return shown(name)[1:-1]
+
+
 _SHOWN: Final = 64
 _PLAIN: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")  # XML and SIP can say it
 _SID: Final = re.compile(r"SR[0-9a-fA-F]{32}")

@@ -16,7 +16,7 @@ from siprec_src.instructions import model as m
 from siprec_src.instructions import rules
 from siprec_src.instructions.json_values import INVALID_PARAMETER, MISSING_PARAMETER, Object, parse_object
 from siprec_src.instructions.recording_options import RecordingOptions, read_recording_options
-from siprec_src.instructions.rules import shown
+from siprec_src.instructions.remarks import Remarks
 
 MAX_INSTRUCTIONS: Final = 50
 
@@ -41,7 +41,7 @@ class _Reader:
 
     def __init__(self, actions: frozenset[str]) -> None:
         self._actions = actions
-        self._warnings: list[m.Warning] = []
+        self._remarks = Remarks(INVALID_PARAMETER)
 
     def script(self, document: Object) -> m.Script:
         self._unknown(document, "", {"instructions", "action"})
@@ -51,7 +51,7 @@ class _Reader:
         instructions = [self._instruction(value, f"instructions[{at}]") for at, value in enumerate(listed)]
         action = document.get("action")
         instructions.append(m.Continue() if action is None else self._action(action))
-        return m.Script(instructions=tuple(instructions), warnings=tuple(self._warnings))
+        return m.Script(instructions=tuple(instructions), warnings=self._remarks.all())
 
     def _instruction(self, value: object, path: str) -> m.Instruction:
         given = _object(value, path)
@@ -64,13 +64,13 @@ class _Reader:
                 self._unknown(given, f"{path}.", {"name"})
                 return m.StopRecording()
             case _:
-                return m.Unsupported(verb=shown(given["name"])[1:-1], why=_NOT_HERE)
+                return m.Unsupported(verb=rules.bare(given["name"]), why=_NOT_HERE)
 
     def _action(self, value: object) -> m.Instruction:
         given = _object(value, "action")
         name = _name(given, "action")
         if name not in self._actions:
-            return m.Unsupported(verb=shown(given["name"])[1:-1], why=_NOT_HERE)
+            return m.Unsupported(verb=rules.bare(given["name"]), why=_NOT_HERE)
         match name:
             case "hangup" | "continue":
                 self._unknown(given, "action.", {"name"})
@@ -110,17 +110,17 @@ class _Reader:
             raise InstructionError(f"{path}: missing", code=MISSING_PARAMETER)
         options, unknown = read_recording_options(value)
         for key in unknown:
-            self._warn(f"{path}.{shown(key)[1:-1]}")
+            self._warn(f"{path}.{rules.bare(key)}")
         if options.transcription is not None and options.transcription.enabled:
             self._warn(f"{path}.transcriptionOptions")
         return options
 
     def _unknown(self, given: Object, path: str, known: set[str]) -> None:
         for key in sorted(set(given) - known):
-            self._warn(path + shown(key)[1:-1])
+            self._warn(path + rules.bare(key))
 
     def _warn(self, path: str) -> None:
-        self._warnings.append(m.Warning(code=INVALID_PARAMETER, text=f"{path}: {_NOT_HERE}"))
+        self._remarks.add(f"{path}: {_NOT_HERE}")
 
 
 def _number(given: Object) -> m.Number | None:

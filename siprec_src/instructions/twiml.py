@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from siprec_src.errors import InstructionError, RemoteProtocolError
 from siprec_src.instructions import model as m
 from siprec_src.instructions import rules
+from siprec_src.instructions.remarks import Remarks
 from siprec_src.xml_tree import Element, XmlLimits, parse_tree
 
 MAX_DOCUMENT_BYTES: Final = 65_536
@@ -22,6 +23,7 @@ MAX_DEPTH: Final = 8
 MAX_ELEMENTS: Final = 500
 MAX_ATTRIBUTE_CHARS: Final = 4096
 MAX_PAUSE_S: Final = 86_400
+MAX_INSTRUCTIONS: Final = 50
 MAX_TARGETS: Final = 10  #: of one ``<Dial>``
 
 NOT_XML: Final = 12100
@@ -44,14 +46,16 @@ def parse_twiml(document: bytes | str) -> m.Script:
         raise InstructionError(str(error), code=NOT_XML) from None
     if root.name != "Response":
         raise InstructionError(
-            f"the root element is <{rules.shown(root.name)[1:-1]}>; expected <Response>", code=NOT_RESPONSE
+            f"the root element is <{rules.bare(root.name)}>; expected <Response>", code=NOT_RESPONSE
         )
     reader = _Reader()
     reader.attributes(root, "Response").end()
     instructions = tuple(found for element in root.children for found in reader.verb(element))
+    if len(instructions) > MAX_INSTRUCTIONS:
+        raise InstructionError(f"TwiML: more than {MAX_INSTRUCTIONS} instructions", code=NOT_XML)
     if root.text.strip():
         reader.warn("text between the verbs of <Response> means nothing")
-    return m.Script(instructions=instructions, warnings=tuple(reader.warnings))
+    return m.Script(instructions=instructions, warnings=reader.remarks.all())
 
 
 class _Attributes:
@@ -85,17 +89,15 @@ class _Attributes:
             self._warn(f"{self._where}: attribute {rules.shown(name)} is not acted on")
 
     def wrong(self, name: str, what: str) -> InstructionError:
-        return InstructionError(f"{self._where} {rules.shown(name)[1:-1]}: {what}", code=BAD_VALUE)
+        return InstructionError(f"{self._where} {rules.bare(name)}: {what}", code=BAD_VALUE)
 
 
 class _Reader:
     """One pass through one document."""
 
     def __init__(self) -> None:
-        self.warnings: list[m.Warning] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(m.Warning(code=BAD_VALUE, text=text))
+        self.remarks = Remarks(BAD_VALUE)
+        self.warn = self.remarks.add
 
     def attributes(self, element: Element, where: str) -> _Attributes:
         return _Attributes(element, f"<{where}>", self.warn)
@@ -230,9 +232,9 @@ def _unsupported(name: str, where: str) -> m.Unsupported:
     known = _KNOWN.get(name.lower(), name)
     if known != name:
         raise InstructionError(
-            f"<{rules.shown(name)[1:-1]}>: names are written with case, expected <{known}>", code=BAD_VALUE
+            f"<{rules.bare(name)}>: names are written with case, expected <{known}>", code=BAD_VALUE
         )
-    return m.Unsupported(verb=rules.shown(where)[1:-1], why=_NOT_HERE)
+    return m.Unsupported(verb=rules.bare(where), why=_NOT_HERE)
 
 
 def _recording(given: _Attributes, track: str, channels: str | None) -> m.Recording:

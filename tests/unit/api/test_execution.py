@@ -169,12 +169,6 @@ def test_nothing_is_carried_out_on_a_call_that_has_ended(desk: Desk) -> None:
     assert desk.sleep(9) == []
 
 
-def test_nothing_is_carried_out_after_the_close(desk: Desk) -> None:
-    desk.begin(f'<Pause length="9"/>{START}')
-    desk.scripts.close()
-    assert desk.sleep(9) == []
-
-
 def test_manage_call_ends_a_call_by_its_action_alone(desk: Desk) -> None:
     assert desk.manage("{}") == []
     assert desk.manage('{"action": {"name": "continue"}}') == []

@@ -56,7 +56,7 @@ def refusal(**changed: object) -> str:
     return str(caught.value)
 
 
-@pytest.mark.feature("F194", "F187")
+@pytest.mark.feature("F188", "F194")
 def test_the_answer_to_an_incoming_call_is_understood_as_printed() -> None:
     example = printed()[0]
     (dial,) = parse_svaml(json.dumps(example).encode()).instructions

@@ -10,7 +10,13 @@ from twilio.twiml.voice_response import Dial, Parameter, Siprec, Start, Stop, Vo
 
 from siprec_src.errors import InstructionError
 from siprec_src.instructions import model as m
-from siprec_src.instructions.twiml import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ELEMENTS, parse_twiml
+from siprec_src.instructions.twiml import (
+    MAX_DEPTH,
+    MAX_DOCUMENT_BYTES,
+    MAX_ELEMENTS,
+    MAX_INSTRUCTIONS,
+    parse_twiml,
+)
 from siprec_src.values import SecretText
 from tests.support.reference import reference_path
 
@@ -236,6 +242,12 @@ def test_what_nobody_acts_on_is_said_without_its_value() -> None:
     assert "geheim" not in text
 
 
+def test_of_what_nobody_acts_on_so_much_is_said_and_that_there_is_more() -> None:
+    found = script("<Dial>" + '<Number a="" b="" c="" d="">1</Number>' * 10 + "</Dial>")
+    assert len(found.warnings) == 20
+    assert "there is more" in found.warnings[-1].text
+
+
 def test_order_space_comments_and_processing_instructions_change_nothing() -> None:
     plain = '<Siprec name="n" track="inbound_track" connectorName="c"/>'
     odd = "<Siprec\n connectorName='c'   track='inbound_track'\tname='n'><!-- x --><?pi y?>\n</Siprec>"
@@ -277,6 +289,7 @@ def test_text_has_no_encoding_whatever_it_declares() -> None:
         b"<Response>" + b" " * MAX_DOCUMENT_BYTES + b"</Response>",
         b"<Response>" + b"<a>" * MAX_DEPTH + b"</a>" * MAX_DEPTH + b"</Response>",
         b"<Response>" + b"<Pause/>" * MAX_ELEMENTS + b"</Response>",
+        b"<Response>" + b"<Pause/>" * (MAX_INSTRUCTIONS + 1) + b"</Response>",
     ],
 )
 def test_what_is_no_sound_xml_is_refused(octets: bytes) -> None:
