@@ -99,7 +99,7 @@ class Scripts:
     def _go_on(self, run: _Run) -> None:
         number = run.call.session.call
         self._pausing.pop(number, None)
-        while run.left:
+        while run.left and run.call.session.ended is None:
             match run.left.popleft():
                 case m.Pause(length_s=length_s):
                     self._pausing[number] = self._doors.later(length_s, partial(self._go_on, run))
@@ -113,7 +113,7 @@ class Scripts:
                     self._doors.report(run.call, NOT_CARRIED_OUT, f"{verb}: {why}")
                 case m.Continue():
                     pass
-        if run.hangs_up:
+        if run.hangs_up and run.call.session.ended is None:
             self._doors.hang_up(number, "no instruction left")
 
     def _siprec(self, run: _Run, siprec: m.StartSiprec | m.StopSiprec) -> None:

@@ -42,6 +42,7 @@ class Desk:
         self.alerts: list[tuple[int, str]] = []
         self.timers: list[Later] = []
         self.refusal: ApiError | None = None
+        self.ends_at_start = False
         self.scripts = Scripts(self)
         calls = CallBook(accounts=lambda: Accounts(known=(ACCOUNT,)), now=lambda: self.now)
         calls.notice(two_party_call())
@@ -54,6 +55,8 @@ class Desk:
         self.done.append(f"start {siprec.name}")
         if self.refusal is not None:
             raise self.refusal
+        if self.ends_at_start:
+            self.call.session = dataclasses.replace(call.session, ended=self.now)
 
     def stop(self, call: KnownCall, name: str) -> None:
         assert call is self.call
@@ -167,6 +170,12 @@ def test_nothing_is_carried_out_on_a_call_that_has_ended(desk: Desk) -> None:
     desk.begin(f'<Pause length="9"/>{START}')
     desk.scripts.notice(dataclasses.replace(desk.call.session, ended=5.0))
     assert desk.sleep(9) == []
+
+
+def test_a_verb_that_ends_the_call_ends_the_script(desk: Desk) -> None:
+    desk.ends_at_start = True
+    assert desk.begin(f'{START}<Pause length="9"/>{START}') == ["start a"]
+    assert desk.timers == []
 
 
 def test_manage_call_ends_a_call_by_its_action_alone(desk: Desk) -> None:
