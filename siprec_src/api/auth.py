@@ -114,7 +114,7 @@ class Auth:
     async def _fits(self, secret: str, expected: str, known: bytes, address: str) -> bool:
         """Whether the secret has this hash; one is reckoned at a time."""
         if self._waiting >= MAX_WAITING:
-            raise _too_many(BUSY_S)
+            raise _too_many("Too many clients show a key at a time", BUSY_S)
         self._waiting += 1
         try:
             async with self._hashing:
@@ -132,7 +132,7 @@ class Auth:
     def _check_tries(self, address: str) -> None:
         wait_s = self._failures.wait_s(address, _now())
         if wait_s > 0:
-            raise _too_many(math.ceil(wait_s))
+            raise _too_many("Too many failed tries", math.ceil(wait_s))
 
     def _ask_who(self, request: Request, *, shown: bool) -> NoReturn:
         nobody = self._token is None and not self.accounts.known
@@ -198,8 +198,8 @@ def _pair(shown: str) -> tuple[str, str]:
     return user, secret
 
 
-def _too_many(wait_s: int) -> ApiError:
-    return ApiError(429, None, "Too many failed tries", headers={"Retry-After": str(wait_s)})
+def _too_many(what: str, wait_s: int) -> ApiError:
+    return ApiError(429, None, what, headers={"Retry-After": str(wait_s)})
 
 
 def _octets(text: str) -> bytes:

@@ -35,6 +35,10 @@ ENDLESS: Final = ("/v1/events",)  #: their answers do not end
 Fields = Callable[[str], Mapping[str, str]]
 
 
+class _Enough(Exception):
+    """The time of an operation is over."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Prober:
     """Asks a server."""
@@ -69,17 +73,19 @@ class Prober:
             database=None,
             derandomize=not self.surprise,
             phases=[Phase.generate],
+            report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def ask(case: Any) -> None:
-            if time.monotonic() < until:
-                self._ask(case)
+            if self.asked[operation.label] and time.monotonic() > until:
+                raise _Enough
+            self._ask(case)
 
         try:
             ask()
-        except Unsatisfiable:
-            return ""  # nothing that it takes could be wrong
+        except (Unsatisfiable, _Enough):
+            return ""  # nothing that it takes could be wrong, or its time is over
         except (FailureGroup, Failure) as wrong:
             parts = wrong.exceptions if isinstance(wrong, FailureGroup) else [wrong]
             return "; ".join(f"{type(part).__name__}: {part}" for part in parts)
