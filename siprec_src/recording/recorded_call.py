@@ -8,7 +8,7 @@ all.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from siprec_src.communication import (
     CommunicationSession,
@@ -30,6 +30,8 @@ from siprec_src.recording.outcome import Fields, Outcome, Result, of_several
 from siprec_src.recording.policy import BY_RULE, MEANT, Decision
 from siprec_src.recording.rule import Record
 from siprec_src.recording.view import CallView
+
+MAX_CLOSING: Final = 16  #: copies whose SRSs owe last answers; more of one call would crowd out other calls
 
 
 class RecordedCall:
@@ -98,7 +100,8 @@ class RecordedCall:
     @property
     def room(self) -> int:
         """How many more of its streams may be forked."""
-        return self._room.free
+        closing = sum(machine.halted for machine in self._machines)
+        return self._room.free if closing < MAX_CLOSING else 0
 
     def begin(self, copies: Iterable[Copy]) -> Effects:
         """Keep these copies of it from now on, those that are kept already as they are."""
@@ -118,13 +121,17 @@ class RecordedCall:
 
     def record(self, asked: commands.Record) -> Effects:
         """Keep one more copy, if there is room for its streams; whoever asks has looked before."""
-        if self._call.ended is None and self._room.reserve(asked.copy.name, asked.streams):
+        fits = asked.streams <= self.room and self._call.ended is None
+        if fits and self._room.reserve(asked.copy.name, asked.streams):
             return self.begin((asked.copy,))
         return [self._lost(asked.copy.name, "call-ended" if self._call.ended else "max-forked-streams")]
 
     def end(self, asked: commands.End) -> Effects:
-        """Keep this copy no more."""
+        """Keep this copy no more; with the last one that a rule requires, whoever asks gives that up."""
         self._resting.discard(asked.copy)
+        kept = {own.copy for own in self._machines if own.persistent and not own.halted}
+        if kept == {asked.copy}:
+            self._required = False
         return [Forward(machine, asked) for machine in self._machines if machine.copy == asked.copy]
 
     def command(self, command: commands.Pause | commands.Resume | commands.Stop) -> Effects:
@@ -154,7 +161,7 @@ class RecordedCall:
         """Whether the rule that has decided on the call does not let it be commanded so."""
         match self.decision.record:
             case Record.FORCE:
-                if isinstance(command, commands.End):
+                if isinstance(command, commands.End | commands.Pause) and command.copy is not None:
                     return any(own.copy == command.copy and own.persistent for own in self._machines)
                 return isinstance(command, commands.Pause | commands.Stop)
             case Record.NEVER:
@@ -206,6 +213,8 @@ class RecordedCall:
                 self._sessions += end.sessions
                 if all(other.copy != machine.copy for other in self._machines):
                     self._room.release(machine.copy)
+                if not machine.persistent:
+                    self._resting.discard(machine.copy)
                 return
 
     def commands_for(self, wish: Preference) -> tuple[commands.Command, ...]:

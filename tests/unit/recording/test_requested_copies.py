@@ -13,6 +13,7 @@ from siprec_src.machine import Gone
 from siprec_src.media import plane
 from siprec_src.recording.commands import End, Record, Stop
 from siprec_src.recording.copies import Copy, tailored
+from siprec_src.recording.recorded_call import MAX_CLOSING
 from siprec_src.recording.settings import RecordingSettings
 from siprec_src.recording.srs import OnSrsBye, SrsConfig, SrsTarget, Track, parse_target
 from siprec_src.sip import vocabulary as sip
@@ -128,6 +129,19 @@ def test_there_is_room_for_four_streams_and_what_does_not_fit_is_not_begun() -> 
     assert play.pool.room(7) == 0
     play.command(End(7, "SR1"))
     assert play.pool.room(7) == 2
+
+
+def test_there_is_no_room_while_too_many_copies_wait_for_a_silent_srs() -> None:
+    play = a_call()
+    for number in range(MAX_CLOSING):
+        play.command(asked(f"SR{number}"))
+        play.command(End(7, f"SR{number}"))
+    play.command(asked("more"))
+    assert (play.pool.room(7), play.news[-1]) == (0, ("more", "failed", "max-forked-streams"))
+    assert len(play.invites) == MAX_CLOSING
+    play.say(487, play.invites[0])
+    play.command(asked("later"))
+    assert len(play.invites) == MAX_CLOSING + 1
 
 
 def test_a_refusal_goes_on_to_the_next_srs_and_the_last_one_ends_the_copy() -> None:

@@ -18,7 +18,7 @@ from siprec_src.recording.rule import Policy, Record, Rule
 from siprec_src.recording.rules import RuleBook
 from siprec_src.recording.settings import Distribution, RecordingSettings
 from siprec_src.recording.srs import SrsConfig, SrsTarget, parse_target, told_apart
-from tests.unit.recording.play import WALL, Play, edge, metadata_of, offer_of, two_party_call
+from tests.unit.recording.play import WALL, Play, answer_to, edge, metadata_of, offer_of, two_party_call
 
 FORCE, YES, DONT_CARE, NO, NEVER = Record
 NOT_AUTOMATIC = RecordingSettings(automatic=False)
@@ -111,6 +111,19 @@ def test_beside_a_forced_recording_others_begin_and_end_as_they_are_asked_for() 
     play.command(commands.End(7, "SR1"))
     assert play.news[-1] == ("SR1", "stopped", "stopped")
     assert len(play.media.readers) == 2
+
+
+def test_beside_a_forced_recording_others_are_paused_as_they_are_asked_for() -> None:
+    play = ruled(Rule(name="bank", record=FORCE))
+    play.accept()
+    play.command(on_request("SR1"))
+    play.accept()
+    play.command(commands.Pause(7, "SR1"))
+    play.command(commands.Pause(7, ""))
+    view = play.pool.view(7)
+    assert view is not None
+    assert [(one.copy, one.paused) for one in view.recordings] == [("", False), ("SR1", True)]
+    assert [line["command"] for line in play.log("recording.command-refused")] == ["pause"]
 
 
 def test_what_is_never_to_be_recorded_nobody_can_record() -> None:
@@ -276,6 +289,37 @@ def test_who_stops_a_recording_that_does_not_bind_does_not_end_the_call() -> Non
     play.until(70.0)
     play.wake_pool()
     assert len(play.hung_up) == 1
+
+
+def test_who_ends_the_last_copy_that_a_rule_requires_does_not_end_the_call() -> None:
+    play = Play(
+        SrsConfig(uri="sip:a.example", copy="a"),
+        SrsConfig(uri="sip:b.example", copy="b"),
+        settings=RecordingSettings(distribution=Distribution.PARALLEL, options_interval_s=0),
+        rules=(REQUIRED,),
+    )
+    play.publish(two_party_call())
+    for invite in play.invites:
+        play.say(200, invite, answer_to(offer_of(invite)))
+    play.command(commands.End(7, "a"))
+    assert play.pool.deadline is None
+    play.command(commands.End(7, "b"))
+    assert play.pool.deadline is None
+    play.command(commands.Start(7, "b"))
+    assert play.pool.deadline is not None
+
+
+def test_who_ends_one_copy_of_a_required_recording_does_not_give_up_the_others() -> None:
+    play = Play(
+        SrsConfig(uri="sip:a.example", copy="a"),
+        SrsConfig(uri="sip:b.example", copy="b"),
+        settings=RecordingSettings(distribution=Distribution.PARALLEL, options_interval_s=0),
+        rules=(REQUIRED,),
+    )
+    play.publish(two_party_call())
+    play.say(200, play.invites[0], answer_to(offer_of(play.invites[0])))
+    play.command(commands.End(7, "a"))
+    assert play.pool.deadline is not None
 
 
 def test_a_call_that_has_ended_is_not_ended_again() -> None:
