@@ -200,7 +200,7 @@ def _at(text: str) -> dt.datetime:
         at = dt.datetime.fromisoformat(text)
     except ValueError:
         at = None
-    if at is None or at.tzinfo is None:
+    if at is None or at.tzinfo is None or not dt.MINYEAR < at.year < dt.MAXYEAR:  # other zones are near
         raise ConfigurationError(f"at={text[:64]}: expected a time such as 2026-11-21T10:00+01:00")
     return at
 

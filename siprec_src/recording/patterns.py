@@ -11,7 +11,7 @@ import dataclasses
 import fnmatch
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from typing import Final
 
 from siprec_src.errors import ConfigurationError
@@ -21,11 +21,12 @@ MAX_PATTERN: Final = 256  #: characters
 
 
 def check_pattern(text: str) -> None:
-    """Raise ConfigurationError for what can be no pattern."""
+    """Raise ConfigurationError for what can be no pattern. Any other is read here: no call waits for that."""
     if not 0 < len(text) <= MAX_PATTERN or not text.isprintable():
         raise ConfigurationError(
             f"expected a pattern of 1 to {MAX_PATTERN} characters, none of them a control"
         )
+    _compiled(text)
 
 
 def text_matches(pattern: str, text: str) -> bool:
@@ -62,7 +63,7 @@ def _meant(pattern: str, party: Uri) -> str:
     return f"{user}@{party.host}" if "@" in pattern else user
 
 
-@lru_cache(maxsize=1024)
+@cache  # all are of the operator's configuration
 def _compiled(pattern: str) -> re.Pattern[str]:
     """``fnmatch`` makes an expression that never goes back over a star; its brackets are none of ours."""
     return re.compile(fnmatch.translate(pattern.replace("[", "[[]")), re.IGNORECASE)

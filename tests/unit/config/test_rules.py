@@ -196,6 +196,8 @@ def test_without_a_rule_that_decides_automatic_does(file: Path) -> None:
         ("--call", "direction=up"),
         ("--call", "at=noon"),
         ("--call", "at=2026-11-20T10:00"),
+        ("--call", "at=9999-12-31T23:59+00:00", "from=+4940555", "to=+4930999", "trunk=carrier"),
+        ("--call", "at=0001-01-01T00:00+14:00", "from=+4940555", "to=+4930999", "trunk=carrier"),
         ("--call", "session=short"),
         ("--call", "header.X Y=1"),
         ("--call", "from=sip:a b@c"),

@@ -41,6 +41,13 @@ def holds(rule: Rule, call: CommunicationSession) -> bool:
     return judge([rule], facts(call)).failed == ("",)
 
 
+def test_no_call_waits_until_patterns_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = Rule(callee=tuple(f"+4930{number}*" for number in range(2000)))
+    monkeypatch.setattr("fnmatch.translate", lambda pattern: pytest.fail(f"{pattern} is read now"))
+    assert not holds(rule, called(callee="sip:+49999@x.example"))
+    assert holds(rule, called(callee="sip:+493019991@x.example"))
+
+
 @pytest.mark.parametrize(
     ("records", "winner"),
     [
