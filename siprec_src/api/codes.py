@@ -87,27 +87,10 @@ CODES: Final = (
         "The text says which; voice_default has been done with the call.",
     ),
     Code(
-        13256,
-        400,
-        "Invalid RecordingStatusCallback",
-        "It is no absolute http or https URL.",
-        "Give an absolute URL.",
-    ),
-    Code(
-        13621,
-        400,
-        "Invalid RecordingStatusCallbackEvent",
-        "An event is not known.",
-        "Use in-progress, completed and absent.",
-    ),
-    Code(
         20001,
         400,
         "Unknown parameters",
-        (
-            "A parameter is missing, is given twice or has a value that is not allowed; or the form "
-            "cannot be read."
-        ),
+        ("A parameter is missing or has a value that is not allowed; or the form cannot be read."),
         "The text names the parameter.",
     ),
     Code(
@@ -246,14 +229,6 @@ CODES: Final = (
         400,
         "Recording is ruled out",
         "A rule of the configuration says that this call is never recorded.",
-        "Change the [[rule]] that the text names.",
-        Source.OURS,
-    ),
-    Code(
-        31947,
-        400,
-        "Recording is compulsory",
-        "A rule of the configuration says that this recording may not be stopped.",
         "Change the [[rule]] that the text names.",
         Source.OURS,
     ),

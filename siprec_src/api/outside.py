@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 MAX_URL: Final = 4000  #: characters
-LOOKUPS: Final = 4  #: names that are looked up at a time
+LOOKUPS: Final = 16  #: names that are looked up at a time
 USER_AGENT: Final = f"siprec-src/{__version__}"
 
 
@@ -123,9 +123,9 @@ class Outside:
             raise OutsideError(f"no answer within {timeout_s:g} s") from None
         except aiohttp.ClientConnectorCertificateError as error:
             raise OutsideError(f"its certificate cannot be trusted: {error.certificate_error}") from None
-        except aiohttp.InvalidURL:
+        except ValueError:  # aiohttp's own, and names that IDNA does not know
             raise OutsideError("the URL cannot be used", again=False) from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise OutsideError(_text(error)) from None
 
     async def prepare(self) -> None:

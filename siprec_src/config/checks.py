@@ -14,6 +14,7 @@ from siprec_src.app import sounds
 from siprec_src.config.accounts import build_accounts, check_http, check_http_files
 from siprec_src.config.addresses import listen_address, name_servers
 from siprec_src.config.build import build_sections
+from siprec_src.config.callbacks import check_callback_files
 from siprec_src.config.connectors import TABLE, build_connectors
 from siprec_src.config.edges import build_edges
 from siprec_src.config.profiles import TABLE as PROFILES
@@ -100,6 +101,7 @@ def load(
     notes = check_files(config.edges.values(), config.tls, config.tls_peers, problems)
     _check_sounds(config.indication, problems)
     check_http_files(config.http, problems)
+    check_callback_files(config.callbacks, problems)
     _end_if(problems)
     return dataclasses.replace(config, notes=(*config.notes, *notes))
 

@@ -1,7 +1,7 @@
 """The second wall against secrets in logs and messages; the first is that their owners never tell them.
 
 Values of fields whose name says that they are secret, SDES key material (``inline:``), header fields that
-carry credentials, and passwords in SIP URIs are blanked, however deep in a value they stand.
+carry credentials, and passwords in SIP URIs and URLs are blanked, however deep in a value they stand.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _SECRET_NAME: Final = re.compile(r"(?i)(password|secret|credential|authorization
 _SECRET_TEXT: Final = re.compile(  # repeats are bounded: the text may be a peer's
     r"(?i)(inline:)[A-Za-z0-9+/=|:]+"
     r"|(\b[a-z-]{0,32}auth(?!ority)[a-z-]{0,32}:[ \t]{0,8})[^\r\n]+"
-    r"""|(\bsips?:[^:@\s<>"]{1,256}:)[^@\s<>"]{1,256}(?=@)"""
+    r"""|(\b(?:sips?:|https?://)[^:@\s<>"]{1,256}:)[^@\s<>"]{1,256}(?=@)"""
 )
-_SECRET_WORDS: Final = ("inline:", "auth", "sip")  #: one of which stands in each such text
+_SECRET_WORDS: Final = ("inline:", "auth", "sip", "http")  #: one of which stands in each such text
 
 
 def redact(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,8 +64,9 @@ class Journal:
 
     @property
     def due(self) -> float | None:
-        """When what is owed is to be written, by the loop's clock; None: nothing is, or it is under way."""
-        return self._not_before if self._owed and self._writing is None else None
+        """When there is something to write or to read, by the loop's clock; None: never, or that goes on."""
+        waits = self._owed or not self._loaded
+        return self._not_before if waits and self._writing is None else None
 
     async def write(self, changes: Changes) -> None:
         """Write these and what is owed; returns when that is done, or has failed, or takes too long."""

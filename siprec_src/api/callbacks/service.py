@@ -26,7 +26,9 @@ from siprec_src.telemetry.log import Logger
 
 RANDOM: Final = secrets.SystemRandom()
 CALLBACK_FAILED: Final = 11200  #: of the error dictionary
+ENDED: Final = "the process ends"
 GRACE_S: Final = 2.0  #: at the end of the process, for what is due
+FAULT_PAUSE_S: Final = 1.0
 QUIET_LOOK_S: Final = 0.01
 EXPIRY_LOOK_S: Final = 600.0
 
@@ -61,7 +63,7 @@ class Callbacks:
         self._tries: set[asyncio.Task[None]] = set()
         self._stirred = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._ending = False
+        self._ended = False  #: nothing is delivered any more
 
     @property
     def pending(self) -> int:
@@ -88,6 +90,9 @@ class Callbacks:
             self.outbox.check_room(len(self._fresh))
         except (NoRoom, ValueError) as error:
             self._lost(letter, str(error))
+            return
+        if self._ended:
+            self._lost(letter, ENDED)
             return
         self._fresh.append(letter)
         self._stirred.set()
@@ -121,31 +126,40 @@ class Callbacks:
         for task in (self._task, *self._tries):
             task.cancel()
         await asyncio.gather(self._task, *self._tries, return_exceptions=True)
+        self._ended = True
         await self._journal.close(self._changes())
-        kept = [*self.outbox.pending, *self._fresh]
-        for letter in kept:
-            if letter.id in self._journal.owes:
-                self._lost(letter, "the process ends, and it could not be written to disk")
-        if kept:
-            self._log.info("callbacks.kept", callbacks=len(kept))
+        left = [*self.outbox.pending, *self._fresh]
+        lost = [letter for letter in left if letter.id in self._journal.owes]
+        for letter in lost:
+            self._lost(letter, f"{ENDED}, and it could not be written to disk")
+        if len(left) > len(lost):
+            self._log.info("callbacks.kept", callbacks=len(left) - len(lost))
 
     async def _run(self) -> None:
         while True:
-            self._stirred.clear()
-            fresh = tuple(self._fresh)
-            await self._journal.write(self._changes())
-            del self._fresh[: len(fresh)]
-            for letter in fresh:
-                self.outbox.put(letter)
-            now = self._now()
-            self._expire(now)
-            for letter in self.outbox.start(now):
-                task = asyncio.create_task(self._try(letter))
-                self._tries.add(task)
-                task.add_done_callback(self._tries.discard)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._patience_s(now)):
-                    await self._stirred.wait()
+            try:
+                await self._turn()
+            except Exception as error:  # noqa: BLE001 - a fault of ours in one must not end all others
+                self._log.error("callback.fault", exc_info=error)
+                await asyncio.sleep(FAULT_PAUSE_S)
+
+    async def _turn(self) -> None:
+        """Write what is new, try what is due, and wait for more."""
+        self._stirred.clear()
+        fresh = tuple(self._fresh)
+        await self._journal.write(self._changes())
+        del self._fresh[: len(fresh)]
+        for letter in fresh:
+            self.outbox.put(letter)
+        now = self._now()
+        self._expire(now)
+        for letter in self.outbox.start(now):
+            task = asyncio.create_task(self._try(letter))
+            self._tries.add(task)
+            task.add_done_callback(self._tries.discard)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience_s(now)):
+                await self._stirred.wait()
 
     async def _try(self, letter: Letter) -> None:
         result = await self._deliver(letter)

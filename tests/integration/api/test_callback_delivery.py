@@ -63,7 +63,7 @@ async def outcome(url: str, **settings: Any) -> Result:
         return await carrier.deliver(letter(url), NOW)
 
 
-@pytest.mark.feature("F040", "F045", "F049")
+@pytest.mark.feature("F045", "F049")
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_customer_gets_what_is_told_signed_and_identified(method: str) -> None:
     with customer() as them:
@@ -120,6 +120,13 @@ async def test_what_may_pass_is_tried_again_and_what_will_not_is_not(
         assert await outcome(them.url) == Failed(
             reason=f"HTTP status {reply.status}", again=again, wait_s=wait_s
         )
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "..", "a..example"])
+async def test_a_host_that_can_be_no_name_is_not_tried_again(host: str) -> None:
+    result = await outcome(f"http://{host}/")
+    assert isinstance(result, Failed)
+    assert not result.again
 
 
 async def test_no_redirection_is_followed() -> None:

@@ -1,4 +1,4 @@
-"""Callbacks of the real daemon: what a killed one has left, a damaged store, the dead by the command line."""
+"""Callbacks of the real daemon: what a killed one has left, and the dead by the command line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+from twilio.rest import Client
 
 from siprec_src.store.letter import Letter
 from siprec_src.store.letters import Letters
-from siprec_src.store.store import FILE, Store
+from siprec_src.store.store import Store
+from tests.support.api import ToDaemon
 from tests.support.customer import Customer, Reply, customer
 from tests.support.daemon import LOOPBACK, Daemon, free_port, running, until
+from tests.support.exchange import Exchange
 from tests.support.log import Log
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
@@ -54,7 +59,8 @@ def _letter(number: int, event: str, url: str) -> Letter:
 
 
 @contextlib.contextmanager
-def daemon(directory: Path, settings: Sequence[str] = ()) -> Iterator[Daemon]:
+def daemon(directory: Path, *, listen: int = 0, callee: int = 0) -> Iterator[Daemon]:
+    """One whose only connector is an SRS that nobody runs."""
     token = directory / "token"
     token.write_text(TOKEN)
     token.chmod(0o600)
@@ -62,14 +68,12 @@ def daemon(directory: Path, settings: Sequence[str] = ()) -> Iterator[Daemon]:
         [
             f'[daemon]\nstate_directory = "{directory / "state"}"',
             '[callbacks]\nallow_private = ["127.0.0.0/8"]\nfirst_retry_s = 0.1',
-            *settings,
             f'[[account]]\nsid = "{ACCOUNT}"\nauth_token_file = "{token}"',
-            f'[[srs]]\nuri = "sip:{LOOPBACK}:{free_port()}"\n',
+            f'[[connector]]\nname = "Default"\nuri = "sip:{LOOPBACK}:{free_port()};transport=tcp"\n',
         ]
     )
-    with running(
-        directory, listen=free_port(), route=f"sip:{LOOPBACK}:{free_port()}", config=config
-    ) as started:
+    route = f"sip:{LOOPBACK}:{callee or free_port()}"
+    with running(directory, listen=listen or free_port(), route=route, config=config) as started:
         yield started
 
 
@@ -103,6 +107,33 @@ def test_what_a_killed_daemon_has_left_is_delivered_in_order_by_the_next(tmp_pat
     assert once == again != other
 
 
+@pytest.mark.feature("F007")
+def test_a_daemon_that_is_killed_before_a_callback_is_taken_tells_it_after_its_next_start(
+    tmp_path: Path,
+) -> None:
+    via, bob_at = (LOOPBACK, free_port()), (LOOPBACK, free_port())
+    with (
+        customer() as them,
+        daemon(tmp_path, listen=via[1], callee=bob_at[1]) as one,
+        Exchange(via, bob_at) as exchange,
+    ):
+        client = Client(ACCOUNT, TOKEN, http_client=ToDaemon(f"http://{LOOPBACK}:{one.http}"))
+        exchange.place("+14155550001", caller="+14155550000", ports=(free_port(), free_port()))
+        (call,) = client.calls.list()
+        them.replies.append(Reply(silent=True))
+        client.calls(call.sid).siprec.create(name="a&b=c+ü", status_callback=them.url)
+        them.wait(1)
+        alert = json.loads(one.get("/v1/alerts")[1])["alerts"][0]
+        os.kill(one.pid_of("control"), signal.SIGKILL)
+        before, after = them.wait(2, timeout_s=10)
+    assert before.fields == after.fields
+    assert (after.fields["SiprecEvent"], after.fields["SiprecName"]) == ("siprec-error", "a&b=c+ü")
+    assert after.is_signed_with(TOKEN)
+    assert alert["code"] == int(after.fields["SiprecErrorCode"]) == 32011
+    assert alert["fields"]["call_sid"] == call.sid
+    assert alert["error"] == after.fields["SiprecError"]
+
+
 def test_dead_ones_are_listed_tried_again_and_dropped_by_the_command_line(tmp_path: Path) -> None:
     with customer() as them:
         them.replies.extend([Reply(404), Reply(410), Reply(404)])
@@ -124,14 +155,3 @@ def test_dead_ones_are_listed_tried_again_and_dropped_by_the_command_line(tmp_pa
             assert one.metric("callbacks_total", result="delivered") == 1
             assert one.metric("callbacks_pending") == 0
             assert TOKEN not in one.log
-
-
-def test_a_damaged_store_is_put_aside_and_the_daemon_serves(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    state.mkdir()
-    (state / FILE).write_bytes(b"no database" * 1000)
-    with daemon(tmp_path) as one:
-        assert one.event("store.corrupt")["kept_as"].startswith(f"{FILE}.corrupt-")
-        assert one.event("store.failed")["level"] == "warning"
-        assert one.ready
-    assert len(list(state.glob(f"{FILE}.corrupt-*"))) == 1

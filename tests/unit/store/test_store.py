@@ -164,3 +164,14 @@ async def test_the_loop_goes_on_while_the_store_works(tmp_path: Path) -> None:
 def test_where_the_state_is(tmp_path: Path) -> None:
     assert state_directory(Path("/there"), {"STATE_DIRECTORY": "/x"}) == Path("/there")
     assert state_directory(None, {"STATE_DIRECTORY": "/var/lib/one:/var/lib/two"}) == Path("/var/lib/one")
+
+
+def test_the_same_tables_do_on_postgresql() -> None:
+    from sqlalchemy.dialects import postgresql
+    from sqlalchemy.schema import CreateTable
+
+    from siprec_src.store.schema import TABLES
+
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # of SQLAlchemy
+    texts = [str(CreateTable(table).compile(dialect=dialect)) for table in TABLES.sorted_tables]
+    assert any("since TIMESTAMP WITH TIME ZONE NOT NULL" in text for text in texts)

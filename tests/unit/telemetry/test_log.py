@@ -44,6 +44,7 @@ def test_what_is_below_the_level_is_not_written(stream: io.StringIO) -> None:
         ("head", "Authorization: Digest username=u, response=c2VjcmV0c2VjcmV0"),
         ("head", "Proxy-Authorization: Basic c2VjcmV0c2VjcmV0"),
         ("uri", "sip:user:c2VjcmV0c2VjcmV0@host"),
+        ("url", "https://user:c2VjcmV0c2VjcmV0@host/path"),
         ("uri", "sip:user;day=1:c2VjcmV0c2VjcmV0@host"),
         ("contact", "<sip:10.0.0.1:5060>,<sips:user:c2VjcmV0c2VjcmV0@host>"),
         ("head", "X-Auth: c2VjcmV0c2VjcmV0"),

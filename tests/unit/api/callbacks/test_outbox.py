@@ -49,7 +49,6 @@ def started(box: Outbox, now: float) -> list[str]:
     return [one.id for one in box.start(now)]
 
 
-@pytest.mark.feature("F046")
 def test_of_one_resource_the_second_waits_until_the_first_is_delivered() -> None:
     box = outbox()
     letter(box, "started")

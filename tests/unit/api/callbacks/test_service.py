@@ -213,6 +213,20 @@ async def test_what_could_not_be_kept_is_told_as_lost_when_the_process_ends() ->
     assert "callback.lost" in world.events()
 
 
+async def test_what_is_left_at_the_end_is_kept_and_what_comes_later_is_lost_by_name() -> None:
+    disk = Disk()
+    world = World(disk, Server(answers=[Failed(reason="refused", again=True)]), first_retry_s=3600.0)
+    async with running(world) as callbacks:
+        callbacks.send(callback("started"))
+        async with asyncio.timeout(5):
+            while not world.results("retried"):
+                await asyncio.sleep(0)
+    assert len(disk.kept) == 1
+    assert ("info", "callbacks.kept", {"callbacks": 1}) in world.log.lines
+    callbacks.send(callback("stopped"))
+    assert world.results("lost") == 1
+
+
 async def test_a_callback_for_which_there_is_no_room_is_lost_by_name_and_nothing_is_raised() -> None:
     world = World(Disk(), Server(), max_pending=1)
     world.callbacks.send(callback("started"))
