@@ -7,6 +7,7 @@ with.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Final, NotRequired
@@ -146,4 +147,12 @@ def phrase(status: int) -> str:
 
 def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """``value`` as JSON. It is not looked through once more: types are checked where it is made."""
-    return Response(orjson.dumps(value), status, headers, JSON)
+    return Response(as_json(value), status, headers, JSON)
+
+
+def as_json(value: object) -> bytes:
+    """JSON in UTF-8. What SIP has said in octets that are none, such as a display name, has "?" for them."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # orjson refuses the whole for one surrogate, and with it a list of all calls
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")

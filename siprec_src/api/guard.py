@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import traceback
 from typing import Final
 from urllib.parse import unquote
@@ -12,7 +13,9 @@ from siprec_src.api.bodies import MAX_BODY_BYTES, too_large
 from siprec_src.api.errors import ApiError, answer_to
 from siprec_src.telemetry.log import Logger
 
+MAX_HEAD_BYTES: Final = 16 * 1024
 _FIELDS: Final = ((b"x-content-type-options", b"nosniff"),)
+_CLOSING: Final = {"Connection": "close"}
 
 
 class _Enough(Exception):
@@ -36,8 +39,8 @@ class Guard:
         scope = {**scope, "path": _path(scope["raw_path"])}
         if answer.head_only:
             scope["method"] = "GET"
-        if (length := _length(scope)) is not None and length > MAX_BODY_BYTES:
-            await answer_to(scope["path"], too_large())(scope, receive, answer.send)
+        if (unusable := _unusable(scope)) is not None:
+            await answer_to(scope["path"], unusable)(scope, receive, answer.send)
             return
         try:
             await self._app(scope, receive, answer.send)
@@ -75,11 +78,16 @@ def _path(raw: bytes) -> str:
     return unquote(text.replace("%2F", "%252F").replace("%2f", "%252F"))
 
 
-def _length(scope: Scope) -> int | None:
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else None
-    return None
+def _unusable(scope: Scope) -> ApiError | None:
+    """Why nothing of the request is looked at, if so."""
+    fields = dict(scope["headers"])  # one Content-Length, as HTTP/1.1 has been read
+    texts = (scope["raw_path"], scope["query_string"], *itertools.chain.from_iterable(scope["headers"]))
+    if sum(map(len, texts)) > MAX_HEAD_BYTES:
+        return ApiError(431, None, f"The head is longer than {MAX_HEAD_BYTES} bytes", headers=_CLOSING)
+    length = fields.get(b"content-length", b"")
+    if length and b"transfer-encoding" in fields:  # RFC 9112 6.1: a proxy may have read it differently
+        return ApiError(400, None, "Content-Length beside Transfer-Encoding", headers=_CLOSING)
+    return too_large() if length.isdigit() and int(length) > MAX_BODY_BYTES else None
 
 
 def _without_values(fault: BaseException) -> str:

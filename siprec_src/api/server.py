@@ -7,6 +7,7 @@ let go.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -22,6 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from siprec_src.api.errors import JSON
+from siprec_src.api.guard import MAX_HEAD_BYTES
 from siprec_src.net.sockets import bound_address
 from siprec_src.sip.flow import Address
 from siprec_src.telemetry.log import Logger
@@ -30,9 +32,9 @@ HEAD_S: Final = 5.0  #: for the head of a request to come whole, and for a TLS h
 KEEP_ALIVE_S: Final = 15  #: a connection without a request is closed then
 TAKE_S: Final = 20.0  #: for a client to take what it was sent
 GRACE_S: Final = 3.0  #: for answers that are being made when the server ends
-MAX_HEAD_BYTES: Final = 16 * 1024
 BACKLOG: Final = 256
 _LOOK_S: Final = 0.01
+_NO_ROOM_S: Final = 0.1
 _DATE_S: Final = 1.0
 
 
@@ -71,8 +73,9 @@ class HttpServer:
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )
         self._config.load()
-        self._room = {"max_connections": max_connections}
-        self._server: asyncio.Server | None = None
+        self._max_connections = max_connections
+        self._accepting: asyncio.Task[None] | None = None
+        self._arriving: set[asyncio.Task[None]] = set()  #: taken, and their TLS handshake is not over
         self._clock: asyncio.TimerHandle | None = None
         _tell_faults(log)
 
@@ -87,27 +90,19 @@ class HttpServer:
 
     async def start(self) -> None:
         """Listen."""
-        loop = asyncio.get_running_loop()
         self._tell_time()
-        timed: dict[str, Any] = (
-            {} if self._tls is None else {"ssl_handshake_timeout": HEAD_S, "ssl_shutdown_timeout": TAKE_S}
-        )
-        self._server = await loop.create_server(
-            lambda: _Connection(self._config, self._state, self._room, loop),
-            sock=self._sock,
-            ssl=self._tls,
-            backlog=BACKLOG,
-            **timed,
-        )
+        self._sock.listen(BACKLOG)
+        self._accepting = asyncio.create_task(self._accept())
 
     async def close(self) -> None:
         """Listen no more, finish what is being answered within `GRACE_S`, let go of the rest."""
         if self._clock is not None:
             self._clock.cancel()
-        if self._server is None:
-            self._sock.close()
-            return
-        self._server.close()
+        begun = [task for task in (self._accepting, *self._arriving) if task is not None]
+        for task in begun:
+            task.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)
+        self._sock.close()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + GRACE_S
         for connection in tuple(self._state.connections):
@@ -121,6 +116,32 @@ class HttpServer:
             connection.transport.abort()
         await asyncio.gather(*unfinished, return_exceptions=True)
         await asyncio.sleep(0)
+
+    async def _accept(self) -> None:
+        """Take clients. Each counts from its first packet on: a handshake has a descriptor too."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, _ = await loop.sock_accept(self._sock)
+            except OSError:  # this client has left again, or there is no descriptor for it
+                await asyncio.sleep(_NO_ROOM_S)
+                continue
+            if self.connections + len(self._arriving) >= self._max_connections:
+                client.close()
+                continue
+            arriving = asyncio.create_task(self._arrive(client))
+            self._arriving.add(arriving)
+            arriving.add_done_callback(self._arriving.discard)
+
+    async def _arrive(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        timed: dict[str, Any] = (
+            {} if self._tls is None else {"ssl_handshake_timeout": HEAD_S, "ssl_shutdown_timeout": TAKE_S}
+        )
+        with contextlib.suppress(OSError):  # among them what TLS has to complain of
+            await loop.connect_accepted_socket(
+                lambda: _Connection(self._config, self._state, {}, loop), client, ssl=self._tls, **timed
+            )
 
     def _tell_time(self) -> None:
         """Date of all answers (RFC 9110 6.6.1)."""
@@ -136,10 +157,7 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self.app_state["max_connections"]:
-            transport.abort()
-        else:
-            self._mind_request()
+        self._mind_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in (self._waiting, self._sending):

@@ -71,6 +71,14 @@ async def until(server: HttpServer, connections: int) -> None:
         (b"\x16\x03\x01\xff\xff\r\n\r\n", b"400 Bad Request"),
         (b"GET /healthz HTTP/1.1\r\n\r\n", b"400 Bad Request"),
         (b"GET / HTTP/1.1\r\nX: " + b"y" * 20_000, b"400 Bad Request"),
+        (
+            b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 16_400 + b"\r\n\r\n",
+            b"431 Request Header Fields Too Large",
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"400 Bad Request",
+        ),
         (b"GET /%ff%00%2f HTTP/1.0\r\n\r\n", b"404 Not Found"),
         (b"GET http://x/healthz HTTP/1.0\r\n\r\n", b"404 Not Found"),
     ],
@@ -128,6 +136,22 @@ async def test_a_newcomer_above_the_limit_is_closed_and_the_others_are_served() 
         writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
         assert b"200 OK" in await reader.read()
         writer.close()
+
+
+async def test_who_does_not_finish_a_handshake_counts_as_a_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HEAD_S", 0.5)
+    files = Authority(tmp_path).issue("api", "IP:127.0.0.1")
+    context = RenewedContext(files.certificate, files.key).context
+    async with serving(max_connections=2, tls=context) as server:
+        opened = [await asyncio.open_connection(LOOPBACK, server.address.port) for _ in range(6)]
+        async with asyncio.timeout(0.4):
+            for reader, _ in opened[2:]:
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
+        for _, writer in opened:
+            writer.close()
 
 
 async def test_a_connection_serves_several_requests() -> None:

@@ -7,12 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-import orjson
-
 from siprec_src.api import sids
 from siprec_src.api.accounts import Operator, Principal
 from siprec_src.api.alerts import Alert
-from siprec_src.api.errors import ApiError
+from siprec_src.api.errors import ApiError, as_json
 from siprec_src.api.v1.alerts import shown
 from siprec_src.api.v1.known import KnownCalls
 from siprec_src.api.v1.models import Change
@@ -137,7 +135,7 @@ class Hub:
 
 def framed(event: str, value: Any) -> bytes:
     """One event of a stream (WHATWG HTML 9.2)."""
-    return b"event: %s\ndata: %s\n\n" % (event.encode(), orjson.dumps(value))
+    return b"event: %s\ndata: %s\n\n" % (event.encode(), as_json(value))
 
 
 def _change(news: CopyChanged) -> Change:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Mapping
 
 import pytest
 
+from siprec_src.api.accounts import Operator
 from siprec_src.api.v1 import calls
-from siprec_src.communication import id_text
+from siprec_src.communication import Name, id_text
 from siprec_src.daemon.remote import as_lines
 from siprec_src.recording import commands
 from siprec_src.recording.rule import Record, Rule
@@ -42,6 +44,19 @@ def test_calls_and_their_recordings_are_shown() -> None:
     }
     (line,) = as_lines([call])
     assert line.endswith("sip:alice@example.com -> sip:bob@example.net  recording at sip:srs.example")
+
+
+def test_octets_of_sip_that_are_no_utf8_hide_no_call() -> None:
+    call = two_party_call()
+    alice = dataclasses.replace(call.participants[0], names=(Name(aor="sip:\udcff@example.com"),))
+    odd = dataclasses.replace(call, participants=(alice, call.participants[1]))
+    door = Door()
+    door.play.publish(odd)
+    (shown,) = door.ask("GET", "/v1/calls").json["calls"]
+    assert shown["caller"] == "sip:?@example.com"
+    listener = door.hub.listen(Operator())
+    door.hub.notice(odd)
+    assert b"sip:?@example.com" in b"".join(asyncio.run(listener.take(0.0)))
 
 
 @pytest.mark.parametrize("name", ["7", "U1NTU1NTU1NTU1NTU1NTUw%3D%3D", "CA" + "53" * 16])
