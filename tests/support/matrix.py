@@ -1,8 +1,8 @@
-"""Writes docs/rfc-matrix.md from the markers of the tests: what no test carries is not claimed.
+"""Writes what is proved from the markers of the tests: what no test carries is not claimed.
 
-python -m tests.support.matrix          write the page
-python -m tests.support.matrix --check  fail when the page is not what the tests say, or a row of the list
-                                        of requirements has neither a test nor a reason in docs/interop.md
+python -m tests.support.matrix          write docs/rfc-matrix.md and docs/platform-matrix.md
+python -m tests.support.matrix --check  fail when a page is not what the tests say, or a row of the list of
+                                        requirements or of behaviours has neither a test nor a reason
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import behaviours
 from tests.support.reference import REFERENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "rfc-matrix.md"
+PLATFORM_PAGE = ROOT / "docs" / "platform-matrix.md"
 EXCUSES = ROOT / "docs" / "interop.md"  #: its last table says which rows do not apply here, and why
 REQUIREMENTS = REFERENCE / "siprec-requirements.md"
 LAST_SECTION = 14  #: of the list; what follows there states no requirement
@@ -35,6 +37,7 @@ class _Collector:
     def __init__(self) -> None:
         self.rules: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         self.rows: dict[str, set[str]] = defaultdict(set)
+        self.features: dict[str, set[str]] = defaultdict(set)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:
@@ -46,6 +49,9 @@ class _Collector:
             for marker in item.iter_markers("req"):
                 for row in marker.args:
                     self.rows[str(row)].add(name)
+            for marker in item.iter_markers("feature"):
+                for row in marker.args:
+                    self.features[str(row)].add(name)
 
 
 def collect() -> _Collector:
@@ -99,15 +105,17 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the page; the exit code says whether it is true."""
+    """Write or check the pages; the exit code says whether they are true."""
     collector = collect()
-    page = render(collector)
+    pages = {PAGE: render(collector), PLATFORM_PAGE: behaviours.render(collector.features)}
     if arguments != ["--check"]:
-        PAGE.write_text(page)
+        for path, page in pages.items():
+            path.write_text(page)
         return 0
-    wrong = rows_at_odds(collector)
-    if not (PAGE.exists() and PAGE.read_text() == page):
-        wrong.append(f"{PAGE.relative_to(ROOT)} is not what the tests say: run make docs")
+    wrong = [*rows_at_odds(collector), *behaviours.at_odds(collector.features)]
+    for path, page in pages.items():
+        if not (path.exists() and path.read_text() == page):
+            wrong.append(f"{path.relative_to(ROOT)} is not what the tests say: run make docs")
     print("\n".join(wrong))
     return 1 if wrong else 0
 
