@@ -7,7 +7,7 @@ thing that is; until then the callback goes on from memory, and a warning says w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from siprec_src.store.failed import StoreFailed
@@ -51,6 +51,7 @@ class Journal:
         self._restored = restored
         self._log = log
         self._owed: dict[str, Letter | None] = {}  #: what is not written yet
+        self._standing: set[str] = set()  #: what stands on the disk, or may soon
         self._openings = 0
         self._loaded = False
         self._writing: asyncio.Task[None] | None = None
@@ -71,6 +72,7 @@ class Journal:
     async def write(self, changes: Changes) -> None:
         """Write these and what is owed; returns when that is done, or has failed, or takes too long."""
         self._owed.update(changes)
+        self._forget(changes)
         if self._writing is not None or asyncio.get_running_loop().time() < self._not_before:
             return  # the disk is known to be in trouble
         if self._owed or not self._loaded:
@@ -91,9 +93,13 @@ class Journal:
 
     async def _write(self) -> None:
         written = dict(self._owed)
+        begun = {id_ for id_, letter in written.items() if letter is not None} - self._standing
+        self._standing |= begun
         try:
             if not self._loaded:
-                self._restored(await self._letters.load())
+                found = await self._letters.load()
+                self._standing.update(letter.id for letter in found)
+                self._restored(found)
                 self._loaded = True
                 self._openings = self._letters.openings
             await self._letters.save(written)
@@ -103,14 +109,26 @@ class Journal:
                 self._openings = self._letters.openings
         except Exception as error:  # noqa: BLE001 - whatever it is, callbacks go on from memory
             self._not_before = asyncio.get_running_loop().time() + PAUSE_S
+            self._standing -= begun
+            self._forget(begun)
             self._failed(str(error) if isinstance(error, StoreFailed) else repr(error))
         else:
             self._settle(written)
         finally:
             self._writing = None
 
+    def _forget(self, ids: Iterable[str]) -> None:
+        """What is over and never stood on the disk is not owed: a disk may be in trouble for days."""
+        for id_ in ids:
+            if id_ in self._owed and self._owed[id_] is None and id_ not in self._standing:
+                del self._owed[id_]
+
     def _settle(self, written: Changes) -> None:
         for id_, letter in written.items():
+            if letter is None:
+                self._standing.discard(id_)
+            else:
+                self._standing.add(id_)
             if id_ in self._owed and self._owed[id_] is letter:
                 del self._owed[id_]
         if self.works is False:

@@ -200,6 +200,28 @@ async def test_a_disk_that_hangs_holds_nothing_up_for_long(monkeypatch: object) 
     assert disk.kept == {}
 
 
+async def test_a_disk_in_trouble_is_not_owed_what_is_over() -> None:
+    owed: dict[str, Letter | None] = {}
+
+    class Full(Disk):
+        async def save(self, changes: Mapping[str, Letter | None]) -> None:
+            owed.clear()
+            owed.update(changes)
+            await super().save(changes)
+
+    disk, server = Full(), Server()
+    world = World(disk, server)
+    async with running(world) as callbacks:
+        callbacks.send(callback("1"))
+        await server.gets("1")
+        disk.broken = "disk full"
+        for number in range(2, 9):
+            callbacks.send(callback(str(number)))
+            await server.gets(*map(str, range(1, number + 1)))
+    assert world.results("delivered") == 8
+    assert len(owed) <= 1
+
+
 async def test_what_could_not_be_kept_is_told_as_lost_when_the_process_ends() -> None:
     disk = Disk()
     disk.broken = "read-only"
