@@ -55,11 +55,13 @@ class Auth:
         self._hashing = asyncio.Lock()
         self._waiting = 0
 
-    def renew(self, accounts: Accounts, token: SecretText | None) -> None:
-        """From now on these; who was known before is asked anew."""
+    def renew(self, accounts: Accounts, token: SecretText | None) -> bool:
+        """From now on these; who was known before is asked anew. Whether they are others than before."""
+        changed = (accounts, token) != (self.accounts, self._token)
         self.accounts = accounts
         self._token = token
         self._fitting.clear()
+        return changed
 
     async def admit(self, request: Request) -> None:
         """A dependency of routes: ``request.state.principal`` is who asks.

@@ -130,7 +130,8 @@ class Api:
 
     async def renew(self, fresh: Config) -> None:
         """Take over accounts and tokens, and certificates for the connections to come."""
-        self._auth.renew(fresh.accounts, fresh.http_token)
+        if self._auth.renew(fresh.accounts, fresh.http_token) and self._hub is not None:
+            self._hub.close()  # whoever listened by a token that is gone does not listen on
         if self._tls is None:
             return
         try:

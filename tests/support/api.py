@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -120,6 +121,12 @@ class Api:
         """Until an SRS has agreed to each of these Siprecs."""
         for sid in sids:
             until(partial(self._has_begun, sid), 5, f"{sid} begins")
+
+    def reload(self) -> None:
+        """Have the configuration read again."""
+        before = len(self.daemon.events("config.reloaded"))
+        self.daemon.signal(signal.SIGHUP)
+        until(lambda: len(self.daemon.events("config.reloaded")) > before, 10, "the reload")
 
     def _has_begun(self, sid: str | None) -> bool:
         return bool(self.logged("recording.begin", sid))

@@ -92,7 +92,7 @@ class Hub:
         self._listeners.discard(listener)
 
     def close(self) -> None:
-        """The server ends: so do all streams."""
+        """The server ends, or asks anew who is there: all streams end; a client may begin another."""
         for listener in self._listeners:
             listener.end()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from urllib.parse import quote
 
 import pytest
@@ -32,19 +31,13 @@ def sessions(service: Api, event: str) -> list[str]:
     return [line["session"] for line in service.daemon.events(event)]
 
 
-def reload(service: Api) -> None:
-    before = len(service.daemon.events("config.reloaded"))
-    service.daemon.signal(signal.SIGHUP)
-    until(lambda: len(service.daemon.events("config.reloaded")) > before, 10, "the reload")
-
-
 @pytest.mark.feature("F015", "F017", "F018", "F020", "F021", "F022", "F025")
 def test_a_connector_is_added_used_and_removed_and_its_secret_is_for_the_srs_alone(service: Api) -> None:
     with bare_srs() as srs:
         uri = f"sip:name@{srs.place};transport=tcp;secure=false&edge=default"
         header = ("--credentials-header", "X-Auth-Token")
         shown = [connector(service, "add", "Added", "--srs", uri, *header, typed=f"{CANARY}\n")]
-        reload(service)
+        service.reload()
         with service.call() as call:
             siprec = service.client.calls(call.sid).siprec
             siprec.create(
@@ -68,7 +61,7 @@ def test_a_connector_is_added_used_and_removed_and_its_secret_is_for_the_srs_alo
         assert "X-Auth-Token" in shown[-1]
         assert not [text for text in (*shown, service.daemon.log) if CANARY in text]
     connector(service, "remove", "Added")
-    reload(service)
+    service.reload()
     with service.call() as call, pytest.raises(TwilioRestException) as caught:
         service.client.calls(call.sid).siprec.create(connector_name="Added")
     assert (caught.value.status, caught.value.code) == (400, 31940)
