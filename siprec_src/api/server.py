@@ -192,7 +192,7 @@ class _Connection(H11Protocol):
             self._mind_answer()
 
     def send_400_response(self, msg: str) -> None:
-        if self._answering:
+        if self._answering or self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.abort()
             return
         body = orjson.dumps({"error": msg})

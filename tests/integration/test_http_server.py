@@ -175,6 +175,22 @@ async def test_a_client_that_has_not_asked_yet_does_not_hold_up_the_end() -> Non
     writer.close()
 
 
+async def test_a_body_that_goes_wrong_behind_its_answer_ends_the_connection_and_no_more() -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    async with serving() as server:
+        reader, writer = await asyncio.open_connection(server.address.host, server.address.port)
+        writer.write(b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        async with asyncio.timeout(PATIENCE_S):
+            assert b" 405 " in await reader.readline()
+            await reader.readuntil(b"}")
+            writer.write(b"no chunk\r\n")
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        writer.close()
+    assert complaints == []
+
+
 async def test_what_is_being_answered_at_the_end_is_answered() -> None:
     begun = asyncio.Event()
 
