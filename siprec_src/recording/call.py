@@ -284,8 +284,7 @@ class CallRecording:
                 self._note_end(session.outcome)
         effects += [*self._copying(), *self._news()]
         self._sessions = [session for session in self._sessions if not session.over]
-        if self._halted and not self._sessions and not self._finished:
-            self._finished = True
+        if self._halted and not self._sessions:
             effects += self._finish()
         return effects
 
@@ -408,6 +407,10 @@ class CallRecording:
         self._end = of_several([end] if self._end is None else [self._end, end])
 
     def _finish(self) -> Effects:
+        """Over, said once; whoever forwards more than that at a time makes us known to the driver again."""
+        if self._finished:
+            return [Finished()]
+        self._finished = True
         reason = self._rounds.newest_failure or self._halted
         end = self._end if self._agreed else None
         end = end or Outcome(result=Result.FAILED, reason=reason)

@@ -197,7 +197,8 @@ class Play:
     def release_media(self) -> None:
         held, self.held = self.held or [], None
         for machine, answer in held:
-            self._do(machine, machine.receive(answer, self.now))  # type: ignore[attr-defined]
+            if machine in self.machines:  # who has finished is told nothing
+                self._do(machine, machine.receive(answer, self.now))  # type: ignore[attr-defined]
 
     # What the SRS sees and says.
 

@@ -48,6 +48,14 @@ def test_honoured_wishes_pause_resume_stop_and_start_the_recording() -> None:
     assert [state for state, _ in play.states] == ["on", "paused", "on", "off", "on"]
 
 
+def test_a_recording_that_waits_for_its_next_try_is_over_when_a_party_does_not_want_it() -> None:
+    play = play_with(HONOURED)
+    play.say(486)
+    play.publish(wishing(OFF))
+    assert play.machines == []
+    assert len(play.invites) == 1
+
+
 @pytest.mark.req("IND-18")
 def test_a_call_that_a_party_does_not_want_recorded_is_not() -> None:
     play = play_with(HONOURED, OFF)
