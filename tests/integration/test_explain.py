@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import subprocess
@@ -69,6 +70,12 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explained]:
                 until(lambda: bool(daemon.events("recording.end")), 10, "the recording ends")
             (begin,) = daemon.events("call.begin")
             yield Explained(daemon, [begin["sip_call_id"]])
+
+
+def test_a_call_is_found_by_its_sid_too(explained: Explained) -> None:
+    (begin,) = explained.daemon.events("call.begin")
+    found = explained.get("CA" + base64.b64decode(begin["session"]).hex())
+    assert found["session"] == begin["session"]
 
 
 def test_the_verdict_says_in_words_who_recorded_and_who_was_asked_before(explained: Explained) -> None:

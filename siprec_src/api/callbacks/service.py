@@ -233,6 +233,6 @@ def _named(letter: Letter) -> dict[str, object]:
         "account_sid": letter.account_sid,
         "call_sid": letter.call_sid,
         "siprec_sid": letter.resource,
-        "event_": letter.event,
+        "callback_event": letter.event,
         "url": shown(letter.url),
     }

@@ -10,10 +10,12 @@ from typing import Final
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from siprec_src.api import sids
 from siprec_src.api.auth import Auth, admit_operator
 from siprec_src.api.errors import ApiError, json_answer
 from siprec_src.api.schemas import answers, refusals
 from siprec_src.api.v1.models import Explained, ExplainedList
+from siprec_src.communication import id_text
 from siprec_src.telemetry.explain import Explainer
 
 _EXPLAINED: Final = {**answers(Explained, 200), **refusals(404)}
@@ -38,7 +40,7 @@ def router(explainer: Explainer, auth: Auth) -> APIRouter:
 
     @made.get("/{call}", operation_id="explain_call", responses=_EXPLAINED)
     async def explain_call(call: str) -> Response:
-        """One of them with its ladder, by its number, session id or a Call-ID."""
+        """One of them with its ladder, by its number, session id, SID or a Call-ID."""
         return _one(call, texts=False)
 
     @made.get("/{call}/full", operation_id="explain_call_fully", responses=_EXPLAINED)
@@ -47,7 +49,9 @@ def router(explainer: Explainer, auth: Auth) -> APIRouter:
         return _one(call, texts=True)
 
     def _one(call: str, *, texts: bool) -> Response:
-        found = explainer.call(call.replace("%2F", "/"), texts=texts)
+        session_id = sids.session_id_of(call)
+        name = call.replace("%2F", "/") if session_id is None else id_text(session_id)
+        found = explainer.call(name, texts=texts)
         if found is None:
             raise ApiError(404, None, "no such call is kept")
         return json_answer(found)

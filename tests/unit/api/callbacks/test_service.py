@@ -256,7 +256,7 @@ async def test_a_callback_for_which_there_is_no_room_is_lost_by_name_and_nothing
     world.callbacks.send(callback("stopped", url="http://[::1/"))
     assert (world.callbacks.pending, world.results("lost")) == (1, 2)
     lost = [fields for _, event, fields in world.log.lines if event == "callback.lost"]
-    assert lost[0]["event_"] == "stopped"
+    assert lost[0]["callback_event"] == "stopped"
     assert lost[0]["code"] == 11200
 
 
