@@ -25,7 +25,7 @@ MEDIA_IO   ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit native-test integration interop interop-npm lint format load api-load overload soak siege bench bench-quick fuzz docs lock build clean
+.PHONY: help demo test unit property native-test integration interop interop-npm lint format load api-load overload soak siege bench bench-quick fuzz docs lock build clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,10 +33,13 @@ help:  ## this list
 demo: build  ## one real call, recorded: WAV, metadata, picture and summary in demo/
 	@$(PY) -m tests.demo demo
 
-test: unit native-test integration  ## all tests: unit and flows, the C engine under ASan/UBSan, SIPp against the daemon
+test: unit property native-test integration  ## all tests: those below, the C engine under ASan/UBSan, SIPp against the daemon
 
-unit: build  ## unit, flow, property and torture tests; no network, no sleep
-	PYTHONASYNCIODEBUG=1 $(PY) -m pytest -q -n 2 tests/unit tests/flows tests/property tests/torture
+unit: build  ## unit and flow tests; no network, no sleep, less than half a minute
+	PYTHONASYNCIODEBUG=1 $(PY) -m pytest -q -n 2 tests/unit tests/flows
+
+property: build  ## what holds whatever comes: made-up input, and the torture messages of RFC 4475
+	PYTHONASYNCIODEBUG=1 $(PY) -m pytest -q -n 2 tests/property tests/torture
 
 native-test: build  ## the engine: C tests under ASan, UBSan and TSan, then through its Python door
 	$(MAKE) --no-print-directory -C native -j2 test tsan
