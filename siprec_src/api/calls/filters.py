@@ -24,12 +24,12 @@ Filter = Callable[[KnownCall], bool]
 
 
 def filters(query: Query, wall: WallClock) -> list[Filter]:
-    """One for each field that filters; a field of another name is ignored.
+    """One for each field that filters, by its last value; a field of another name is ignored.
 
     Raises:
         ApiError: 400, of a status or a time that is none.
     """
-    return [made for name, value in query if (made := _filter(name, value, wall)) is not None]
+    return [made for name, value in dict(query).items() if (made := _filter(name, value, wall)) is not None]
 
 
 _DAY: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z)?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends
@@ -13,7 +14,7 @@ from siprec_src.api.calls.book import CallBook
 from siprec_src.api.calls.filters import STATUSES, filters
 from siprec_src.api.calls.resource import CallPage, CallResource, shown
 from siprec_src.api.errors import TREE, json_answer
-from siprec_src.api.pages import MAX_SIZE, page
+from siprec_src.api.pages import MAX_SIZE, page, unhurried
 from siprec_src.api.schemas import answers
 from siprec_src.machine import WallClock
 
@@ -23,6 +24,7 @@ _OF_ACCOUNT: Final = TREE + "/Accounts/{account_sid}"
 def router(auth: Auth, calls: CallBook, wall: WallClock) -> APIRouter:
     """The operations on calls as such."""
     made = APIRouter(tags=["calls"], dependencies=[Depends(auth.admit)])
+    looking = asyncio.Lock()  #: through all calls; one client at a time, whoever asks
 
     @made.get(
         _OF_ACCOUNT + "/Calls.json",
@@ -34,9 +36,12 @@ def router(auth: Auth, calls: CallBook, wall: WallClock) -> APIRouter:
     async def listed(request: Request) -> Response:
         account, query = account_of(request), request.query_params.multi_items()
         asked = filters(query, wall)
-        of_account = [call for call in calls.newest_first() if call.account_sid == account.sid]
-        chosen = [call for call in of_account if all(holds(call) for holds in asked)]
-        return json_answer(page(request.url.path, query, "calls", chosen, lambda call: shown(call, wall)))
+        async with looking:
+            every = unhurried(calls.newest_first())
+            of_account = [call async for call in every if call.account_sid == account.sid]
+            chosen = [call async for call in unhurried(of_account) if all(holds(call) for holds in asked)]
+            found = await page(request.url.path, query, "calls", chosen, lambda call: shown(call, wall))
+        return json_answer(found)
 
     @made.get(
         _OF_ACCOUNT + "/Calls/{call_sid}.json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import inspect
 import re
@@ -192,10 +193,32 @@ def test_a_filter_that_means_nothing_is_refused(query: tuple[str, str]) -> None:
     assert (caught.value.status, caught.value.code) == (400, 20001)
 
 
+def test_of_a_filter_that_comes_often_the_last_counts() -> None:
+    assert len(filters([("Status", "completed")] * 500 + [("Status", "in-progress")], WALL)) == 1
+    (last,) = filters([("Status", "completed"), ("Status", "in-progress")], WALL)
+    assert last(Kept().call())
+
+
+async def test_others_have_their_turn_while_a_long_list_is_made() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    found = await page("/Calls.json", [("PageSize", "1000")], "calls", range(1000), lambda n: {"n": n})
+    beside.cancel()
+    assert len(found["calls"]) == 1000
+    assert turns >= 10
+
+
 def _pages(query: Query, count: int) -> Iterator[dict[str, object]]:
     """Every page as a client gets it that follows the links."""
     for _ in range(count + 2):
-        found = page("/Calls.json", query, "calls", range(count), lambda number: {"n": number})
+        found = asyncio.run(page("/Calls.json", query, "calls", range(count), lambda number: {"n": number}))
         yield found
         link = found["next_page_uri"]
         if link is None:
@@ -219,9 +242,8 @@ def test_following_the_links_gives_everything_once(size: int, count: int, pages:
 
 
 def test_a_page_has_no_other_keys_than_the_client_library_expects() -> None:
-    one = page(
-        "/Calls.json", [("StartTime>", "2026-11-18")], "calls", range(60), lambda number: {"n": number}
-    )
+    query = [("StartTime>", "2026-11-18")]
+    one = asyncio.run(page("/Calls.json", query, "calls", range(60), lambda number: {"n": number}))
     assert (one["page"], one["page_size"], one["start"], one["end"]) == (0, 50, 0, 49)
     assert one["next_page_uri"] == "/Calls.json?StartTime%3E=2026-11-18&PageSize=50&Page=1"
     assert one.keys() - {"calls"} == {
@@ -238,5 +260,5 @@ def test_a_page_has_no_other_keys_than_the_client_library_expects() -> None:
 )  # fmt: skip
 def test_a_page_that_cannot_be_is_refused(query: tuple[str, str], code: int) -> None:
     with pytest.raises(ApiError) as caught:
-        page("/Calls.json", [query], "calls", range(3), lambda number: {"n": number})
+        asyncio.run(page("/Calls.json", [query], "calls", range(3), lambda number: {"n": number}))
     assert (caught.value.status, caught.value.code) == (400, code)
