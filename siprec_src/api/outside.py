@@ -123,6 +123,8 @@ class Outside:
             raise OutsideError(f"no answer within {timeout_s:g} s") from None
         except aiohttp.ClientConnectorCertificateError as error:
             raise OutsideError(f"its certificate cannot be trusted: {error.certificate_error}") from None
+        except aiohttp.ClientResponseError:  # whose text has the URL, and what came
+            raise OutsideError("its answer is not HTTP") from None
         except ValueError:  # aiohttp's own, and names that IDNA does not know
             raise OutsideError("the URL cannot be used", again=False) from None
         except (aiohttp.ClientError, OSError) as error:

@@ -79,7 +79,7 @@ def _retry_after_s(text: str, now: float) -> float | None:
         return float(text[:9])
     try:
         at = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo is not None else at.replace(tzinfo=dt.UTC)
     return max(0.0, at.timestamp() - now)

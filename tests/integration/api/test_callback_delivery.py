@@ -105,6 +105,7 @@ async def test_an_ipv6_literal_is_reached_and_its_signature_holds() -> None:
         (Reply(503, (("Retry-After", "7"),)), True, 7.0),
         (Reply(503, (("Retry-After", "Sat, 21 Nov 2026 22:13:40 GMT"),)), True, 0.0),
         (Reply(500, (("Retry-After", "soon"),)), True, None),
+        (Reply(503, (("Retry-After", "Sun, 06 Nov 99999999999 08:49:37 GMT"),)), True, None),
         (Reply(408), True, None),
         (Reply(425), True, None),
         (Reply(429), True, None),
@@ -148,6 +149,18 @@ async def test_of_a_long_answer_no_more_is_read_than_the_limit() -> None:
     with customer() as them:
         them.replies.append(Reply(200, body=b"x" * 3_000_000))
         assert await outcome(them.url, max_response_bytes=100) == Delivered(status=200)
+
+
+async def test_what_is_no_http_is_told_without_the_url_that_gave_it() -> None:
+    async def gibberish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"220 mail.example ready\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(gibberish, LOOPBACK, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        result = await outcome(f"http://{LOOPBACK}:{port}/hook?token=hunter2")
+    assert result == Failed(reason="its answer is not HTTP", again=True)
 
 
 async def test_silence_and_a_closed_port_are_told_and_tried_again() -> None:
