@@ -18,6 +18,7 @@ from siprec_src.communication import CommunicationSession, id_text
 from siprec_src.recording.news import CopyChanged, CopyState
 
 MAX_LISTENERS: Final = 32
+MAX_OF_ACCOUNT: Final = 8  #: listeners, so that no account keeps all others from listening
 MAX_QUEUED: Final = 256  #: events of one listener; the newest are missed
 _EVENTS: Final = {
     CopyState.STARTED: "recording.started",
@@ -80,10 +81,10 @@ class Hub:
 
     def listen(self, principal: Principal) -> Listener:
         """A new listener. Raises ApiError when there are too many."""
-        if len(self._listeners) >= MAX_LISTENERS:
-            raise ApiError(
-                503, None, f"{MAX_LISTENERS} clients listen already", headers={"Retry-After": "10"}
-            )
+        same = sum(listener.principal == principal for listener in self._listeners)
+        most = MAX_LISTENERS if isinstance(principal, Operator) else MAX_OF_ACCOUNT
+        if same >= most or len(self._listeners) >= MAX_LISTENERS:
+            raise ApiError(503, None, "as many clients listen already as may", headers={"Retry-After": "10"})
         listener = Listener(principal)
         self._listeners.add(listener)
         return listener

@@ -11,7 +11,7 @@ from starlette.types import Message
 
 from siprec_src.api.accounts import Operator
 from siprec_src.api.v1 import events as module
-from siprec_src.api.v1.hub import MAX_LISTENERS, MAX_QUEUED, Listener
+from siprec_src.api.v1.hub import MAX_LISTENERS, MAX_OF_ACCOUNT, MAX_QUEUED, Listener
 from siprec_src.recording.news import CopyChanged, CopyState
 from siprec_src.recording.outcome import Outcome, Result
 from tests.support.asgi import LOCAL, ask
@@ -142,6 +142,17 @@ async def test_there_are_not_more_listeners_than_there_may_be() -> None:
         door.hub.listen(Operator())
     answer = await ask(door.app, "GET", "/v1/events", LOCAL)
     assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+
+
+async def test_one_account_does_not_keep_others_from_listening() -> None:
+    door = Door(accounts=BOTH)
+    for _ in range(MAX_OF_ACCOUNT):
+        door.hub.listen(ALICE)
+    answer = await ask(door.app, "GET", "/v1/events", basic(ALICE.sid, "alice's"))
+    assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+    for other in (BOB, Operator()):
+        door.hub.listen(other)
+    assert door.hub.listeners == MAX_OF_ACCOUNT + 2
 
 
 async def test_a_call_that_has_ended_is_still_found() -> None:
