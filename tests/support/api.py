@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import json
 import signal
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -219,7 +220,10 @@ def api(directory: Path) -> Iterator[Api]:
             for name, secret in ((sid, token), (f"{sid}.secret", SECRET)):
                 (directory / name).touch(mode=0o600)
                 (directory / name).write_text(secret)
+        # It outlives other tests of its process, which look at what daemons leave in the directory of all.
+        runtime = stack.enter_context(tempfile.TemporaryDirectory(prefix="siprec-"))
         text = [
+            f'[daemon]\nruntime_directory = "{runtime}"\n',
             '[callbacks]\nallow_private = ["127.0.0.0/8"]\n',
             *(
                 f'[[account]]\nsid = "{sid}"\nauth_token_file = "{directory / sid}"\n'
