@@ -16,8 +16,8 @@ from siprec_src.api.schemas import answers
 from siprec_src.api.schemas import schemas as named_schemas
 
 DESCRIPTION: Final = (
-    "A SIPREC Session Recording Client. Below `/v1` it is operated and watched; "
-    "below `/2010-04-01` it answers in the shapes of Twilio's client libraries."
+    "A SIPREC Session Recording Client. Below /v1 it is operated and watched; "
+    "below /2010-04-01 it answers in the shapes of Twilio's client libraries."
 )
 _OPEN: Final = (413, 500)
 _GUARDED: Final = (400, 401, 403, 413, 429, 500)
@@ -74,6 +74,8 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
     _name_parameters(path, operation)
+    if described := operation.get("description"):
+        operation["summary"] = described.partition("\n\n")[0].replace("\n", " ")
     guarded = path.startswith(tuple(_SECURITY))
     if guarded:
         operation["security"] = next(who for prefix, who in _SECURITY.items() if path.startswith(prefix))

@@ -58,8 +58,9 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     parts = [
         f'<details><summary><span class="m">{escape(method.upper())}</span><code>{escape(path)}</code> '
         f"{escape(operation.get('summary', ''))}</summary>",
-        f"<p>{escape(operation.get('description', ''))}</p>",
     ]
+    if (description := operation.get("description", "")) != operation.get("summary"):
+        parts.append(f"<p>{escape(description)}</p>")
     given = [
         (p["name"], p["in"], _type(p.get("schema", {})), _about(p)) for p in operation.get("parameters", ())
     ]
